@@ -1,0 +1,155 @@
+"""The radiograph: pixels and what the file says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["InputSpec", "Placement", "PreparedRadiograph", "Radiograph", "RadiographMetadata"]
+
+
+@dataclass(frozen=True, slots=True)
+class RadiographMetadata:
+    """What a file says of its radiograph; every field may be unknown.
+
+    Attributes
+    ----------
+    patient_id, patient_sex : str or None
+        DICOM Patient ID (0010,0020) and Patient's Sex (0010,0040).
+    patient_age_years : float or None
+        From Patient's Age (0010,1010).
+    study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid : str or None
+        DICOM identifiers.
+    modality : str or None
+        DICOM Modality (0008,0060): ``"DX"``, ``"CR"``, ...
+    view : str or None
+        View Position (0018,5101): ``"PA"``, ``"AP"``, ``"LL"``, ...
+    laterality : str or None
+        Image Laterality (0020,0062).
+    acquired_at : datetime or None
+        Acquisition (else content, series, study) date and time, without time zone.
+    pixel_spacing_mm : tuple of float or None
+        Row and column spacing in millimetres, after any resampling to square pixels.
+    manufacturer : str or None
+        Manufacturer (0008,0070).
+    """
+
+    patient_id: str | None = None
+    patient_sex: str | None = None
+    patient_age_years: float | None = None
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    sop_instance_uid: str | None = None
+    sop_class_uid: str | None = None
+    modality: str | None = None
+    view: str | None = None
+    laterality: str | None = None
+    acquired_at: datetime | None = None
+    pixel_spacing_mm: tuple[float, float] | None = None
+    manufacturer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Radiograph:
+    """One frontal chest X-ray, immutable.
+
+    Attributes
+    ----------
+    pixels : ndarray of float32, shape (rows, columns)
+        Values in [0, 1], white = dense (MONOCHROME2); read-only.
+    transforms : tuple of str
+        What was applied between the stored values and `pixels`, in order,
+        for example ``("rescale", "window 2048/4096", "invert MONOCHROME1")``.
+    metadata : RadiographMetadata
+        What the file says of patient, study, view, times and spacing.
+    notices : tuple of str
+        Names of things the reader noticed, for example ``"inverted"``.
+    """
+
+    pixels: NDArray[np.float32]
+    transforms: tuple[str, ...] = ()
+    metadata: RadiographMetadata = field(default_factory=RadiographMetadata)
+    notices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        pixels = np.ascontiguousarray(self.pixels, dtype=np.float32)
+        if pixels.ndim != 2 or 0 in pixels.shape:
+            raise ValueError(f"pixels have shape {pixels.shape}; expected (rows, columns)")
+        if not np.isfinite(pixels).all() or pixels.min() < 0.0 or pixels.max() > 1.0:
+            raise ValueError("pixels must be finite and lie in [0, 1]")
+        if pixels is self.pixels or np.shares_memory(pixels, self.pixels):
+            pixels = pixels.copy()
+        pixels.setflags(write=False)
+        object.__setattr__(self, "pixels", pixels)
+
+    @property
+    def rows(self) -> int:
+        """Number of pixel rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def columns(self) -> int:
+        """Number of pixel columns."""
+        return int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a backbone wants to be fed.
+
+    Attributes
+    ----------
+    size : int
+        Rows and columns of the square input.
+    squaring : {"pad", "crop"}
+        How a film becomes square: padded with the pad value, or centre-cropped.
+    pixel_range : {"standardised", "signed_1024", "unit"}
+        ``"standardised"``: mean 0 and standard deviation 1 over the film's own pixels,
+        padding 0; ``"signed_1024"``: [-1024, 1024]; ``"unit"``: [0, 1], padding 0.
+    """
+
+    size: int
+    squaring: str
+    pixel_range: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a film lies in a backbone's square input.
+
+    A film pixel edge ``(row, column)`` lies at input position
+    ``(row * scale + top, column * scale + left)``.
+
+    Attributes
+    ----------
+    scale : float
+        Input pixels for each film pixel.
+    top, left : float
+        Input position of the film's upper left corner; negative when cropped.
+    film_shape : tuple of int
+        Rows and columns of the film.
+    """
+
+    scale: float
+    top: float
+    left: float
+    film_shape: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedRadiograph:
+    """A radiograph as a backbone takes it.
+
+    Attributes
+    ----------
+    array : ndarray of float32, shape (1, size, size)
+        One channel, in the record's pixel range.
+    placement : Placement
+        Where the film lies in it.
+    """
+
+    array: NDArray[np.float32]
+    placement: Placement

@@ -1,0 +1,130 @@
+"""The score of one film, as it travels to files, tables, pages and PACS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.radiograph.types import Placement
+from pneumoscore.severity.scale import Scale
+
+__all__ = ["RESEARCH_NOTICE", "ModelIdentity", "ScaleScore", "Score"]
+
+RESEARCH_NOTICE = "Research use only, not for medical use"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model made a score.
+
+    Attributes
+    ----------
+    name, version : str
+        Of the severity model.
+    backbone : str
+        Name and version of its backbone.
+    sha256 : str
+        Hash over the backbone's file and the heads.
+    """
+
+    name: str
+    version: str
+    backbone: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaleScore:
+    """One film's score on one scale.
+
+    Attributes
+    ----------
+    scale : Scale
+        Name, range and definition of the number.
+    value : float
+        `raw` clipped to the scale.
+    raw : float
+        Intercept plus the sum of `contributions`.
+    low, high : float
+        Ends of the conformal interval, clipped to the scale.
+    level : float
+        Nominal coverage of the interval, for example 0.9.
+    right, left : float
+        Parts of the patient's right and left lung; they sum to `value`.
+    intercept : float
+        Intercept of the head.
+    contributions : ndarray of float32, shape (map_size, map_size), or None
+        Contribution map; sums to ``raw - intercept``. None for heads that do not see
+        the pooled features linearly.
+    """
+
+    scale: Scale
+    value: float
+    raw: float
+    low: float
+    high: float
+    level: float
+    right: float
+    left: float
+    intercept: float
+    contributions: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """All that a severity model says of one film.
+
+    Attributes
+    ----------
+    scales : tuple of ScaleScore
+        One for each head, in the model's order.
+    flags : tuple of str
+        Quality flags (see `pneumoscore.severity.quality`).
+    model : ModelIdentity
+        What made the score.
+    placement : Placement
+        Where the film lies in the backbone's input, to draw maps on the film.
+    findings : mapping of str to float
+        Raw logits by finding.
+    """
+
+    scales: tuple[ScaleScore, ...]
+    flags: tuple[str, ...]
+    model: ModelIdentity
+    placement: Placement
+    findings: dict[str, float]
+
+    def __getitem__(self, name: str) -> ScaleScore:
+        for scale_score in self.scales:
+            if scale_score.scale.name == name:
+                return scale_score
+        raise KeyError(name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the published JSON form (``docs/score.schema.json``)."""
+        return {
+            "scores": {
+                item.scale.name: {
+                    "value": round(item.value, 4),
+                    "raw": round(item.raw, 4),
+                    "low": round(item.low, 4),
+                    "high": round(item.high, 4),
+                    "level": item.level,
+                    "left": round(item.left, 4),
+                    "right": round(item.right, 4),
+                    "scale": [item.scale.low, item.scale.high],
+                }
+                for item in self.scales
+            },
+            "flags": list(self.flags),
+            "model": {
+                "name": self.model.name,
+                "version": self.model.version,
+                "backbone": self.model.backbone,
+                "sha256": self.model.sha256,
+            },
+            "notice": RESEARCH_NOTICE,
+        }
