@@ -16,6 +16,10 @@ __all__ = ["RESEARCH_NOTICE", "ModelIdentity", "ScaleScore", "Score"]
 RESEARCH_NOTICE = "Research use only, not for medical use"
 
 
+def _rounded(value: float) -> float:
+    return round(value, 4) + 0.0  # without minus zero
+
+
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which model made a score.
@@ -48,14 +52,16 @@ class ScaleScore:
         `raw` clipped to the scale.
     raw : float
         Intercept plus the sum of `contributions`.
-    low, high : float
-        Ends of the conformal interval, clipped to the scale.
+    low, high : float or None
+        Ends of the conformal interval, clipped to the scale; None for a head that was
+        published without residuals.
     level : float
         Nominal coverage of the interval, for example 0.9.
-    right, left : float
-        Parts of the patient's right and left lung; they sum to `value`.
+    right, left : float or None
+        Parts of the patient's right and left lung; they sum to `value`. None where there
+        is no contribution map.
     intercept : float
-        Intercept of the head.
+        What `raw` is without any contribution: the intercept of the head.
     contributions : ndarray of float32, shape (map_size, map_size), or None
         Contribution map; sums to ``raw - intercept``. None for heads that do not see
         the pooled features linearly.
@@ -64,13 +70,31 @@ class ScaleScore:
     scale: Scale
     value: float
     raw: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     level: float
-    right: float
-    left: float
+    right: float | None
+    left: float | None
     intercept: float
     contributions: NDArray[np.float32] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the published JSON form of one scale's score, to four decimals.
+
+        The rounded left and right parts still sum to the rounded value.
+        """
+        value = _rounded(self.value)
+        right = None if self.right is None else _rounded(self.right)
+        return {
+            "value": value,
+            "raw": _rounded(self.raw),
+            "low": None if self.low is None else _rounded(self.low),
+            "high": None if self.high is None else _rounded(self.high),
+            "level": self.level,
+            "left": None if right is None else _rounded(value - right),
+            "right": right,
+            "scale": [self.scale.low, self.scale.high],
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,19 +130,7 @@ class Score:
     def as_dict(self) -> dict[str, Any]:
         """Return the published JSON form (``docs/score.schema.json``)."""
         return {
-            "scores": {
-                item.scale.name: {
-                    "value": round(item.value, 4),
-                    "raw": round(item.raw, 4),
-                    "low": round(item.low, 4),
-                    "high": round(item.high, 4),
-                    "level": item.level,
-                    "left": round(item.left, 4),
-                    "right": round(item.right, 4),
-                    "scale": [item.scale.low, item.scale.high],
-                }
-                for item in self.scales
-            },
+            "scores": {item.scale.name: item.as_dict() for item in self.scales},
             "flags": list(self.flags),
             "model": {
                 "name": self.model.name,
