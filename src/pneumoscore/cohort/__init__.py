@@ -1,0 +1,3 @@
+"""Labelled data: cohorts, public data sets, ratings, checks and the leakage rule."""
+
+from __future__ import annotations
