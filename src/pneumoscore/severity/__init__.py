@@ -1,0 +1,1 @@
+"""The score: scales, heads, models, intervals, maps and the quality gate."""

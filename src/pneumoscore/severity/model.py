@@ -1,0 +1,413 @@
+"""The severity model: the only place that computes a score."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
+from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
+from pneumoscore.radiograph.types import PreparedRadiograph, Radiograph
+from pneumoscore.severity.bundle import Bundle, find_bundle, read_bundle, write_bundle
+from pneumoscore.severity.head import Head, LinearForm, contribution_map
+from pneumoscore.severity.quality import QualityGate
+from pneumoscore.severity.saliency import saliency_map
+from pneumoscore.severity.score import ModelIdentity, ScaleScore, Score
+from pneumoscore.severity.sides import split_sides
+
+__all__ = ["DEFAULT_MODEL", "BackboneLike", "PreparedFilm", "SeverityModel"]
+
+DEFAULT_MODEL = "severity"
+_LARGEST_POOLING_ERROR = 1e-3
+
+
+class BackboneLike(Protocol):
+    """What a severity model needs of a backbone (`pneumoscore.backbone.session.Backbone`)."""
+
+    @property
+    def record(self) -> BackboneRecord:
+        """What the backbone is and how it wants to be fed."""
+
+    def run(self, batch: NDArray[np.float32]) -> BackboneOutput:
+        """Run films of shape (n, 1, size, size)."""
+
+    def input_gradient(
+        self, batch: NDArray[np.float32], coefficients: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """Return the gradient of ``coefficients . features``, shape (n, size, size)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedFilm:
+    """A film as a model scores it: small, so that many can wait.
+
+    Attributes
+    ----------
+    prepared : PreparedRadiograph
+        The backbone's input and where the film lies in it.
+    flags : tuple of str
+        Quality flags that follow from the film itself.
+    """
+
+    prepared: PreparedRadiograph
+    flags: tuple[str, ...]
+
+
+class SeverityModel:
+    """One backbone and its heads: radiograph to score.
+
+    Research use only, not for medical use.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Heads, quality gate and card.
+    backbone : BackboneLike
+        The network that the heads were fitted on.
+
+    Raises
+    ------
+    ModelError
+        If a head or the gate does not fit the backbone.
+    """
+
+    def __init__(self, bundle: Bundle, backbone: BackboneLike) -> None:
+        for head in bundle.heads:
+            head.check(backbone.record)
+        bundle.gate.check(backbone.record.feature_width)
+        self._bundle = bundle
+        self._backbone = backbone
+        self._forms: dict[str, LinearForm | None] = {
+            head.scale.name: head.linear_form(backbone.record) for head in bundle.heads
+        }
+        self._identity = _identity(bundle, backbone.record)
+
+    @classmethod
+    def open(
+        cls, name_or_folder: str | Path | None = None, *, threads: int | None = None
+    ) -> SeverityModel:
+        """Open a severity model.
+
+        Parameters
+        ----------
+        name_or_folder : str or Path, optional
+            Name of a built-in model, or folder of a bundle; by default `DEFAULT_MODEL`.
+        threads : int, optional
+            Threads of the network; by default the number of physical cores.
+
+        Returns
+        -------
+        SeverityModel
+
+        Raises
+        ------
+        ModelError
+            If the model or its backbone is missing, damaged or does not fit.
+        """
+        from pneumoscore.backbone.session import Backbone
+
+        folder = find_bundle(DEFAULT_MODEL if name_or_folder is None else name_or_folder)
+        bundle = read_bundle(folder)
+        reference = bundle.backbone
+        record = folder / reference if reference.endswith(".json") else reference
+        return cls(bundle, Backbone.open(record, threads=threads))
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Name, version and hash."""
+        return self._identity
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return self._bundle.card
+
+    @property
+    def backbone(self) -> BackboneLike:
+        """The network."""
+        return self._backbone
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """All heads, also those that are not shown by default."""
+        return self._bundle.heads
+
+    @property
+    def gate(self) -> QualityGate:
+        """The quality gate."""
+        return self._bundle.gate
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Names of the scales scored by default."""
+        return self._bundle.shown
+
+    def save(self, folder: str | Path) -> None:
+        """Write the bundle's files; the backbone itself stays where it is installed.
+
+        Raises
+        ------
+        ModelError
+            If the bundle brings its own backbone: copy its folder instead.
+        OSError
+            If the folder cannot be written.
+        """
+        if self._bundle.backbone.endswith(".json"):
+            raise ModelError(
+                f"the model {self.identity.name!r} has its backbone in its own folder",
+                "an installed backbone",
+                "copy the folder instead",
+            )
+        write_bundle(self._bundle, Path(folder))
+
+    def score(
+        self,
+        radiograph: Radiograph,
+        *,
+        level: float = 0.9,
+        force: bool = False,
+        scales: Sequence[str] | None = None,
+    ) -> Score:
+        """Score one film.
+
+        Parameters
+        ----------
+        radiograph : Radiograph
+            A frontal chest radiograph.
+        level : float
+            Nominal coverage of the intervals, between 0 and 1.
+        force : bool
+            Score a film that the quality gate refuses; the flags stay.
+        scales : sequence of str, optional
+            Names of the scales; by default `shown`.
+
+        Returns
+        -------
+        Score
+
+        Raises
+        ------
+        NotScorableError
+            If the quality gate refuses the film.
+        """
+        film = self.prepare(radiograph)
+        (result,) = self.score_prepared([film], level=level, force=force, scales=scales)
+        if isinstance(result, NotScorableError):
+            raise result
+        return result
+
+    def score_many(
+        self,
+        radiographs: Iterable[Radiograph],
+        batch_size: int = 8,
+        *,
+        level: float = 0.9,
+        force: bool = False,
+        scales: Sequence[str] | None = None,
+    ) -> Iterator[Score | NotScorableError]:
+        """Score many films in batches, in order.
+
+        Parameters
+        ----------
+        radiographs : iterable of Radiograph
+            Taken as they are needed.
+        batch_size : int
+            Films that go through the network together, at least 1.
+        level, force, scales
+            As in `score`.
+
+        Yields
+        ------
+        Score or NotScorableError
+            For each film; a refusal is given back, not raised, so that the rest are scored.
+        """
+        for batch in batched((self.prepare(film) for film in radiographs), batch_size):
+            yield from self.score_prepared(batch, level=level, force=force, scales=scales)
+
+    def prepare(self, radiograph: Radiograph) -> PreparedFilm:
+        """Return a film as `score_prepared` takes it; safe to call from several threads."""
+        from pneumoscore.radiograph.prepare import prepare
+
+        return PreparedFilm(
+            prepare(radiograph, self._backbone.record.input), self.gate.film_flags(radiograph)
+        )
+
+    def score_prepared(
+        self,
+        films: Sequence[PreparedFilm],
+        *,
+        level: float = 0.9,
+        force: bool = False,
+        scales: Sequence[str] | None = None,
+    ) -> list[Score | NotScorableError]:
+        """Score prepared films as one batch.
+
+        Parameters
+        ----------
+        films : sequence of PreparedFilm
+            Made by `prepare` of this model.
+        level, force, scales
+            As in `score`.
+
+        Returns
+        -------
+        list of Score or NotScorableError
+            One for each film.
+        """
+        if not 0.0 < level < 1.0:
+            raise PneumoScoreError(f"interval level {level}", "a number between 0 and 1, as 0.9")
+        heads = [self.head(name) for name in (self.shown if scales is None else scales)]
+        if not films:
+            return []
+        record = self._backbone.record
+        output = self._backbone.run(np.stack([film.prepared.array for film in films]))
+        placements = [film.prepared.placement for film in films]
+        seen = self.gate.output_flags(output, placements, record.input.size)
+        results: list[Score | NotScorableError] = []
+        for index, film in enumerate(films):
+            flags = (*film.flags, *(flag for flag in seen[index] if flag not in film.flags))
+            refused = self.gate.refused_by(flags)
+            if refused and not force:
+                results.append(_refusal(refused))
+                continue
+            one = _film_output(output, index)
+            results.append(
+                Score(
+                    scales=tuple(self._scale_score(head, one, level) for head in heads),
+                    flags=flags,
+                    model=self._identity,
+                    placement=film.prepared.placement,
+                    findings=dict(zip(record.findings, one.findings[0].tolist(), strict=True)),
+                )
+            )
+        return results
+
+    def saliency(
+        self, radiograph: Radiograph, scale_name: str = "geographic_extent"
+    ) -> NDArray[np.float32]:
+        """Return the paper's saliency map of one film.
+
+        Parameters
+        ----------
+        radiograph : Radiograph
+            The film.
+        scale_name : str
+            The scale whose raw score is differentiated.
+
+        Returns
+        -------
+        ndarray of float32, shape (size, size)
+            In the backbone's input; see `pneumoscore.severity.saliency.saliency_map`.
+
+        Raises
+        ------
+        ModelError
+            If the backbone's file holds no gradient, or the head is not linear in its features.
+        """
+        form = self._forms[self.head(scale_name).scale.name]
+        if form is None:
+            raise ModelError(
+                f"the head {scale_name!r} sees findings whose weights the record of "
+                f"{self._backbone.record.name!r} does not hold",
+                "a head on the pooled features",
+            )
+        batch = self.prepare(radiograph).prepared.array[None]
+        return saliency_map(self._backbone.input_gradient(batch, form.coefficients)[0])
+
+    def head(self, scale_name: str) -> Head:
+        """Return the head of a scale.
+
+        Raises
+        ------
+        ModelError
+            If the model has none.
+        """
+        for head in self.heads:
+            if head.scale.name == scale_name:
+                return head
+        raise ModelError(
+            f"the model {self.identity.name!r} has no scale {scale_name!r}",
+            "one of " + ", ".join(head.scale.name for head in self.heads),
+        )
+
+    def _scale_score(self, head: Head, output: BackboneOutput, level: float) -> ScaleScore:
+        """Score one film, of which `output` is a batch of one, on one scale."""
+        raw = float(head.predict(head.inputs(output, self._backbone.record.findings))[0])
+        value = head.scale.clip(raw)
+        low, high = (
+            (None, None)
+            if head.interval is None
+            else head.interval.bounds(value, level, head.scale)
+        )
+        form = self._forms[head.scale.name]
+        if form is None:
+            return ScaleScore(
+                head.scale, value, raw, low, high, level, None, None, head.intercept, None
+            )
+        places = contribution_map(output.feature_map[0], form.coefficients)
+        self._check_pooling(raw, form.intercept + float(places.sum()))
+        lungs = None if output.lungs is None else output.lungs[0]
+        right, left = split_sides(value, form.intercept, places, head.scale, lungs)
+        return ScaleScore(
+            head.scale,
+            value,
+            raw,
+            low,
+            high,
+            level,
+            right,
+            left,
+            form.intercept,
+            places.astype(np.float32),
+        )
+
+    def _check_pooling(self, raw: float, from_places: float) -> None:
+        if abs(raw - from_places) > _LARGEST_POOLING_ERROR * max(1.0, abs(raw)):
+            raise ModelError(
+                f"the backbone {self._backbone.record.name!r} gives a raw score of {raw:.4f} and "
+                f"a map that sums to {from_places:.4f}",
+                "features that are the mean of the feature map",
+                "export the backbone as docs/architecture.md says",
+            )
+
+
+def _film_output(output: BackboneOutput, index: int) -> BackboneOutput:
+    one = slice(index, index + 1)
+    return BackboneOutput(
+        output.findings[one],
+        output.features[one],
+        output.feature_map[one],
+        None if output.lungs is None else output.lungs[one],
+    )
+
+
+def _refusal(flags: tuple[str, ...]) -> NotScorableError:
+    words = ", ".join(flag.replace("_", " ") for flag in flags)
+    return NotScorableError(
+        flags,
+        f"no score: the film is flagged {words}",
+        "an upright frontal chest radiograph",
+        "check the film, or force a score",
+    )
+
+
+def _identity(bundle: Bundle, record: BackboneRecord) -> ModelIdentity:
+    content: dict[str, Any] = {
+        "backbone": record.sha256,
+        "heads": [head.to_dict() for head in bundle.heads],
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return ModelIdentity(
+        name=bundle.name,
+        version=bundle.version,
+        backbone=f"{record.name} {record.version}",
+        sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+    )
