@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.files import write_atomically
 from pneumoscore.backbone.record import is_name
 from pneumoscore.errors import ModelError
+from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
-from pneumoscore.severity.quality import Familiarity, QualityGate, ViewClassifier
+from pneumoscore.severity.quality import QualityGate
+from pneumoscore.severity.view import ViewClassifier
 
 __all__ = ["Bundle", "available_bundles", "find_bundle", "read_bundle", "write_bundle"]
 
@@ -169,7 +171,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     gate, arrays = _gate_parts(bundle.gate)
     if arrays:
         stream = io.BytesIO()
-        np.savez(stream, **arrays)
+        np.savez(stream, allow_pickle=False, **arrays)
         write_atomically(folder / "gate.npz", stream.getvalue())
     write_atomically(folder / "card.md", bundle.card.encode("utf-8"))
     data = {

@@ -6,43 +6,26 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
+from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
 from pneumoscore.radiograph.types import PreparedRadiograph, Radiograph
 from pneumoscore.severity.bundle import Bundle, find_bundle, read_bundle, write_bundle
-from pneumoscore.severity.head import Head, LinearForm, contribution_map
+from pneumoscore.severity.compute import BackboneLike, film_output, score_head
+from pneumoscore.severity.head import Head, LinearForm
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.saliency import saliency_map
-from pneumoscore.severity.score import ModelIdentity, ScaleScore, Score
-from pneumoscore.severity.sides import split_sides
+from pneumoscore.severity.score import ModelIdentity, Score
 
-__all__ = ["DEFAULT_MODEL", "BackboneLike", "PreparedFilm", "SeverityModel"]
+__all__ = ["DEFAULT_MODEL", "PreparedFilm", "SeverityModel"]
 
 DEFAULT_MODEL = "severity"
-_LARGEST_POOLING_ERROR = 1e-3
-
-
-class BackboneLike(Protocol):
-    """What a severity model needs of a backbone (`pneumoscore.backbone.session.Backbone`)."""
-
-    @property
-    def record(self) -> BackboneRecord:
-        """What the backbone is and how it wants to be fed."""
-
-    def run(self, batch: NDArray[np.float32]) -> BackboneOutput:
-        """Run films of shape (n, 1, size, size)."""
-
-    def input_gradient(
-        self, batch: NDArray[np.float32], coefficients: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        """Return the gradient of ``coefficients . features``, shape (n, size, size)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -229,7 +212,8 @@ class SeverityModel:
         Score or NotScorableError
             For each film; a refusal is given back, not raised, so that the rest are scored.
         """
-        for batch in batched((self.prepare(film) for film in radiographs), batch_size):
+        films = (self.prepare(film) for film in radiographs)
+        while batch := list(islice(films, max(1, batch_size))):
             yield from self.score_prepared(batch, level=level, force=force, scales=scales)
 
     def prepare(self, radiograph: Radiograph) -> PreparedFilm:
@@ -278,10 +262,13 @@ class SeverityModel:
             if refused and not force:
                 results.append(_refusal(refused))
                 continue
-            one = _film_output(output, index)
+            one = film_output(output, index)
             results.append(
                 Score(
-                    scales=tuple(self._scale_score(head, one, level) for head in heads),
+                    scales=tuple(
+                        score_head(head, self._forms[head.scale.name], record, one, level)
+                        for head in heads
+                    ),
                     flags=flags,
                     model=self._identity,
                     placement=film.prepared.placement,
@@ -337,56 +324,6 @@ class SeverityModel:
             f"the model {self.identity.name!r} has no scale {scale_name!r}",
             "one of " + ", ".join(head.scale.name for head in self.heads),
         )
-
-    def _scale_score(self, head: Head, output: BackboneOutput, level: float) -> ScaleScore:
-        """Score one film, of which `output` is a batch of one, on one scale."""
-        raw = float(head.predict(head.inputs(output, self._backbone.record.findings))[0])
-        value = head.scale.clip(raw)
-        low, high = (
-            (None, None)
-            if head.interval is None
-            else head.interval.bounds(value, level, head.scale)
-        )
-        form = self._forms[head.scale.name]
-        if form is None:
-            return ScaleScore(
-                head.scale, value, raw, low, high, level, None, None, head.intercept, None
-            )
-        places = contribution_map(output.feature_map[0], form.coefficients)
-        self._check_pooling(raw, form.intercept + float(places.sum()))
-        lungs = None if output.lungs is None else output.lungs[0]
-        right, left = split_sides(value, form.intercept, places, head.scale, lungs)
-        return ScaleScore(
-            head.scale,
-            value,
-            raw,
-            low,
-            high,
-            level,
-            right,
-            left,
-            form.intercept,
-            places.astype(np.float32),
-        )
-
-    def _check_pooling(self, raw: float, from_places: float) -> None:
-        if abs(raw - from_places) > _LARGEST_POOLING_ERROR * max(1.0, abs(raw)):
-            raise ModelError(
-                f"the backbone {self._backbone.record.name!r} gives a raw score of {raw:.4f} and "
-                f"a map that sums to {from_places:.4f}",
-                "features that are the mean of the feature map",
-                "export the backbone as docs/architecture.md says",
-            )
-
-
-def _film_output(output: BackboneOutput, index: int) -> BackboneOutput:
-    one = slice(index, index + 1)
-    return BackboneOutput(
-        output.findings[one],
-        output.features[one],
-        output.feature_map[one],
-        None if output.lungs is None else output.lungs[one],
-    )
 
 
 def _refusal(flags: tuple[str, ...]) -> NotScorableError:

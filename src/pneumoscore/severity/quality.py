@@ -24,19 +24,11 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.record import BackboneOutput
 from pneumoscore.errors import ModelError
 from pneumoscore.radiograph.types import Placement, Radiograph
+from pneumoscore.severity.familiarity import Familiarity
+from pneumoscore.severity.view import ViewClassifier
 
-__all__ = [
-    "FLAGS",
-    "FRONTAL",
-    "REFUSING",
-    "VIEW_CLASSES",
-    "Familiarity",
-    "QualityGate",
-    "ViewClassifier",
-    "lung_at_edge",
-]
+__all__ = ["FLAGS", "REFUSING", "QualityGate", "lung_at_edge"]
 
-FRONTAL = "frontal"
 FLAGS = (
     "too_few_pixels",
     "almost_constant",
@@ -48,128 +40,9 @@ FLAGS = (
     "lungs_cut_off",
     "outside_training",
 )
-VIEW_CLASSES = (
-    FRONTAL,
-    "not_a_chest_radiograph",
-    "lateral",
-    "inverted",
-    "rotated_90",
-    "rotated_180",
-)
 REFUSING = FLAGS[:7]
-_LATERAL_VIEWS = ("LL", "RL")  # DICOM PS3.3 C.8.11.5, View Position (0018,5101)
+_LATERAL_VIEWS = ("LL", "RL")  # DICOM PS3.3 C.8.1.1, View Position (0018,5101)
 _PIXEL_NOTICES = ("too_few_pixels", "almost_constant")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ViewClassifier:
-    """Multinomial logistic regression on the pooled features.
-
-    Attributes
-    ----------
-    classes : tuple of str
-        `FRONTAL` and flags.
-    coefficients : ndarray of float32, shape (classes, feature_width)
-        Logit of each class for one unit of each feature.
-    intercepts : ndarray of float32, shape (classes,)
-        Logits at features of zero.
-    least_frontal : float
-        A film whose probability of being frontal is under this gets the flag of its most
-        likely other class.
-    """
-
-    classes: tuple[str, ...]
-    coefficients: NDArray[np.float32]
-    intercepts: NDArray[np.float32]
-    least_frontal: float
-
-    def __post_init__(self) -> None:
-        _freeze(self, "coefficients", "intercepts")
-        unknown = sorted(set(self.classes) - set(VIEW_CLASSES))
-        if unknown or FRONTAL not in self.classes or len(self.classes) < 2:
-            raise ModelError(
-                f"a view classifier of the classes {', '.join(self.classes)}",
-                f"{FRONTAL} and some of {', '.join(VIEW_CLASSES[1:])}",
-            )
-        if (
-            self.coefficients.ndim != 2
-            or self.coefficients.shape[0] != len(self.classes)
-            or self.intercepts.shape != (len(self.classes),)
-        ):
-            raise ModelError(
-                f"a view classifier with coefficients {self.coefficients.shape} and intercepts "
-                f"{self.intercepts.shape}",
-                f"one row for each of {len(self.classes)} classes",
-            )
-
-    def probabilities(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the probability of each class, shape (n, classes)."""
-        logits = features.astype(np.float64) @ self.coefficients.T + self.intercepts
-        logits -= logits.max(axis=1, keepdims=True)
-        odds = np.exp(logits)
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
-
-    def flags(self, features: NDArray[np.floating[Any]]) -> list[str | None]:
-        """Return for each film the flag of its class, None for a frontal film."""
-        probabilities = self.probabilities(features)
-        frontal = self.classes.index(FRONTAL)
-        others = probabilities.copy()
-        others[:, frontal] = -1.0
-        return [
-            None if row[frontal] >= self.least_frontal else self.classes[int(other.argmax())]
-            for row, other in zip(probabilities, others, strict=True)
-        ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Familiarity:
-    """How far a film's features lie from those of the films a model was fitted on.
-
-    The squared distance is Mahalanobis's within the space of the leading principal
-    components, plus what lies outside it divided by its usual size (the distance of
-    probabilistic principal component analysis, Tipping and Bishop 1999).
-
-    Attributes
-    ----------
-    centre : ndarray of float32, shape (feature_width,)
-        Mean of the features.
-    components : ndarray of float32, shape (j, feature_width)
-        Principal directions, each divided by the standard deviation along it.
-    directions : ndarray of float32, shape (j,)
-        Those standard deviations.
-    remainder : float
-        Standard deviation along a direction outside the components, above 0.
-    farthest : float
-        Distance beyond which a film is flagged.
-    """
-
-    centre: NDArray[np.float32]
-    components: NDArray[np.float32]
-    directions: NDArray[np.float32]
-    remainder: float
-    farthest: float
-
-    def __post_init__(self) -> None:
-        _freeze(self, "centre", "components", "directions")
-        if (
-            self.centre.ndim != 1
-            or self.components.shape != (self.directions.size, self.centre.size)
-            or not self.remainder > 0
-        ):
-            raise ModelError(
-                f"components {self.components.shape} around a centre {self.centre.shape}",
-                "one row of the centre's length for each direction",
-            )
-
-    def distances(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the distance of each film, shape (n,); about 1 for a usual film."""
-        offset = features.astype(np.float64) - self.centre
-        within = offset @ self.components.T.astype(np.float64)
-        explained = ((within * self.directions) ** 2).sum(axis=1)
-        outside = np.maximum((offset**2).sum(axis=1) - explained, 0.0) / self.remainder**2
-        return np.asarray(
-            np.sqrt(((within**2).sum(axis=1) + outside) / self.centre.size), dtype=np.float64
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -334,12 +207,3 @@ def _contrast(pixels: NDArray[np.float32]) -> float:
 
 def _ordered(flags: set[str]) -> tuple[str, ...]:
     return tuple(flag for flag in FLAGS if flag in flags)
-
-
-def _freeze(owner: object, *names: str) -> None:
-    for name in names:
-        array = np.array(getattr(owner, name), dtype=np.float32)
-        if not np.isfinite(array).all():
-            raise ModelError(f"{name} of a quality gate", "finite numbers")
-        array.setflags(write=False)
-        object.__setattr__(owner, name, array)

@@ -44,7 +44,7 @@ def midline(lungs: NDArray[np.floating[Any]]) -> float:
         between the centres of the two lungs; the middle if a lung is not seen or they
         lie on the wrong sides.
     """
-    columns = lungs.shape[2]
+    columns = int(lungs.shape[2])
     centres = np.arange(columns) + 0.5
     mass = lungs.astype(np.float64).sum(axis=1)
     if mass.sum(axis=1).min() < _LEAST_LUNG * lungs.shape[1] * columns:

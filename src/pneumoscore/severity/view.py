@@ -1,0 +1,99 @@
+"""Telling frontal chest radiographs from everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pneumoscore.errors import ModelError
+
+__all__ = ["FRONTAL", "VIEW_CLASSES", "ViewClassifier", "frozen_floats"]
+
+FRONTAL = "frontal"
+VIEW_CLASSES = (
+    FRONTAL,
+    "not_a_chest_radiograph",
+    "lateral",
+    "inverted",
+    "rotated_90",
+    "rotated_180",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewClassifier:
+    """Multinomial logistic regression on the pooled features.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        `FRONTAL` and flags.
+    coefficients : ndarray of float32, shape (classes, feature_width)
+        Logit of each class for one unit of each feature.
+    intercepts : ndarray of float32, shape (classes,)
+        Logits at features of zero.
+    least_frontal : float
+        A film whose probability of being frontal is under this gets the flag of its most
+        likely other class.
+    """
+
+    classes: tuple[str, ...]
+    coefficients: NDArray[np.float32]
+    intercepts: NDArray[np.float32]
+    least_frontal: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coefficients", frozen_floats(self.coefficients, "coefficients"))
+        object.__setattr__(self, "intercepts", frozen_floats(self.intercepts, "intercepts"))
+        unknown = sorted(set(self.classes) - set(VIEW_CLASSES))
+        if unknown or FRONTAL not in self.classes or len(self.classes) < 2:
+            raise ModelError(
+                f"a view classifier of the classes {', '.join(self.classes)}",
+                f"{FRONTAL} and some of {', '.join(VIEW_CLASSES[1:])}",
+            )
+        if (
+            self.coefficients.ndim != 2
+            or self.coefficients.shape[0] != len(self.classes)
+            or self.intercepts.shape != (len(self.classes),)
+        ):
+            raise ModelError(
+                f"a view classifier with coefficients {self.coefficients.shape} and intercepts "
+                f"{self.intercepts.shape}",
+                f"one row for each of {len(self.classes)} classes",
+            )
+
+    def probabilities(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the probability of each class, shape (n, classes)."""
+        logits = features.astype(np.float64) @ self.coefficients.T + self.intercepts
+        logits -= logits.max(axis=1, keepdims=True)
+        odds = np.exp(logits)
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
+
+    def flags(self, features: NDArray[np.floating[Any]]) -> list[str | None]:
+        """Return for each film the flag of its class, None for a frontal film."""
+        probabilities = self.probabilities(features)
+        frontal = self.classes.index(FRONTAL)
+        others = probabilities.copy()
+        others[:, frontal] = -1.0
+        return [
+            None if row[frontal] >= self.least_frontal else self.classes[int(other.argmax())]
+            for row, other in zip(probabilities, others, strict=True)
+        ]
+
+
+def frozen_floats(values: ArrayLike, name: str) -> NDArray[np.float32]:
+    """Return `values` as a read-only copy in single precision.
+
+    Raises
+    ------
+    ModelError
+        If a value is not finite.
+    """
+    array = np.array(values, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise ModelError(f"{name} of a quality gate that are not finite", "finite numbers")
+    array.setflags(write=False)
+    return array
