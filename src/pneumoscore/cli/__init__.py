@@ -1,0 +1,26 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the ``pneumoscore`` command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status, a `pneumoscore.cli.status.ExitStatus`: 0 all done, 1 some film has no
+        score, 2 wrong usage, 3 nothing could be done, 130 interrupted.
+    """
+    from pneumoscore.cli.app import run
+
+    return run(argv)

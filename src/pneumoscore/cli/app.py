@@ -1,0 +1,108 @@
+"""The root command: version, help, and commands loaded only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pneumoscore.cli.status import ExitStatus, say_error
+from pneumoscore.errors import PneumoScoreError
+
+__all__ = ["COMMANDS", "app", "run"]
+
+COMMANDS = {
+    "score": "pneumoscore.cli.score",
+    "explain": "pneumoscore.cli.explain",
+    "demo": "pneumoscore.cli.demo",
+    "phantom": "pneumoscore.cli.phantom",
+    "model": "pneumoscore.cli.model",
+}
+"""Command name and the module whose ``app`` it is, in the order of the help."""
+
+
+class _CommandsOnDemand(TyperGroup):
+    """A group that imports a command's module when the command is named or listed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(importlib.import_module(COMMANDS[cmd_name]).app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=_CommandsOnDemand,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from pneumoscore import __version__
+
+        typer.echo(f"pneumoscore {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Exit status: 0 done, 1 some film has no score, 2 wrong usage, "
+    "3 nothing could be done, 130 interrupted."
+)
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Score the severity of pneumonia on frontal chest radiographs.
+
+    Two scores for each film: geographic extent (0-8) and opacity (0-6), each with an
+    interval, a right and a left part, and a map of where it comes from. Everything runs
+    on this computer; nothing is sent anywhere.
+
+    RESEARCH USE ONLY, NOT FOR MEDICAL USE.
+    """
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status (see `pneumoscore.cli.main`)."""
+    if argv is None:
+        _never_fail_to_print()
+    command = typer.main.get_command(app)
+    try:
+        command.main(args=None if argv is None else list(argv), prog_name="pneumoscore")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else ExitStatus.DONE
+    except PneumoScoreError as error:
+        say_error(str(error))
+    except OSError as error:
+        say_error(_os_error_line(error))
+    return ExitStatus.NOTHING_DONE
+
+
+def _never_fail_to_print() -> None:
+    """Let a terminal that lacks a letter show an escape in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _os_error_line(error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename is not None else reason

@@ -1,0 +1,83 @@
+"""Options that several commands share, worded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Force", "Level", "ModelName", "NoVoi", "Threads", "new_app", "write_target"]
+
+
+def new_app(help_text: str | None = None) -> typer.Typer:
+    """Return a Typer with the settings that all commands share.
+
+    Plain help and errors, without colour or boxes: they load fast, and survive log files,
+    screen readers and file names that look like markup.
+    """
+    return typer.Typer(
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FOLDER",
+        help="Severity model: a built-in name (see 'pneumoscore model list') or the folder "
+        "of your own. Default: the built-in model.",
+    ),
+]
+Level = Annotated[
+    float,
+    typer.Option(
+        "--level",
+        min=0.5,
+        max=0.99,
+        help="Nominal coverage of the intervals, for example 0.9 for 90 %.",
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Also score what the quality gate refuses (a lateral film, a CT slice, "
+        "a photograph). Such a number means little; the flags stay with it.",
+    ),
+]
+NoVoi = Annotated[
+    bool,
+    typer.Option(
+        "--no-voi",
+        help="Ignore the display window (VOI LUT) that a DICOM file asks for and use its "
+        "full range of values.",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, max=1024, help="Threads of the network. Default: one for each core."
+    ),
+]
+
+
+def write_target(path: Path) -> Path:
+    """Return `path` after checking that a file can be written there.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the folder does not exist or the path is a folder.
+    """
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; expected the name of a file")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"folder {path.parent} does not exist; make it first")
+    return path

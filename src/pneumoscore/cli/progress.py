@@ -1,0 +1,80 @@
+"""A progress bar that appears only when a job turns out to be long."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["LateProgress"]
+
+PATIENCE_SECONDS = 2.0
+
+
+class LateProgress:
+    """A bar on the standard error stream, drawn after two seconds, on a terminal only.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    patience : float, optional
+        Seconds before the bar appears.
+    terminal : bool, optional
+        Whether anyone is watching; by default, whether the standard error stream is a terminal.
+    """
+
+    def __init__(
+        self, title: str, *, patience: float = PATIENCE_SECONDS, terminal: bool | None = None
+    ) -> None:
+        self._title = title
+        self._patience = patience
+        self._watched = sys.stderr.isatty() if terminal is None else terminal
+        self._began = time.monotonic()
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> LateProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    @property
+    def shown(self) -> bool:
+        """Whether the bar has appeared."""
+        return self._bar is not None
+
+    def update(self, done: int, total: int | None) -> None:
+        """Show `done` of `total`; a `total` of None is not yet known."""
+        if not self._watched or time.monotonic() - self._began < self._patience:
+            return
+        if self._bar is None:
+            self._bar = _new_bar()
+            self._bar.start()
+            self._bar.add_task(self._title, total=total)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+
+
+def _new_bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as RemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
