@@ -1,0 +1,1 @@
+"""Making backbones: corpora, painted opacities, networks, training and export (PyTorch)."""

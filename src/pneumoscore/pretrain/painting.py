@@ -1,0 +1,205 @@
+"""Opacities of known extent and density painted into the lungs of films.
+
+A painted film has exact truth: the share of each lung involved, its density, and the place of
+every opacity. The scores given to it follow the scales' definitions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["PaintedFilms", "extent_of_share", "opacity_of_density", "paint"]
+
+_LEAST_ALPHA = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedFilms:
+    """Films with painted opacities and their truth.
+
+    Attributes
+    ----------
+    films : Tensor, shape (n, 1, rows, columns)
+        Values in [0, 1].
+    opacity : Tensor, shape (n, 2, rows, columns)
+        Opacity mask of each lung, in [0, 1].
+    extent : Tensor, shape (n, 2)
+        Geographic extent of each lung, 0-4.
+    density : Tensor, shape (n, 2)
+        Opacity of each lung on the RALO scale, 0-4.
+    """
+
+    films: Tensor
+    opacity: Tensor
+    extent: Tensor
+    density: Tensor
+
+
+def extent_of_share(share: Tensor) -> Tensor:
+    """Geographic extent of a lung, 0-4, as the mean of readers of an involved share.
+
+    A reader gives 1 for anything under 25 %, so the expected score starts near one half.
+
+    Parameters
+    ----------
+    share : Tensor
+        Involved share of the lung, in [0, 1].
+    """
+    return (4 * share + 0.5 * (share / 0.05).clamp(max=1)).clamp(max=4)
+
+
+def opacity_of_density(alpha: Tensor, share: Tensor) -> Tensor:
+    """Opacity of a lung on the RALO scale, 0-4, from the mean blending weight of its opacities.
+
+    Parameters
+    ----------
+    alpha : Tensor
+        Mean weight, in [0, 1]: ground glass up to about 0.35, consolidation from 0.55.
+    share : Tensor
+        Involved share of the lung.
+    """
+    grade = torch.where(
+        alpha < 0.55,
+        0.7 + (alpha - 0.12) * (1.3 / 0.43),
+        2.0 + (alpha - 0.55) * (1.4 / 0.35),
+    ).clamp(min=0.5, max=3.4)
+    white = ((share - 0.8) / 0.2).clamp(0, 1) * ((alpha - 0.75) / 0.2).clamp(0, 1)
+    return (grade + 0.6 * white) * (share / 0.05).clamp(max=1)
+
+
+def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def _noise(count: int, size: int, cells: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Smooth noise of several scales, mean 0 and deviation about 1, shape (n, 1, size, size)."""
+    total = torch.zeros(count, 1, size, size)
+    for cell in cells:
+        weight = _uniform((count, 1, 1, 1), 0.2, 1.0, generator)
+        coarse = torch.randn(count, 1, cell, cell, generator=generator)
+        total += weight * F.interpolate(coarse, size=(size, size), mode="bicubic")
+    return total / total.std((2, 3), keepdim=True).clamp(min=1e-3)
+
+
+def _priors(lungs: Tensor, generator: torch.Generator) -> Tensor:
+    """Where disease prefers to lie: basal or apical, peripheral or perihilar."""
+    count, _, rows, columns = lungs.shape
+    both = lungs.sum(1, keepdim=True)
+    height = torch.linspace(-1, 1, rows).view(1, 1, rows, 1)
+    centre = (both * height).sum((2, 3), keepdim=True) / both.sum((2, 3), keepdim=True).clamp(min=1)
+    basal = (height - centre).expand(count, 1, rows, columns) * 2.5
+    core = F.avg_pool2d(both, 41, stride=1, padding=20)
+    peripheral = (0.5 - core) * 4
+    basal_weight = 0.5 + 0.7 * torch.randn(count, 1, 1, 1, generator=generator)
+    peripheral_weight = 0.4 + 0.6 * torch.randn(count, 1, 1, 1, generator=generator)
+    return basal_weight * basal + peripheral_weight * peripheral
+
+
+def _draw_shares(count: int, generator: torch.Generator) -> Tensor:
+    """Involved share of each lung, shape (n, 2): correlated, one lung often spared."""
+    common = torch.rand(count, 1, generator=generator)
+    shares = common + 0.22 * torch.randn(count, 2, generator=generator)
+    shares = torch.where(torch.rand(count, 2, generator=generator) < 0.12, 0.0, shares)
+    healthy = torch.rand(count, 1, generator=generator) < 0.12
+    shares = torch.where(healthy, 0.0, shares.clamp(0, 1))
+    return torch.where(shares < 0.015, 0.0, shares)
+
+
+def _threshold(field: Tensor, lung: Tensor, share: Tensor) -> Tensor:
+    """Value of the field that leaves `share` of the lung above it, one for each film."""
+    thresholds = []
+    for values, mask, part in zip(field, lung, share, strict=True):
+        inside = values[0][mask > 0.5]
+        if len(inside) < 10 or part <= 0:
+            thresholds.append(values.new_tensor(1e9))
+        elif part >= 1:
+            thresholds.append(inside.min() - 10)
+        else:
+            rank = max(1, min(len(inside), round(float(1 - part) * len(inside))))
+            thresholds.append(inside.kthvalue(rank).values)
+    return torch.stack(thresholds).view(-1, 1, 1, 1)
+
+
+def _dense_level(films: Tensor, lungs: Tensor, generator: torch.Generator) -> Tensor:
+    """Brightness that a wholly consolidated lung has on each film: about the mediastinum's."""
+    levels = []
+    for film, lung in zip(films[:, 0], lungs.sum(1), strict=True):
+        rows, columns = torch.nonzero(lung > 0.5, as_tuple=True)
+        if len(rows) < 10:
+            levels.append(film.new_tensor(0.8))
+            continue
+        box = film[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        levels.append(torch.quantile(box.flatten()[::7], 0.88))
+    level = torch.stack(levels).view(-1, 1, 1, 1)
+    return (level * _uniform((len(films), 1, 1, 1), 0.88, 1.05, generator)).clamp(max=1)
+
+
+def _weights(
+    base: Tensor, size: int, generator: torch.Generator
+) -> Tensor:
+    """Blending weight at each place: patches of consolidation in ground glass, texture."""
+    count = len(base)
+    patches = _noise(count, size, (6, 12, 24), generator)
+    texture = _noise(count, size, (48, 96), generator)
+    spread = _uniform((count, 1, 1, 1), 0.02, 0.16, generator)
+    grain = _uniform((count, 1, 1, 1), 0.0, 0.07, generator)
+    weight = base + spread * patches + grain * texture
+    # Air-filled bronchi stay dark where consolidation surrounds them.
+    bronchi = torch.exp(-((_noise(count, size, (10, 20), generator) / 0.08) ** 2))
+    seen = (torch.rand(count, 1, 1, 1, generator=generator) < 0.4).float()
+    return (weight * (1 - 0.35 * seen * bronchi)).clamp(_LEAST_ALPHA, 0.97)
+
+
+def paint(films: Tensor, lungs: Tensor, generator: torch.Generator) -> PaintedFilms:
+    """Paint opacities into the lungs of films.
+
+    Parameters
+    ----------
+    films : Tensor, shape (n, 1, size, size)
+        Films without opacities, values in [0, 1].
+    lungs : Tensor, shape (n, 2, size, size)
+        Probability of each lung.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    PaintedFilms
+    """
+    count, _, size, _ = films.shape
+    shares = _draw_shares(count, generator)
+    severity = shares.mean(1, keepdim=True)
+    base = 0.2 + 0.45 * severity + 0.2 * torch.randn(count, 1, generator=generator)
+    base = (base + 0.08 * torch.randn(count, 2, generator=generator)).clamp(0.15, 0.92)
+    field = _noise(count, size, (4, 7, 14, 28), generator)
+    field = field + 0.6 * _priors(lungs, generator)
+    softness = _uniform((count, 1, 1, 1), 0.05, 0.5, generator)
+    level = _dense_level(films, lungs, generator)
+    result, opacity, alphas, found = films, [], [], []
+    for side in range(2):
+        lung = lungs[:, side : side + 1]
+        threshold = _threshold(field, lung[:, 0], shares[:, side])
+        inside = torch.sigmoid((field - threshold) / softness * 3)
+        mask = inside * (lung > 0.5)
+        soft_lung = F.avg_pool2d((lung > 0.5).float(), 5, stride=1, padding=2) * lung
+        weight = _weights(base[:, side].view(-1, 1, 1, 1), size, generator)
+        alpha = inside * soft_lung * weight
+        result = result + alpha * (level - result).clamp(min=-0.05)
+        area = (lung > 0.5).float().sum((1, 2, 3)).clamp(min=1)
+        involved = (mask > 0.5).float()
+        found.append(involved.sum((1, 2, 3)) / area)
+        alphas.append((alpha * involved).sum((1, 2, 3)) / involved.sum((1, 2, 3)).clamp(min=1))
+        opacity.append(mask)
+    share = torch.stack(found, 1)
+    density = opacity_of_density(torch.stack(alphas, 1), share)
+    density = torch.where(share > 0, density, 0.0)
+    return PaintedFilms(
+        films=result.clamp(0, 1),
+        opacity=torch.cat(opacity, 1),
+        extent=extent_of_share(share),
+        density=density,
+    )
