@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
+from pneumoscore.backbone.files import sha256_of
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.severity.scale import scale_named
@@ -40,11 +39,6 @@ class Fault:
     detail: str
 
 
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _table_faults(cohort: Cohort) -> list[Fault]:
     faults = []
     for name, count in Counter(film.name for film in cohort).items():
@@ -74,7 +68,7 @@ def _file_faults(cohort: Cohort) -> list[Fault]:
         if not film.path.is_file():
             faults.append(Fault("missing file", (film.name,), "its image file does not exist"))
         else:
-            by_hash[_file_hash(film.path)][film.name] = film.patient
+            by_hash[sha256_of(film.path)][film.name] = film.patient
     for films in by_hash.values():
         if len(films) < 2:
             continue
@@ -124,13 +118,13 @@ def check_split(fitted: Cohort, tested: Cohort) -> tuple[Fault, ...]:
         Fault("patient on both sides", tuple(names), f"{len(names)} tested film(s) of one patient")
         for names in shared.values()
     ]
-    fitted_hashes = {_file_hash(film.path) for film in fitted if film.path.is_file()}
+    fitted_hashes = {sha256_of(film.path) for film in fitted if film.path.is_file()}
     flagged = {name for fault in faults for name in fault.films}
     for film in tested:
         if (
             film.name not in flagged
             and film.path.is_file()
-            and _file_hash(film.path) in fitted_hashes
+            and sha256_of(film.path) in fitted_hashes
         ):
             faults.append(
                 Fault("patient on both sides", (film.name,), "the same file under another patient")

@@ -1,0 +1,225 @@
+"""Agreement of readers, and of a model as one more reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.cohort.ratings import RatingTable
+from pneumoscore.study.output import Table, format_estimate, format_number
+from pneumoscore.study.statistics.bland_altman import LimitsOfAgreement, bland_altman
+from pneumoscore.study.statistics.bootstrap import Draw, Estimate, PatientBootstrap
+from pneumoscore.study.statistics.change import (
+    sem_agreement,
+    sem_consistency,
+    smallest_detectable_change,
+)
+from pneumoscore.study.statistics.icc import (
+    icc_values,
+    intraclass_correlations,
+    two_way_anova,
+)
+from pneumoscore.study.statistics.interchangeability import interchangeability
+from pneumoscore.study.statistics.kappa import weighted_kappa
+from pneumoscore.study.statistics.krippendorff import krippendorff_alpha
+
+__all__ = ["Agreement", "agreement_table", "measure_agreement", "pair_table"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """Agreement of the readers of one item.
+
+    Attributes
+    ----------
+    item : str
+        A scale or a zone.
+    readers : tuple of str
+        In column order.
+    films, complete : int
+        Films with any score, and with a score of every reader.
+    figures : dict of str to Estimate
+        ICC(A,1), ICC(A,k), ICC(C,1), Krippendorff's alpha (interval, ordinal), SEM and SDC95;
+        intervals by bootstrap over patients.
+    analytic : dict of str to Estimate
+        The same ICCs with the intervals of McGraw and Wong, films taken as independent.
+    kappas : dict of tuple of str to Estimate
+        Quadratic-weighted kappa of each pair whose scores are integers.
+    pairs : dict of tuple of str to LimitsOfAgreement
+        Bland and Altman's limits, first reader minus second.
+    interchange : dict of str to Estimate
+        The model against the readers; empty without a model.
+    """
+
+    item: str
+    readers: tuple[str, ...]
+    films: int
+    complete: int
+    figures: dict[str, Estimate]
+    analytic: dict[str, Estimate]
+    kappas: dict[tuple[str, str], Estimate]
+    pairs: dict[tuple[str, str], LimitsOfAgreement]
+    interchange: dict[str, Estimate]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return every number, for JSON."""
+        return {
+            "item": self.item,
+            "readers": self.readers,
+            "films": self.films,
+            "complete_films": self.complete,
+            "figures": self.figures,
+            "icc_analytic": self.analytic,
+            "weighted_kappa": {" / ".join(pair): value for pair, value in self.kappas.items()},
+            "bland_altman": {
+                " / ".join(pair): {
+                    "bias": item.bias,
+                    "low": item.low,
+                    "high": item.high,
+                    "slope": item.slope,
+                    "films": item.films,
+                }
+                for pair, item in self.pairs.items()
+            },
+            "interchangeability": self.interchange,
+        }
+
+
+def _figures(values: NDArray[np.float64]) -> dict[str, float]:
+    figures = dict.fromkeys(
+        ("ICC(A,1)", "ICC(A,k)", "ICC(C,1)", "SEM", "SEM (same reader)", "SDC95"), float("nan")
+    )
+    complete = values[np.isfinite(values).all(axis=1)]
+    if len(complete) >= 2:
+        forms = icc_values(two_way_anova(complete))
+        figures |= {name: forms[name] for name in ("ICC(A,1)", "ICC(A,k)", "ICC(C,1)")}
+        sem = sem_agreement(complete)
+        figures["SEM"] = sem
+        figures["SEM (same reader)"] = sem_consistency(complete)
+        figures["SDC95"] = smallest_detectable_change(sem)
+    figures["alpha (interval)"] = krippendorff_alpha(values, "interval")
+    figures["alpha (ordinal)"] = krippendorff_alpha(values, "ordinal")
+    return figures
+
+
+def _integers(column: NDArray[np.float64]) -> bool:
+    finite = column[np.isfinite(column)]
+    return bool(len(finite)) and bool((finite % 1 == 0).all())
+
+
+def _kappa_of(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> Callable[[Draw], dict[str, float]]:
+    def statistics(draw: Draw) -> dict[str, float]:
+        return {"kappa": weighted_kappa(first[draw.index], second[draw.index])}
+
+    return statistics
+
+
+def measure_agreement(
+    table: RatingTable,
+    patients: Mapping[str, str],
+    model: str | None = None,
+    tolerance: float = 1.0,
+    repeats: int = 1000,
+) -> Agreement:
+    """Measure the agreement of the readers of one item.
+
+    Parameters
+    ----------
+    table : RatingTable
+        At least two readers.
+    patients : mapping of str to str
+        Patient by film, for the bootstrap; a film without one counts as its own patient.
+    model : str, optional
+        Which of the readers is the model: it is compared with the others by pairs and for
+        interchangeability, and kept out of the readers' own agreement.
+    tolerance : float, optional
+        Difference up to which two scores agree, for interchangeability.
+    repeats : int, optional
+        Draws of the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two readers, or fewer than two films that all of them scored.
+    """
+    people = [index for index, name in enumerate(table.readers) if name != model]
+    values = table.values[:, people]
+    if len(people) < 2:
+        raise ValueError(f"{len(people)} reader(s) of {table.item}; expected at least two")
+    groups = [patients.get(film, f"film {film}") for film in table.films]
+    bootstrap = PatientBootstrap(groups, repeats)
+    kappas, pairs = {}, {}
+    for i, j in combinations(range(len(table.readers)), 2):
+        pair = (table.readers[i], table.readers[j])
+        first, second = table.values[:, i], table.values[:, j]
+        pairs[pair] = bland_altman(first, second, groups)
+        if _integers(first) and _integers(second):
+            kappas[pair] = bootstrap.estimate(_kappa_of(first, second))["kappa"]
+    interchange = {}
+    if model is not None:
+        scores = table.values[:, table.readers.index(model)]
+        interchange = interchangeability(values, scores, groups, tolerance, repeats)
+    return Agreement(
+        table.item,
+        tuple(table.readers[index] for index in people),
+        int(np.isfinite(values).any(axis=1).sum()),
+        int(np.isfinite(values).all(axis=1).sum()),
+        bootstrap.estimate(lambda draw: _figures(values[draw.index])),
+        intraclass_correlations(values),
+        kappas,
+        pairs,
+        interchange,
+    )
+
+
+def agreement_table(agreements: Sequence[Agreement], title: str) -> Table:
+    """Return the readers' agreement, one row for each item."""
+    names = ("ICC(A,1)", "ICC(A,k)", "ICC(C,1)", "alpha (interval)", "alpha (ordinal)", "SDC95")
+    rows = []
+    for item in agreements:
+        kappa = next(
+            (value for pair, value in item.kappas.items() if set(pair) <= set(item.readers)), None
+        )
+        rows.append(
+            (
+                item.item,
+                str(item.complete),
+                *(format_estimate(item.figures[name]) for name in names),
+                format_estimate(kappa) if len(item.readers) == 2 else "-",
+            )
+        )
+    return Table(
+        title,
+        ("item", "films", *names, "weighted kappa"),
+        tuple(rows),
+        "95 % intervals by bootstrap over patients. SDC95: smallest change between two films "
+        "that exceeds the noise of different readers; it is not the smallest important change.",
+    )
+
+
+def pair_table(agreements: Sequence[Agreement]) -> Table:
+    """Return Bland and Altman's limits of every pair of readers."""
+    return Table(
+        "Pairs of readers: bias and limits of agreement (first minus second)",
+        ("item", "first", "second", "films", "bias", "low", "high", "proportional"),
+        tuple(
+            (
+                item.item,
+                *pair,
+                str(limits.films),
+                *(
+                    format_number(value)
+                    for value in (limits.bias, limits.low, limits.high, limits.slope)
+                ),
+            )
+            for item in agreements
+            for pair, limits in item.pairs.items()
+        ),
+        "Several films of a patient: Bland and Altman 2007.",
+    )
