@@ -80,7 +80,9 @@ class Radiograph:
             raise ValueError(f"pixels have shape {pixels.shape}; expected (rows, columns)")
         if not np.isfinite(pixels).all() or pixels.min() < 0.0 or pixels.max() > 1.0:
             raise ValueError("pixels must be finite and lie in [0, 1]")
-        if pixels is self.pixels or np.shares_memory(pixels, self.pixels):
+        # Only an array that is frozen and owns its memory may be kept without a copy.
+        frozen = not pixels.flags.writeable and pixels.flags.owndata
+        if not frozen and np.may_share_memory(pixels, self.pixels):
             pixels = pixels.copy()
         pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)

@@ -1,0 +1,268 @@
+"""JPEG, JPEG lossless, JPEG-LS and JPEG 2000 frames of DICOM files.
+
+Pillow decodes what it can; GDCM the rest. The codestream's own header is compared with the
+DICOM header before a decoder sees the frame: a decoder trusts it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
+from pneumoscore.radiograph.greyscale import luminance
+from pneumoscore.radiograph.guard import quiet, translated
+
+__all__ = ["Codestream", "decode_codestream"]
+
+_BASELINE = "1.2.840.10008.1.2.4.50"
+_EXTENDED = "1.2.840.10008.1.2.4.51"
+_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+_JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
+_JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
+_READ = "uncompressed, deflated, RLE, JPEG, JPEG lossless, JPEG-LS or JPEG 2000"
+
+# Start of frame: baseline, extended, lossless (ITU-T T.81 B.1.1.3); JPEG-LS (T.87 C.1.1).
+_FRAMES = {0xC0: (_BASELINE, _EXTENDED), 0xC1: (_BASELINE, _EXTENDED), 0xC3: _LOSSLESS}
+_FRAMES[0xF7] = _JPEG_LS
+
+
+@dataclass(frozen=True, slots=True)
+class Codestream:
+    """What the DICOM header says a frame holds.
+
+    Attributes
+    ----------
+    rows, columns, samples : int
+        Shape.
+    photometric : str
+        Photometric Interpretation.
+    stored : int
+        Bits Stored.
+    """
+
+    rows: int
+    columns: int
+    samples: int
+    photometric: str
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a codestream says of itself."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+    signed: bool = False
+    jfif: bool = False
+
+
+def _jpeg_header(frame: bytes, syntax: str) -> _Header:
+    """Find the start of frame of a JPEG or JPEG-LS codestream (ITU-T T.81 B.2)."""
+    if frame[:2] != b"\xff\xd8":
+        raise UnreadableFileError("a DICOM frame that does not start as JPEG", "a JPEG frame")
+    position, jfif = 2, False
+    while position + 9 < len(frame):
+        if frame[position] != 0xFF:
+            break
+        marker = frame[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        length = int.from_bytes(frame[position + 2 : position + 4], "big")
+        if marker in _FRAMES:
+            if syntax not in _FRAMES[marker]:
+                raise UnreadableFileError(
+                    f"a DICOM frame of JPEG process {marker:#x}", "that of its transfer syntax"
+                )
+            bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
+            return _Header(rows, columns, samples, bits, jfif=jfif)
+        if marker in (0xDA, 0xD9) or length < 2:
+            break
+        jfif = jfif or (marker == 0xE0 and frame[position + 4 : position + 8] == b"JFIF")
+        position += 2 + length
+    raise UnreadableFileError("a JPEG frame of unknown process", "that of its transfer syntax")
+
+
+def _jpeg_2000_header(frame: bytes) -> _Header:
+    """Read the image and tile size of a JPEG 2000 codestream (ITU-T T.800 A.5.1)."""
+    start = frame.find(b"\xff\x4f\xff\x51", 0, 1024)
+    if start < 0 or len(frame) < start + 45:
+        raise UnreadableFileError("a damaged JPEG 2000 frame", "an intact file")
+    right, lower, left, upper = struct.unpack_from(">4I", frame, start + 8)
+    (samples,) = struct.unpack_from(">H", frame, start + 40)
+    depth = frame[start + 42]
+    return _Header(lower - upper, right - left, samples, (depth & 0x7F) + 1, bool(depth & 0x80))
+
+
+def _check(header: _Header, wanted: Codestream) -> None:
+    if (header.rows, header.columns, header.samples) != (
+        wanted.rows,
+        wanted.columns,
+        wanted.samples,
+    ):
+        raise UnreadableFileError(
+            f"a DICOM frame of {header.rows} x {header.columns} x {header.samples}",
+            f"{wanted.rows} x {wanted.columns} x {wanted.samples} as its header says",
+        )
+    if not 2 <= header.bits <= 16:
+        raise UnsupportedImageError(f"a DICOM frame of {header.bits} bits", "2 to 16 bits")
+
+
+def _pillow(frame: bytes, kind: str, wanted: Codestream, raw: bool) -> NDArray[np.integer]:
+    """Decode with Pillow; `raw` asks for the components of a colour JPEG as they are."""
+    from PIL import Image
+
+    with quiet(), translated("JPEG frame"):
+        image = Image.open(BytesIO(frame), formats=(kind,))
+        if image.size != (wanted.columns, wanted.rows):
+            raise UnreadableFileError("a JPEG frame of another size than its DICOM header")
+        if raw and "adobe_transform" not in image.info:
+            image.draft("YCbCr", image.size)
+    with translated("JPEG frame"):
+        image.load()
+        values = np.asarray(image)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _baseline(frame: bytes, wanted: Codestream, header: _Header) -> NDArray[np.integer]:
+    if wanted.samples == 1:
+        return _pillow(frame, "JPEG", wanted, raw=False)
+    values = _pillow(frame, "JPEG", wanted, raw=True)
+    transformed = header.jfif or wanted.photometric.startswith("YBR")
+    adobe = b"Adobe\x00" in frame[:2048]
+    # Without an Adobe marker the components came out as they are; with one, as RGB.
+    return values[..., 0] if transformed and not adobe else _luma(values)
+
+
+def _luma(values: NDArray[np.integer]) -> NDArray[np.integer]:
+    return np.rint(luminance(values)).astype(values.dtype)
+
+
+def _jpeg_2000(frame: bytes, wanted: Codestream, header: _Header) -> NDArray[np.integer]:
+    """Decode JPEG 2000, undoing what Pillow does to depth and sign."""
+    if wanted.samples > 1 and (header.bits > 8 or header.signed):
+        raise UnsupportedImageError(
+            f"a JPEG 2000 colour frame of {header.bits} bits", "8 bits for each colour"
+        )
+    values = _pillow(frame, "JPEG2000", wanted, raw=False)
+    if values.ndim == 3:
+        return values[..., 0] if wanted.photometric.startswith("YBR_FULL") else _luma(values)
+    if values.dtype not in (np.uint8, np.uint16):
+        raise UnsupportedImageError(f"a JPEG 2000 frame of {values.dtype} pixels", "8 or 16 bits")
+    # Pillow fills the container from the top and adds half the range to signed samples.
+    values = values >> values.dtype.type(8 * values.dtype.itemsize - header.bits)
+    if header.signed:
+        values ^= values.dtype.type(1 << (header.bits - 1))
+    return values
+
+
+@contextmanager
+def _silent_gdcm() -> Iterator[None]:
+    import gdcm
+
+    flags = gdcm.Trace.GetWarningFlag(), gdcm.Trace.GetErrorFlag()
+    gdcm.Trace.WarningOff()
+    gdcm.Trace.ErrorOff()
+    try:
+        yield
+    finally:
+        gdcm.Trace.SetWarning(flags[0])
+        gdcm.Trace.SetError(flags[1])
+
+
+def _gdcm(frame: bytes, wanted: Codestream, header: _Header, syntax: str) -> NDArray[np.integer]:
+    """Decode JPEG lossless and JPEG-LS with GDCM; samples come back as they are."""
+    import gdcm
+
+    allocated = 8 if header.bits <= 8 else 16
+    with translated("JPEG frame"), _silent_gdcm():
+        fragment = gdcm.Fragment()
+        fragment.SetByteStringValue(frame)
+        fragments = gdcm.SequenceOfFragments.New()
+        fragments.AddFragment(fragment)
+        element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+        element.SetValue(fragments.__ref__())
+        photometric = "MONOCHROME2" if wanted.samples == 1 else "RGB"
+        image = gdcm.Image()
+        image.SetNumberOfDimensions(2)
+        image.SetDimensions((wanted.columns, wanted.rows, 1))
+        image.SetPhotometricInterpretation(
+            gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.GetPIType(photometric))
+        )
+        image.SetPlanarConfiguration(0)
+        image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
+        image.SetPixelFormat(
+            gdcm.PixelFormat(wanted.samples, allocated, header.bits, header.bits - 1, 0)
+        )
+        image.SetDataElement(element)
+        # GDCM's Python layer returns bytes in a str.
+        buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
+    values = np.frombuffer(buffer, dtype=f"u{allocated // 8}")
+    expected = wanted.rows * wanted.columns * wanted.samples
+    if values.size != expected:
+        raise UnreadableFileError(
+            f"a JPEG frame of {values.size:,} samples", f"{expected:,} samples"
+        )
+    if wanted.samples == 1:
+        return values.reshape(wanted.rows, wanted.columns)
+    colour = values.reshape(wanted.rows, wanted.columns, wanted.samples)
+    return colour[..., 0] if wanted.photometric.startswith("YBR_FULL") else _luma(colour)
+
+
+def decode_codestream(
+    frame_of: Callable[[], bytes], wanted: Codestream, syntax: str
+) -> tuple[NDArray[np.integer], int]:
+    """Decode a compressed frame.
+
+    Parameters
+    ----------
+    frame_of : callable
+        Gives the frame; called only when the transfer syntax is known.
+    wanted : Codestream
+        What the DICOM header says.
+    syntax : str
+        Transfer syntax UID.
+
+    Returns
+    -------
+    values : ndarray of uint8 or uint16, shape (rows, columns)
+        Samples as bit patterns (signed ones in two's complement of `bits` bits). Colour
+        comes as luminance.
+    bits : int
+        Bits of a sample in the codestream.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the frame is damaged or contradicts the DICOM header.
+    UnsupportedImageError
+        If the transfer syntax or depth is none that is read.
+    """
+    known = (_BASELINE, _EXTENDED, *_LOSSLESS, *_JPEG_LS, *_JPEG_2000)
+    if syntax not in known:
+        from pydicom.uid import UID
+
+        name = UID(syntax).name if syntax.replace(".", "").isdigit() else "unknown"
+        raise UnsupportedImageError(
+            f"DICOM pixel data in transfer syntax {name[:64]}",
+            _READ,
+            "convert it, for example with gdcmconv --raw",
+        )
+    frame = frame_of()
+    header = _jpeg_2000_header(frame) if syntax in _JPEG_2000 else _jpeg_header(frame, syntax)
+    _check(header, wanted)
+    if syntax in _JPEG_2000:
+        return _jpeg_2000(frame, wanted, header), header.bits
+    if syntax in (_BASELINE, _EXTENDED) and header.bits == 8:
+        return _baseline(frame, wanted, header), 8
+    return _gdcm(frame, wanted, header, syntax), header.bits
