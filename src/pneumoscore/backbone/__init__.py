@@ -1,0 +1,1 @@
+"""Networks: records, ONNX Runtime sessions, the input gradient, conversion."""

@@ -1,0 +1,112 @@
+"""Which backbones are at hand: those in the package, and those the user added."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import sys
+from pathlib import Path
+
+from pneumoscore.backbone.record import is_name
+from pneumoscore.errors import ModelError
+
+__all__ = [
+    "FETCHABLE",
+    "HOME_VARIABLE",
+    "available_backbones",
+    "backbones_folder",
+    "find_backbone",
+    "home_folder",
+    "weights_folder",
+]
+
+HOME_VARIABLE = "PNEUMOSCORE_HOME"
+FETCHABLE = ("densenet121-res224-all",)
+
+
+def home_folder() -> Path:
+    r"""Return the folder for what the user adds; it need not exist yet.
+
+    ``PNEUMOSCORE_HOME`` if set, else the platform's folder for a user's program data: on Linux
+    ``$XDG_DATA_HOME/pneumoscore`` or ``~/.local/share/pneumoscore`` (XDG Base Directory
+    Specification), on macOS ``~/Library/Application Support/pneumoscore``, on Windows
+    ``%LOCALAPPDATA%\pneumoscore``.
+    """
+    if chosen := os.environ.get(HOME_VARIABLE):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        base = Path(local) if local else Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        data_home = os.environ.get("XDG_DATA_HOME", "")
+        base = Path(data_home) if data_home.startswith("/") else Path.home() / ".local" / "share"
+    return base / "pneumoscore"
+
+
+def backbones_folder() -> Path:
+    """Return the folder of the backbones that the user added or fetched."""
+    return home_folder() / "backbones"
+
+
+def weights_folder() -> Path:
+    """Return the folder of the built-in backbones, inside the installed package."""
+    return Path(str(importlib.resources.files("pneumoscore.backbone"))) / "weights"
+
+
+def available_backbones() -> dict[str, Path]:
+    """Return the record path of every backbone at hand, by name.
+
+    Built-in ones come first and cannot be replaced by added ones of the same name.
+
+    Raises
+    ------
+    ModelError
+        If the folder of added backbones exists but cannot be read.
+    """
+    found: dict[str, Path] = {}
+    for folder in (weights_folder(), backbones_folder()):
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ModelError(
+                f"the folder {folder} cannot be read ({error.strerror})",
+                "a folder of backbones",
+                f"mend its permissions, or set {HOME_VARIABLE} to another folder",
+            ) from error
+        for path in paths:
+            if is_name(path.stem):
+                found.setdefault(path.stem, path)
+    return found
+
+
+def find_backbone(name: str) -> Path:
+    """Return the path of the record of the backbone called `name`.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the message says which file was expected where, and which command
+        puts it there.
+    """
+    found = available_backbones()
+    if name in found:
+        return found[name]
+    if not is_name(name):
+        raise ModelError(
+            f"{name!r} is no backbone's name",
+            f"one of {', '.join(found) or 'none installed'}, or the path of a record",
+        )
+    expected = f"file {name}.json at {backbones_folder()}"
+    if name in FETCHABLE:
+        remedy = (
+            f"run `pneumoscore model fetch {name}`; without a network, copy the published file "
+            f"here and run `pneumoscore model fetch {name} --from FILE`"
+        )
+    else:
+        at_hand = ", ".join(found) or "none"
+        remedy = f"run `pneumoscore model add FILE --name {name}`, or use one of: {at_hand}"
+    raise ModelError(f"backbone {name!r} is not installed", expected, remedy)
