@@ -88,6 +88,8 @@ def _scale_cells(item: ScaleScore | None) -> list[Text]:
     value = Text(f"{item.value:4.1f}", style=_severity_style(share))
     if item.low is not None and item.high is not None:
         value.append(f"  ({item.low:.1f}-{item.high:.1f})", style="not bold default")
+    if item.right is None or item.left is None:
+        return [value, Text("")]
     return [value, Text(f"{item.right:4.1f}   {item.left:4.1f}")]
 
 

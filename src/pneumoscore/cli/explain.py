@@ -1,0 +1,69 @@
+"""``pneumoscore explain``: one film, its maps and its scores as a picture."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, write_target
+from pneumoscore.cli.status import ExitStatus, say_error
+from pneumoscore.cli.table import TableRow, print_table
+from pneumoscore.cli.text import printable
+
+__all__ = ["app"]
+
+app = new_app()
+
+
+class _ScaleName(StrEnum):
+    GEOGRAPHIC_EXTENT = "geographic_extent"
+    OPACITY = "opacity"
+
+
+@app.command(epilog="Example: pneumoscore explain film.dcm -o film-explained.png")
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The film: DICOM or an image.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="PNG", help="Picture to write, a PNG.")
+    ],
+    scale: Annotated[
+        _ScaleName, typer.Option(help="The score whose maps are drawn.")
+    ] = _ScaleName.GEOGRAPHIC_EXTENT,
+    model: ModelName = None,
+    level: Level = 0.9,
+    force: Force = False,
+    threads: Threads = None,
+    no_voi: NoVoi = False,
+) -> None:
+    """Draw one film beside its contribution map and its saliency map.
+
+    The contribution map says how much each place adds to the score; the saliency map is the
+    squared gradient that Cohen et al. (2020) show. Both scores and the notice are written on
+    the picture, which holds nothing of the patient but the film itself.
+
+    RESEARCH USE ONLY, NOT FOR MEDICAL USE.
+    """
+    from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
+    from pneumoscore.radiograph.limits import ReadOptions
+    from pneumoscore.radiograph.read import read_radiograph
+    from pneumoscore.severity.model import SeverityModel
+    from pneumoscore.severity.picture import explain_image, save_picture
+
+    write_target(out)
+    opened = SeverityModel.open(model, threads=threads)
+    try:
+        film = read_radiograph(file, options=ReadOptions(voi=not no_voi))
+        score = opened.score(film, level=level, force=force)
+    except ModelError:
+        raise
+    except PneumoScoreError as error:
+        advice = "; --force scores it all the same" if isinstance(error, NotScorableError) else ""
+        say_error(f"{file}: {error}{advice}")
+        raise typer.Exit(ExitStatus.SOME_FAILED) from error
+    saliency = opened.saliency(film, scale.value)
+    save_picture(explain_image(film, score, saliency, scale.value), out)
+    print_table([TableRow(str(file), score, score.flags)])
+    typer.echo(f"picture: {printable(out)}")
