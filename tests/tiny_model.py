@@ -105,8 +105,9 @@ def write_model(folder: Path, name: str = "tiny", gate: QualityGate | None = Non
         targets = random.uniform(scale.low, scale.high, 80)
         predictions = targets + random.normal(size=80)
         interval = fit_conformal(predictions, targets, list(range(80)), scale)
-        coefficients = random.normal(size=WIDTH) * scale.high / 4
-        heads.append(Head(scale, "features", coefficients, scale.high / 3, interval))
+        coefficients = random.normal(size=WIDTH) * scale.high / 2
+        coefficients -= coefficients.mean()  # keeps most films off the ends of the scale
+        heads.append(Head(scale, "features", coefficients, scale.high / 2, interval))
     write_bundle(
         Bundle(
             name=name,

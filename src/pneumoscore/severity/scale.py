@@ -31,7 +31,8 @@ class Scale:
     @property
     def title(self) -> str:
         """Name for people: ``"Geographic extent"``."""
-        return self.name.replace("_ralo", " (RALO)").replace("_", " ").capitalize()
+        plain = self.name.removesuffix("_ralo").replace("_", " ").capitalize()
+        return f"{plain} (RALO)" if self.name.endswith("_ralo") else plain
 
     def clip(self, value: float) -> float:
         """Return `value` limited to the range.
