@@ -181,8 +181,9 @@ def augment(
         Source of randomness.
     """
     count = len(films)
-    films = _overlaid(_blurred(_tone(films, settings, generator), settings, generator),
-                      settings, generator)
+    films = _overlaid(
+        _blurred(_tone(films, settings, generator), settings, generator), settings, generator
+    )
     flipped = torch.rand(count, generator=generator) < settings.flip
     matrix = _placements(count, settings, generator)
     matrix[flipped, :, 0] *= -1

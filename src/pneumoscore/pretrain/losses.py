@@ -96,9 +96,12 @@ def training_loss(
         contributions * scale, _place_targets(batch, size) * scale, beta=0.3, reduction="none"
     ).mean((1, 2, 3))
     known_sides = (~batch.sides.isnan()).float()
-    sums = side_sums(contributions, torch.where(
-        known_lungs.view(-1, 1, 1, 1) > 0, lung_truth, output.lungs.float().detach().sigmoid()
-    ))
+    sums = side_sums(
+        contributions,
+        torch.where(
+            known_lungs.view(-1, 1, 1, 1) > 0, lung_truth, output.lungs.float().detach().sigmoid()
+        ),
+    )
     sides = F.smooth_l1_loss(sums, batch.sides.nan_to_num(), beta=0.3, reduction="none")
     known_totals = (~batch.totals.isnan()).float()
     totals = F.smooth_l1_loss(

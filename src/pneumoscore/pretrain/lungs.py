@@ -41,7 +41,8 @@ class LungNet(nn.Module):
             _block(i, o) for i, o in zip((1, *widths[:-1]), widths, strict=True)
         )
         self.up = nn.ModuleList(
-            _block(low + high, high) for low, high in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            _block(low + high, high)
+            for low, high in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.out = nn.Conv2d(widths[0], 1, 1)
 

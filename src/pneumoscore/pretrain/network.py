@@ -64,9 +64,7 @@ def _convolution(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(
-            inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
-        ),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
     )
 

@@ -92,7 +92,7 @@ def _priors(lungs: Tensor, generator: torch.Generator) -> Tensor:
     height = torch.linspace(-1, 1, rows).view(1, 1, rows, 1)
     centre = (both * height).sum((2, 3), keepdim=True) / both.sum((2, 3), keepdim=True).clamp(min=1)
     basal = (height - centre).expand(count, 1, rows, columns) * 2.5
-    core = F.avg_pool2d(both, 41, stride=1, padding=20)
+    core = F.avg_pool2d(both, 21, stride=1, padding=10)
     peripheral = (0.5 - core) * 4
     basal_weight = 0.5 + 0.7 * torch.randn(count, 1, 1, 1, generator=generator)
     peripheral_weight = 0.4 + 0.6 * torch.randn(count, 1, 1, 1, generator=generator)
@@ -128,7 +128,7 @@ def _dense_level(films: Tensor, lungs: Tensor, generator: torch.Generator) -> Te
     """Brightness that a wholly consolidated lung has on each film: about the mediastinum's."""
     levels = []
     for film, lung in zip(films[:, 0], lungs.sum(1), strict=True):
-        rows, columns = torch.nonzero(lung > 0.5, as_tuple=True)
+        rows, columns = (2 * found for found in torch.nonzero(lung > 0.5, as_tuple=True))
         if len(rows) < 10:
             levels.append(film.new_tensor(0.8))
             continue
@@ -138,24 +138,26 @@ def _dense_level(films: Tensor, lungs: Tensor, generator: torch.Generator) -> Te
     return (level * _uniform((len(films), 1, 1, 1), 0.88, 1.05, generator)).clamp(max=1)
 
 
-def _weights(
-    base: Tensor, size: int, generator: torch.Generator
-) -> Tensor:
-    """Blending weight at each place: patches of consolidation in ground glass, texture."""
-    count = len(base)
-    patches = _noise(count, size, (6, 12, 24), generator)
-    texture = _noise(count, size, (48, 96), generator)
-    spread = _uniform((count, 1, 1, 1), 0.02, 0.16, generator)
-    grain = _uniform((count, 1, 1, 1), 0.0, 0.07, generator)
-    weight = base + spread * patches + grain * texture
+def _weight_changes(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Changes of the blending weight: consolidation in ground glass, grain, air bronchograms."""
+    patches = _noise(count, size, (5, 10, 20), generator)
+    spread = _uniform((count, 1, 1, 1), 0.02, 0.18, generator)
+    grain = _uniform((count, 1, 1, 1), 0.0, 0.05, generator)
+    texture = torch.randn(count, 1, size, size, generator=generator)
     # Air-filled bronchi stay dark where consolidation surrounds them.
     bronchi = torch.exp(-((_noise(count, size, (10, 20), generator) / 0.08) ** 2))
     seen = (torch.rand(count, 1, 1, 1, generator=generator) < 0.4).float()
-    return (weight * (1 - 0.35 * seen * bronchi)).clamp(_LEAST_ALPHA, 0.97)
+    return spread * patches + grain * texture - 0.25 * seen * bronchi
+
+
+def _larger(field: Tensor, size: int) -> Tensor:
+    return F.interpolate(field, size=(size, size), mode="bilinear", align_corners=False)
 
 
 def paint(films: Tensor, lungs: Tensor, generator: torch.Generator) -> PaintedFilms:
     """Paint opacities into the lungs of films.
+
+    The opacities are drawn at half the films' resolution, which is finer than their edges.
 
     Parameters
     ----------
@@ -171,35 +173,38 @@ def paint(films: Tensor, lungs: Tensor, generator: torch.Generator) -> PaintedFi
     PaintedFilms
     """
     count, _, size, _ = films.shape
+    half = size // 2
+    lungs = F.avg_pool2d(lungs, 2)
     shares = _draw_shares(count, generator)
     severity = shares.mean(1, keepdim=True)
-    base = 0.2 + 0.45 * severity + 0.2 * torch.randn(count, 1, generator=generator)
+    base = 0.2 + 0.42 * severity + 0.2 * torch.randn(count, 1, generator=generator)
     base = (base + 0.08 * torch.randn(count, 2, generator=generator)).clamp(0.15, 0.92)
-    field = _noise(count, size, (4, 7, 14, 28), generator)
+    field = _noise(count, half, (3, 5, 9, 18), generator)
     field = field + 0.6 * _priors(lungs, generator)
-    softness = _uniform((count, 1, 1, 1), 0.05, 0.5, generator)
+    softness = _uniform((count, 1, 1, 1), 0.15, 1.1, generator)
+    weight = _weight_changes(count, half, generator)
     level = _dense_level(films, lungs, generator)
-    result, opacity, alphas, found = films, [], [], []
+    inside_lung = (lungs > 0.5).float()
+    blurred = F.avg_pool2d(inside_lung, 7, stride=1, padding=3)
+    edge = torch.minimum(blurred * 1.3, lungs).clamp(max=1)
+    masks, alphas = [], []
     for side in range(2):
-        lung = lungs[:, side : side + 1]
-        threshold = _threshold(field, lung[:, 0], shares[:, side])
+        threshold = _threshold(field, lungs[:, side], shares[:, side])
         inside = torch.sigmoid((field - threshold) / softness * 3)
-        mask = inside * (lung > 0.5)
-        soft_lung = F.avg_pool2d((lung > 0.5).float(), 5, stride=1, padding=2) * lung
-        weight = _weights(base[:, side].view(-1, 1, 1, 1), size, generator)
-        alpha = inside * soft_lung * weight
-        result = result + alpha * (level - result).clamp(min=-0.05)
-        area = (lung > 0.5).float().sum((1, 2, 3)).clamp(min=1)
-        involved = (mask > 0.5).float()
-        found.append(involved.sum((1, 2, 3)) / area)
-        alphas.append((alpha * involved).sum((1, 2, 3)) / involved.sum((1, 2, 3)).clamp(min=1))
-        opacity.append(mask)
-    share = torch.stack(found, 1)
-    density = opacity_of_density(torch.stack(alphas, 1), share)
-    density = torch.where(share > 0, density, 0.0)
+        masks.append(inside)
+        dense = (base[:, side].view(-1, 1, 1, 1) + weight).clamp(_LEAST_ALPHA, 0.97)
+        alphas.append(inside * dense)
+    mask = torch.cat(masks, 1) * inside_lung
+    alpha = torch.cat(alphas, 1)
+    involved = (mask > 0.5).float()
+    area = inside_lung.sum((2, 3)).clamp(min=1)
+    share = involved.sum((2, 3)) / area
+    mean_alpha = (alpha * involved).sum((2, 3)) / involved.sum((2, 3)).clamp(min=1)
+    density = torch.where(share > 0, opacity_of_density(mean_alpha, share), 0.0)
+    blend = _larger((alpha * edge).sum(1, keepdim=True), size)
     return PaintedFilms(
-        films=result.clamp(0, 1),
-        opacity=torch.cat(opacity, 1),
+        films=(films + blend * (level - films).clamp(min=-0.05)).clamp(0, 1),
+        opacity=_larger(mask, size),
         extent=extent_of_share(share),
         density=density,
     )

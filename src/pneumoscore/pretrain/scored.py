@@ -1,0 +1,130 @@
+"""Films with readers' scores, on the scales that the network is trained on."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumoscore.cohort.leakage import film_stem
+
+__all__ = ["ScoredFilm", "brixia_shares", "fold_of", "scored_films"]
+
+# The successor's authors align the two opacity scales by 6/8.
+RALO_PER_OPACITY = 8 / 6
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredFilm:
+    """A film with a score.
+
+    Attributes
+    ----------
+    name : str
+        Path below the data folder.
+    stem : str
+        File name in the collection, without extension.
+    patient : str
+        Patient of the collection.
+    source, view : str
+        Where the film comes from; its projection.
+    extent, opacity_ralo : float
+        Geographic extent 0-8 and opacity (RALO) 0-8.
+    rescaled : bool
+        True if the scores are a Brixia rating brought to these ranges.
+    """
+
+    name: str
+    stem: str
+    patient: str
+    source: str
+    view: str
+    extent: float
+    opacity_ralo: float
+    rescaled: bool = False
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def fold_of(patient: str, folds: int) -> int:
+    """Return the cross-validation part of a patient: fixed by the number alone."""
+    digest = hashlib.sha256(f"pneumoscore fold {patient}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % folds
+
+
+def scored_films(data: Path) -> list[ScoredFilm]:
+    """Return all scored films below the data folder, the Brixia-rated ones among the others last.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    """
+    films = [
+        ScoredFilm(
+            name=f"cohen94/{row['filename']}",
+            stem=film_stem(row["filename"]),
+            patient=row["patientid"],
+            source="cohen94",
+            view=row["view"],
+            extent=float(row["geographic_mean"]),
+            opacity_ralo=float(row["opacity_mean"]) * RALO_PER_OPACITY,
+        )
+        for row in _rows(data / "cohen94.csv")
+    ]
+    films += [
+        ScoredFilm(
+            name=f"scored/{row['file']}",
+            stem=film_stem(row["original"]),
+            patient=row["patientid"],
+            source=row["source"],
+            view=row["view"],
+            extent=float(row["geographic_extent"]),
+            opacity_ralo=float(row["opacity_0_8"]),
+        )
+        for row in _rows(data / "scored.csv")
+    ]
+    return films + _rated_films(data, {film.stem for film in films})
+
+
+def _rated_films(data: Path, known: set[str]) -> list[ScoredFilm]:
+    others = {film_stem(path.name): path.name for path in (data / "cohen_other").iterdir()}
+    patients = {
+        film_stem(row["filename"]): (row["patientid"], row["view"])
+        for row in _rows(data / "cohen_metadata.csv")
+    }
+    films = []
+    for row in _rows(data / "brixia.csv"):
+        stem = film_stem(row["filename"])
+        if stem in known or stem not in others:
+            continue
+        patient, view = patients.get(stem, (stem, ""))
+        rating = (float(row["S-Global"]) + float(row["J-Global"])) / 2
+        films.append(
+            ScoredFilm(
+                name=f"cohen_other/{others[stem]}",
+                stem=stem,
+                patient=patient,
+                source="brixia",
+                view=view,
+                extent=rating * 8 / 18,
+                opacity_ralo=rating * 8 / 18,
+                rescaled=True,
+            )
+        )
+    return sorted(films, key=lambda film: film.name)
+
+
+def brixia_shares(data: Path) -> dict[str, float]:
+    """Return, by file stem, the right lung's share of a film's Brixia rating (both readers)."""
+    shares = {}
+    for row in _rows(data / "brixia.csv"):
+        right = sum(float(row[f"{reader}-{zone}"]) for reader in "SJ" for zone in "ABC")
+        left = sum(float(row[f"{reader}-{zone}"]) for reader in "SJ" for zone in "DEF")
+        if right + left > 0:
+            shares[film_stem(row["filename"])] = right / (right + left)
+    return shares

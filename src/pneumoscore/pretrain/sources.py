@@ -1,0 +1,312 @@
+"""From the data folder to training streams, held-out patients left out."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.cohort.leakage import bar_test_films
+from pneumoscore.pretrain.config import TrainingConfig
+from pneumoscore.pretrain.films import FilmArrays, corpus_films, folder_films, read_corpus_index
+from pneumoscore.pretrain.lungs import LungNet, outline_lungs, split_sides, squared_masks
+from pneumoscore.pretrain.painting import extent_of_share
+from pneumoscore.pretrain.scored import ScoredFilm, brixia_shares, fold_of, scored_films
+from pneumoscore.pretrain.streams import FilmStream
+
+__all__ = [
+    "FINDINGS",
+    "TrainingFilms",
+    "films_of_scored_patients",
+    "finding_targets",
+    "lung_training_films",
+]
+
+_LOGGER = logging.getLogger(__name__)
+
+FINDINGS = (
+    "Lung Opacity",
+    "Pneumonia",
+    "Infiltration",
+    "Consolidation",
+    "Atelectasis",
+    "Cardiomegaly",
+    "Edema",
+    "Effusion",
+    "Emphysema",
+    "Fibrosis",
+    "Mass",
+    "Nodule",
+    "Pleural_Thickening",
+    "Pneumothorax",
+    "bacterial",
+    "viral",
+)
+_OPAQUE = {"Pneumonia", "Infiltration", "Consolidation", "Edema", "Effusion", "Atelectasis", "Mass"}
+_NIH_UNKNOWN = {"bacterial", "viral", "Lung Opacity"}
+_PEDIATRIC_KNOWN = {"Lung Opacity", "Pneumonia", "bacterial", "viral"}
+_NORMAL_KNOWN = set(FINDINGS) - {"bacterial", "viral"}
+
+
+def finding_targets(archive: str, stated: frozenset[str]) -> NDArray[np.float32]:
+    """Return 0, 1 or NaN for each of `FINDINGS`; NaN where the source cannot say.
+
+    Parameters
+    ----------
+    archive : str
+        Source of the film.
+    stated : frozenset of str
+        Findings that its index states.
+    """
+    known = {
+        "nih": set(FINDINGS) - _NIH_UNKNOWN,
+        "rsna_normal": _NORMAL_KNOWN,
+        "pediatric": _PEDIATRIC_KNOWN,
+    }.get(archive, set())
+    targets = np.full(len(FINDINGS), np.nan, dtype=np.float32)
+    for column, finding in enumerate(FINDINGS):
+        if finding in known:
+            targets[column] = float(finding in stated)
+    column = FINDINGS.index("Lung Opacity")
+    if known and stated & _OPAQUE:
+        targets[column] = 1.0
+    elif known and "No Finding" in stated:
+        targets[column] = 0.0
+    elif archive == "nih":
+        targets[column] = np.nan
+    return targets
+
+
+def _unknown(count: int, *shape: int) -> NDArray[np.float32]:
+    return np.full((count, *shape), np.nan, dtype=np.float32)
+
+
+def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def lung_training_films(
+    data: Path, barred: Collection[str], size: int, limit: int = 0
+) -> tuple[FilmArrays, NDArray[np.uint8]]:
+    """Return the films with lung masks that are not barred, and the masks.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    barred : collection of str
+        Films that may not be used.
+    size : int
+        Rows and columns.
+    limit : int, optional
+        Films at most; 0 for all.
+    """
+    with (data / "masks.csv").open(newline="", encoding="utf-8") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["kind"] == "lungs" and row["image"] not in barred
+        ]
+    rows = rows[:limit] if limit else rows
+    films = folder_films(data, [row["image"] for row in rows], size)
+    return films, squared_masks([data / "lungs" / row["file"] for row in rows], size)
+
+
+def films_of_scored_patients(data: Path) -> set[str]:
+    """Return all films of patients with a scored film, look-alikes included.
+
+    Lung outlines, expert masks and Brixia ratings are used of other patients only, so that
+    one lung network serves every part of a cross-validation.
+    """
+    return set(bar_test_films(data, "cohen94").reasons) | set(
+        bar_test_films(data, "scored").reasons
+    )
+
+
+class TrainingFilms:
+    """Builds the streams that a configuration asks for.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    config : TrainingConfig
+        What to read, and what to keep out.
+    lung_net : LungNet
+        Outlines lungs.
+    """
+
+    def __init__(self, data: Path, config: TrainingConfig, lung_net: LungNet) -> None:
+        self._data = data
+        self._config = config
+        self._lung_net = lung_net
+        self._barred = bar_test_films(data) if config.held_out == "cohen94" else {}
+        self._of_scored_patients = films_of_scored_patients(data)
+        self._index = read_corpus_index(data / "corpus" / "index.csv")
+        self._scored = scored_films(data)
+
+    def _limited(self, items: list[ScoredFilm]) -> list[ScoredFilm]:
+        return items[: self._config.limit] if self._config.limit else items
+
+    def _held_out(self, film: ScoredFilm) -> bool:
+        if film.name in self._barred:
+            return True
+        config = self._config
+        return config.folds > 0 and fold_of(film.patient, config.folds) == config.fold
+
+    def _lungs(self, films: FilmArrays) -> NDArray[np.uint8]:
+        """Lung outlines at half the lung network's resolution, which is fine enough to paint."""
+        sides = split_sides(outline_lungs(self._lung_net, films))
+        rows, columns = sides.shape[2] // 2, sides.shape[3] // 2
+        halved = sides.reshape(len(sides), 2, rows, 2, columns, 2).mean((3, 5))
+        return _quantised(halved)
+
+    def _corpus(self, archive: str, normal_only: bool) -> tuple[FilmArrays, NDArray[np.float32]]:
+        rows = [
+            row
+            for row in self._index
+            if row.archive == archive and (not normal_only or "No Finding" in row.findings)
+        ]
+        rows = rows[: self._config.limit] if self._config.limit else rows
+        films = corpus_films(
+            self._data / "corpus", archive, [row.file for row in rows], self._config.size
+        )
+        return films, np.stack([finding_targets(archive, row.findings) for row in rows])
+
+    def _joined(
+        self, parts: list[tuple[FilmArrays, NDArray[np.float32]]]
+    ) -> tuple[FilmArrays, NDArray[np.float32]]:
+        films = FilmArrays(
+            np.concatenate([films.pixels for films, _ in parts]),
+            np.concatenate([films.inside for films, _ in parts]),
+            tuple(name for films, _ in parts for name in films.names),
+        )
+        return films, np.concatenate([targets for _, targets in parts])
+
+    def _normal(self, per_batch: int) -> FilmStream:
+        films, findings = self._joined(
+            [self._corpus("nih", True), self._corpus("rsna_normal", True)]
+        )
+        if self._config.normal_limit:
+            first = range(min(self._config.normal_limit, len(films)))
+            films, findings = films.take(first), findings[first.start : first.stop]
+        lungs = self._lungs(films)
+        # A film whose lungs are not found cannot carry truth.
+        area = (lungs > 127).mean((2, 3))
+        good = np.flatnonzero((area > 0.04).all(1) & (area < 0.35).all(1)).tolist()
+        return FilmStream(
+            name="normal",
+            films=films.take(good),
+            per_batch=per_batch,
+            findings=findings[good],
+            totals=_unknown(len(good), 2),
+            sides=_unknown(len(good), 2, 2),
+            lungs=lungs[good],
+            painted=True,
+        )
+
+    def _findings(self, per_batch: int) -> FilmStream:
+        films, findings = self._joined(
+            [self._corpus("nih", False), self._corpus("pediatric", False)]
+        )
+        return FilmStream(
+            name="findings",
+            films=films,
+            per_batch=per_batch,
+            findings=findings,
+            totals=_unknown(len(films), 2),
+            sides=_unknown(len(films), 2, 2),
+        )
+
+    def _readers(self, per_batch: int, rated: bool) -> FilmStream:
+        chosen = self._limited(
+            [
+                film
+                for film in self._scored
+                if film.rescaled == rated
+                and not self._held_out(film)
+                and not (rated and film.name in self._of_scored_patients)
+            ]
+        )
+        films = folder_films(self._data, [film.name for film in chosen], self._config.size)
+        totals = np.array([[f.extent, f.opacity_ralo] for f in chosen], dtype=np.float32)
+        shares = brixia_shares(self._data)
+        sides = _unknown(len(chosen), 2, 2)
+        for row, film in enumerate(chosen):
+            share = shares.get(film.stem)
+            if share is not None:
+                sides[row] = np.clip(np.outer([share, 1 - share], totals[row]), 0, 4)
+        return FilmStream(
+            name="rated" if rated else "scored",
+            films=films,
+            per_batch=per_batch,
+            findings=_unknown(len(films), len(FINDINGS)),
+            totals=totals,
+            sides=sides,
+            lungs=self._lungs(films),
+        )
+
+    def _masked(self, per_batch: int) -> FilmStream:
+        from pneumoscore.pretrain.expert_masks import read_expert_masks
+
+        names, lungs, opacity = read_expert_masks(
+            self._data, lambda name: name in self._of_scored_patients, self._config.size
+        )
+        films = folder_films(self._data, names, self._config.size)
+        area = (lungs > 0).sum((2, 3)).clip(1)
+        share = ((opacity > 0) & (lungs > 0)).sum((2, 3)) / area
+        import torch
+
+        extent = extent_of_share(torch.from_numpy(share.astype(np.float32))).numpy()
+        sides = _unknown(len(names), 2, 2)
+        sides[:, :, 0] = extent
+        return FilmStream(
+            name="masked",
+            films=films,
+            per_batch=per_batch,
+            findings=_unknown(len(names), len(FINDINGS)),
+            totals=_unknown(len(names), 2),
+            sides=sides,
+            lungs=lungs,
+            opacity=opacity,
+        )
+
+    def _unscored(self, per_batch: int, teacher: Mapping[str, Sequence[float]]) -> FilmStream:
+        films, _ = self._corpus("covid_adult", False)
+        rows = [index for index, name in enumerate(films.names) if name in teacher]
+        films = films.take(rows)
+        sides = np.array([teacher[name] for name in films.names], dtype=np.float32)
+        sides = sides.reshape(-1, 2, 2)
+        return FilmStream(
+            name="unscored",
+            films=films,
+            per_batch=per_batch,
+            findings=_unknown(len(films), len(FINDINGS)),
+            totals=sides.sum(1),
+            sides=sides,
+            lungs=self._lungs(films),
+        )
+
+    def streams(self, teacher: Mapping[str, Sequence[float]] | None = None) -> list[FilmStream]:
+        """Return the streams of the configuration."""
+        wanted = self._config.streams
+        found: list[FilmStream] = []
+        if wanted.normal:
+            found.append(self._normal(wanted.normal))
+        if wanted.findings:
+            found.append(self._findings(wanted.findings))
+        if wanted.scored:
+            found.append(self._readers(wanted.scored, rated=False))
+        if wanted.rated:
+            found.append(self._readers(wanted.rated, rated=True))
+        if wanted.masked:
+            found.append(self._masked(wanted.masked))
+        if wanted.unscored and teacher:
+            found.append(self._unscored(wanted.unscored, teacher))
+        for stream in found:
+            _LOGGER.info("stream %s: %d films", stream.name, len(stream.films))
+        return found

@@ -1,0 +1,301 @@
+"""The training loop: batches, checkpoints, exact resume, a log."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pneumoscore.errors import ModelError
+from pneumoscore.pretrain.config import TrainingConfig
+from pneumoscore.pretrain.films import FilmArrays
+from pneumoscore.pretrain.losses import training_loss
+from pneumoscore.pretrain.lungs import LungNet, train_lung_net
+from pneumoscore.pretrain.network import SeverityNetwork
+from pneumoscore.pretrain.sources import (
+    FINDINGS,
+    TrainingFilms,
+    films_of_scored_patients,
+    lung_training_films,
+)
+from pneumoscore.pretrain.streams import draw_batch
+
+__all__ = ["TrainingRun", "averaged_network", "prepare_lung_net", "read_teacher", "train"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """Where a training run lives.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds ``checkpoint.pt``, ``log.csv`` and ``config.json``.
+    config : TrainingConfig
+        What is trained.
+    """
+
+    folder: Path
+    config: TrainingConfig
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last state."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def log(self) -> Path:
+        """One line for each tenth batch."""
+        return self.folder / "log.csv"
+
+    def sibling(self, name: str) -> Path:
+        """Path of another run's file, given relative to the runs' folder."""
+        return self.folder.parent / name
+
+
+def save_atomically(values: Any, path: Path) -> None:
+    """Write a PyTorch file so that a cut-off leaves the old one whole."""
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        torch.save(values, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def prepare_lung_net(data: Path, path: Path, config: TrainingConfig) -> LungNet:
+    """Load the lung network at `path`, or train and save it.
+
+    It sees lung masks of patients without any scored film only.
+    """
+    net = LungNet().to(memory_format=torch.channels_last)
+    if path.is_file():
+        net.load_state_dict(torch.load(path, weights_only=True)["network"])
+        return net.eval()
+    films, masks = lung_training_films(
+        data, films_of_scored_patients(data), config.size, config.limit
+    )
+    net, dice = train_lung_net(films, masks, steps=config.lung_steps, seed=0, batch=12)
+    _LOGGER.info("lung network: Dice %.3f on films kept aside", dice)
+    save_atomically({"network": net.state_dict(), "dice": dice}, path)
+    return net
+
+
+def read_teacher(path: Path) -> dict[str, list[float]]:
+    """Read scores of an earlier network: film, then side by scale (four values)."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row[0]: [float(value) for value in row[1:5]] for row in csv.reader(file)}
+
+
+def _learning_rate(step: int, config: TrainingConfig) -> float:
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+def _average(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    for name, value in network.state_dict().items():
+        if value.dtype.is_floating_point:
+            average[name].lerp_(value.detach(), 1 - decay)
+        else:
+            average[name].copy_(value)
+
+
+def averaged_network(checkpoint: Path) -> SeverityNetwork:
+    """Return the averaged network of a checkpoint, in evaluation mode."""
+    if not checkpoint.is_file():
+        raise ModelError(f"no checkpoint at {checkpoint}", "a trained network", "train it first")
+    state = torch.load(checkpoint, weights_only=True)
+    network = SeverityNetwork(len(FINDINGS))
+    network.load_state_dict(state["average"])
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+class _Trainer:
+    """State of one run: network, average, optimiser, randomness, position."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        config = run.config
+        self.run = run
+        torch.manual_seed(config.seed)
+        self.network = SeverityNetwork(len(FINDINGS)).to(memory_format=torch.channels_last)
+        if config.start:
+            state = torch.load(run.sibling(config.start), weights_only=True)
+            self.network.load_state_dict(state["average"])
+        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(self.network, config.weight_decay), betas=(0.9, 0.98)
+        )
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+
+    def resume(self) -> None:
+        if not self.run.checkpoint.is_file():
+            return
+        state = torch.load(self.run.checkpoint, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.step = state["step"]
+        _LOGGER.info("resumed at step %d", self.step)
+
+    def save(self) -> None:
+        save_atomically(
+            {
+                "network": self.network.state_dict(),
+                "average": self.average,
+                "optimizer": self.optimizer.state_dict(),
+                "generator": self.generator.get_state(),
+                "step": self.step,
+            },
+            self.run.checkpoint,
+        )
+
+    def advance(self, films: list[Any]) -> tuple[float, dict[str, float]]:
+        config = self.run.config
+        rate = _learning_rate(self.step, config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        opacity_column = FINDINGS.index("Lung Opacity")
+        batch = draw_batch(films, config.augmentation, opacity_column, self.generator)
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            output = self.network(batch.films.contiguous(memory_format=torch.channels_last))
+        loss, parts = training_loss(output, batch, config.losses)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        # Early on the average would remember the random start for too long.
+        decay = min(config.averaging, (1 + self.step) / (10 + self.step))
+        _average(self.average, self.network, decay)
+        self.step += 1
+        return float(loss.detach()), parts
+
+
+def _log_line(path: Path, values: dict[str, float | int]) -> None:
+    new = not path.is_file()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(values))
+        if new:
+            writer.writeheader()
+        writer.writerow(values)
+
+
+def _truncate_log(path: Path, step: int) -> None:
+    """Drop lines after the checkpoint, so that a resumed run logs each batch once."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = lines[:1] + [line for line in lines[1:] if int(line.split(",")[0]) <= step]
+    path.write_text("".join(kept), encoding="utf-8")
+
+
+def _averaged_parts(window: list[dict[str, float]]) -> dict[str, float]:
+    return {key: sum(part[key] for part in window) / len(window) for key in window[0]}
+
+
+def train(
+    run: TrainingRun,
+    data: Path,
+    *,
+    stop_after: int | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Train, from the last checkpoint if there is one, to the configuration's last step.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Configuration and folder.
+    data : Path
+        Data folder.
+    stop_after : int, optional
+        Stop, with a checkpoint, once this step is reached.
+    on_step : callable, optional
+        Called with the step and the number of steps.
+
+    Returns
+    -------
+    Path
+        The checkpoint.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    config = run.config
+    (run.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
+    trainer = _Trainer(run)
+    trainer.resume()
+    _truncate_log(run.log, trainer.step)
+    end = min(config.steps, stop_after or config.steps)
+    if trainer.step >= end:
+        return run.checkpoint
+    lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config)
+    teacher = read_teacher(run.sibling(config.teacher)) if config.teacher else None
+    streams = TrainingFilms(data, config, lung_net).streams(teacher)
+    window: list[dict[str, float]] = []
+    started = time.monotonic()
+    while trainer.step < end:
+        loss, parts = trainer.advance(streams)
+        window.append({"loss": loss, **parts})
+        if trainer.step % 10 == 0:
+            line = {"step": trainer.step, **_averaged_parts(window)}
+            _log_line(run.log, {key: round(value, 5) for key, value in line.items()})
+            _LOGGER.info("%s (%.0f s)", line, time.monotonic() - started)
+            window = []
+        if trainer.step % config.checkpoint_every == 0 or trainer.step == end:
+            trainer.save()
+        if on_step:
+            on_step(trainer.step, config.steps)
+    return run.checkpoint
+
+
+@torch.no_grad()
+def predictions(
+    network: SeverityNetwork, films: FilmArrays, batch: int = 32
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield contributions, lungs and features of films, mirror images averaged in contributions.
+
+    Yields
+    ------
+    tuple of Tensor
+        Contributions (n, 2, map, map), lung probabilities (n, 2, map, map), features (n, width).
+    """
+    for start in range(0, len(films), batch):
+        part = films.take(range(start, min(start + batch, len(films))))
+        output = network(standardised_films(part))
+        yield output.contributions, output.lungs.sigmoid(), output.features
+
+
+def standardised_films(films: FilmArrays) -> Tensor:
+    """Return films as the network takes them, shape (n, 1, size, size)."""
+    from pneumoscore.pretrain.augment import standardise
+
+    pixels = torch.from_numpy(films.pixels).float()[:, None] / 255
+    size = pixels.shape[-1]
+    inside = torch.zeros_like(pixels)
+    for row, (top, left, bottom, right) in enumerate((films.inside * size).round().astype(int)):
+        inside[row, :, top:bottom, left:right] = 1
+    return standardise(pixels, inside)
