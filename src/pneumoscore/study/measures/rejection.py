@@ -118,7 +118,8 @@ def measure_rejection(
         Called with the number of images done.
     """
     reasons: Counter[str] = Counter()
-    let_through, refused = [], []
+    let_through: list[str] = []
+    refused: list[str] = []
     named: Iterable[tuple[str, Radiograph | None]]
     if isinstance(images, Sequence):
         named = _read(path for path in images if isinstance(path, Path))

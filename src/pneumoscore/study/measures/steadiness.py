@@ -27,7 +27,7 @@ def _gamma(pixels: Pixels, exponent: float) -> Pixels:
 
 def _contrast(pixels: Pixels, factor: float) -> Pixels:
     mean = pixels.mean()
-    return np.clip(mean + factor * (pixels - mean), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(mean + factor * (pixels - mean), 0.0, 1.0), dtype=np.float32)
 
 
 def _rotate(pixels: Pixels, degrees: float) -> Pixels:
