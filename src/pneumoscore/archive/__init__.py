@@ -1,0 +1,1 @@
+"""Many files: finding them, scoring them in batches, and writing the results down."""
