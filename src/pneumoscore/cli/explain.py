@@ -23,7 +23,10 @@ class _ScaleName(StrEnum):
     OPACITY = "opacity"
 
 
-@app.command(epilog="Example: pneumoscore explain film.dcm -o film-explained.png")
+@app.command(
+    short_help="Draw one film with its contribution and saliency maps.",
+    epilog="Example: pneumoscore explain film.dcm -o film-explained.png",
+)
 def explain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The film: DICOM or an image.")],
     out: Annotated[

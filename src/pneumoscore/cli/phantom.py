@@ -15,9 +15,7 @@ from pneumoscore.cli.text import printable
 __all__ = ["app"]
 
 app = new_app()
-_EPILOG = (
-    "Example: pneumoscore phantom --right-extent 0.6 --left-extent 0.2 --density 0.4 film.dcm"
-)
+_EPILOG = "Example: pneumoscore phantom --right-extent 0.6 --left-extent 0.2 --density 0.4 film.dcm"
 
 
 class _View(StrEnum):
@@ -25,7 +23,7 @@ class _View(StrEnum):
     AP = "AP"
 
 
-@app.command(epilog=_EPILOG)
+@app.command(short_help="Write a synthetic film of known disease.", epilog=_EPILOG)
 def phantom(
     out: Annotated[
         Path,
@@ -85,8 +83,7 @@ def phantom(
     suffix = out.suffix.lower()
     if suffix not in (".png", ".dcm"):
         raise typer.BadParameter(
-            f"{printable(out.name)} ends in {printable(suffix) or 'nothing'}; "
-            "expected .png or .dcm"
+            f"{printable(out.name)} ends in {printable(suffix) or 'nothing'}; expected .png or .dcm"
         )
 
     def disease(own_extent: float | None, own_density: float | None) -> LungDisease:
@@ -101,7 +98,7 @@ def phantom(
             left=disease(left_extent, left_density),
             seed=seed,
             size=size,
-            view=view.value,  # type: ignore[arg-type]
+            view=view.value,
         )
     )
     if suffix == ".png":

@@ -7,6 +7,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pneumoscore.cli.status import say
+from pneumoscore.cli.text import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -53,6 +56,20 @@ class LateProgress:
     def shown(self) -> bool:
         """Whether the bar has appeared."""
         return self._bar is not None
+
+    @property
+    def watched(self) -> bool:
+        """Whether a bar would be seen."""
+        return self._watched
+
+    def say(self, message: str) -> None:
+        """Write one line to the standard error stream, above the bar if there is one."""
+        if self._bar is None:
+            say(message)
+        else:
+            from rich.text import Text
+
+            self._bar.console.print(Text(printable(message)), soft_wrap=True)
 
     def update(self, done: int, total: int | None) -> None:
         """Show `done` of `total`; a `total` of None is not yet known."""

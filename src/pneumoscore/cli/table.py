@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pneumoscore.cli.text import printable
+from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore, Score
 
 if TYPE_CHECKING:
@@ -58,17 +59,18 @@ def score_table(rows: Sequence[TableRow]) -> Table:
 
     scored = [row.score for row in rows if row.score is not None]
     scales = [item.scale for item in scored[0].scales] if scored else []
-    level = scored[0].scales[0].level if scored and scored[0].scales else None
 
-    table = Table(box=box.SIMPLE_HEAD, caption=Text(RESEARCH_NOTICE, style="bold"), pad_edge=False)
-    table.add_column("File", overflow="fold", min_width=12)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=Text(_caption(scored), justify="left"),
+        caption_justify="left",
+        pad_edge=False,
+    )
+    table.add_column("\nFile", overflow="fold", min_width=12)
     for scale in scales:
-        title = Text(f"{scale.title}\n{scale.low:g}-{scale.high:g}")
-        if level is not None:
-            title.append(f" ({100 * level:g} % interval)")
-        table.add_column(title, no_wrap=True, min_width=14)
-        table.add_column(Text("Right  Left\nlung   lung"), no_wrap=True, min_width=11)
-    table.add_column("Flags", overflow="fold")
+        table.add_column(Text(_heading(scale)), no_wrap=True)
+        table.add_column("Right+\nleft", no_wrap=True)
+    table.add_column("\nFlags", overflow="fold", min_width=12)
     for row in rows:
         cells = [Text(printable(row.file))]
         for scale in scales:
@@ -79,18 +81,31 @@ def score_table(rows: Sequence[TableRow]) -> Table:
     return table
 
 
+def _heading(scale: Scale) -> str:
+    """Return two short lines: the title and the range."""
+    first, _, rest = scale.title.partition(" ")
+    return f"{first}\n{rest} {scale.low:g}-{scale.high:g}".replace("\n ", "\n")
+
+
+def _caption(scored: Sequence[Score]) -> str:
+    levels = sorted({item.level for score in scored for item in score.scales})
+    percent = " and ".join(f"{100 * level:g} %" for level in levels)
+    meaning = f"value ({percent} interval), right+left lung\n" if levels else ""
+    return f"{meaning}{RESEARCH_NOTICE}"
+
+
 def _scale_cells(item: ScaleScore | None) -> list[Text]:
     from rich.text import Text
 
     if item is None:
         return [Text("no score", style="dim"), Text("")]
     share = (item.value - item.scale.low) / (item.scale.high - item.scale.low)
-    value = Text(f"{item.value:4.1f}", style=_severity_style(share))
+    value = Text(f"{item.value:.1f}", style=_severity_style(share))
     if item.low is not None and item.high is not None:
-        value.append(f"  ({item.low:.1f}-{item.high:.1f})", style="not bold default")
+        value.append(f" ({item.low:.1f}-{item.high:.1f})", style="not bold default")
     if item.right is None or item.left is None:
         return [value, Text("")]
-    return [value, Text(f"{item.right:4.1f}   {item.left:4.1f}")]
+    return [value, Text(f"{item.right:.1f}+{item.left:.1f}")]
 
 
 def _severity_style(share: float) -> str:
@@ -105,7 +120,7 @@ def _flags_cell(row: TableRow) -> Text:
 
     words = ", ".join(flag.replace("_", " ") for flag in row.flags)
     if row.score is None and not words:
-        return Text("failed, see the errors", style="red")
+        return Text("failed", style="red")
     return Text(printable(words), style="magenta")
 
 

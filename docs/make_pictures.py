@@ -1,0 +1,105 @@
+"""Make the pictures of the README from phantoms: the table, an explained film, the page.
+
+``python docs/make_pictures.py`` runs ``pneumoscore demo`` in a temporary folder and writes
+``docs/pictures/{table,explain,page}.png``. Needs Chromium. No picture shows a person.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PICTURES = Path(__file__).parent / "pictures"
+TABLE_COLUMNS = 96
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+
+
+def screenshot(page: Path, picture: Path, width: int, height: int) -> None:
+    """Write what Chromium shows of a local page."""
+    browser = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if browser is None:
+        raise SystemExit("error: no Chromium found; on Debian: apt-get install chromium")
+    with tempfile.TemporaryDirectory() as profile:
+        subprocess.run(
+            [
+                browser,
+                *CHROMIUM_OPTIONS,
+                f"--user-data-dir={profile}",
+                f"--window-size={width},{height}",
+                f"--screenshot={picture}",
+                page.resolve().as_uri(),
+            ],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def picture_of_table(films: list[Path], folder: Path, model: str | None) -> None:
+    """Draw the table that ``pneumoscore score`` prints for the films."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from pneumoscore.cli.table import TableRow, print_table
+    from pneumoscore.radiograph.read import read_radiograph
+    from pneumoscore.severity.model import SeverityModel
+    from pneumoscore.severity.score import Score
+
+    opened = SeverityModel.open(model)
+    rows = []
+    for film in films:
+        (result,) = opened.score_many([read_radiograph(film)])
+        score = result if isinstance(result, Score) else None
+        rows.append(TableRow(f"{folder.name}/{film.name}", score, result.flags))
+    console = Console(record=True, width=TABLE_COLUMNS, file=io.StringIO())
+    console.print(Text(f"$ pneumoscore score {folder.name}", style="bold"))
+    print_table(rows, console)
+    svg = console.export_svg(title="pneumoscore")
+    svg = re.sub(r"@font-face\s*{[^}]*}", "", svg)  # no font from the network
+    width, height = (float(side) for side in re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())
+    drawing = folder / "table.html"
+    drawing.write_text(f'<body style="margin:0">{svg}</body>', encoding="utf-8")
+    screenshot(drawing, PICTURES / "table.png", int(width), int(height))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the three pictures."""
+    from pneumoscore.cli import main as pneumoscore
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", help="severity model; by default the built-in one")
+    options = parser.parse_args(argv)
+    model = ["--model", options.model] if options.model else []
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "demo"
+        if status := pneumoscore(["demo", str(folder), *model]):
+            return status
+        films = sorted(folder.rglob("*.dcm"))
+        picture_of_table(films, folder, options.model)
+        worst = films[len(films) // 2]
+        explained = ["explain", str(worst), "-o", str(PICTURES / "explain.png"), "--force", *model]
+        if status := pneumoscore(explained):
+            return status
+        (page,) = folder.glob("*.html")
+        screenshot(page, PICTURES / "page.png", 1100, 900)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""``pneumoscore model``: what models there are, and how to get more."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscore.cli.options import new_app
+from pneumoscore.cli.text import printable
+
+if TYPE_CHECKING:
+    from pneumoscore.backbone.record import BackboneRecord
+
+__all__ = ["app"]
+
+app = new_app("List, show, fetch, add and fit models.")
+
+
+class _Squaring(StrEnum):
+    PAD = "pad"
+    CROP = "crop"
+
+
+class _PixelRange(StrEnum):
+    STANDARDISED = "standardised"
+    SIGNED_1024 = "signed_1024"
+    UNIT = "unit"
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the severity models and the backbones on this computer."""
+    from pneumoscore.backbone.record import load_record
+    from pneumoscore.backbone.registry import available_backbones, weights_folder
+    from pneumoscore.severity.bundle import available_bundles, read_bundle
+    from pneumoscore.severity.model import DEFAULT_MODEL
+
+    backbones = available_backbones()
+    typer.echo("Severity models")
+    for name, folder in available_bundles().items():
+        bundle = read_bundle(folder)
+        scales = ", ".join(
+            f"{head.scale.name} {head.scale.low:g}-{head.scale.high:g}" for head in bundle.heads
+        )
+        remarks = ["default"] if name == DEFAULT_MODEL else []
+        if not bundle.backbone.endswith(".json") and bundle.backbone not in backbones:
+            remarks.append(f"needs: pneumoscore model fetch {bundle.backbone}")
+        _line(name, f"{scales}; backbone {bundle.backbone}", remarks)
+    typer.echo("\nBackbones")
+    for name, path in backbones.items():
+        record = load_record(path)
+        origin = "built in" if path.parent == weights_folder() else str(path.parent)
+        _line(
+            f"{name} {record.version}",
+            f"{len(record.findings)} findings, "
+            f"{record.feature_width} features, {record.input.size} px",
+            [origin],
+        )
+
+
+def _line(name: str, text: str, remarks: list[str]) -> None:
+    remark = f"  ({', '.join(remarks)})" if remarks else ""
+    typer.echo(printable(f"  {name:24} {text}{remark}"))
+
+
+@app.command()
+def show(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME|FOLDER]", help="By default the built-in model."),
+    ] = None,
+) -> None:
+    """Print the card of a severity model: intended use, data, terms, figures, failures."""
+    from pneumoscore.severity.bundle import find_bundle, read_bundle
+    from pneumoscore.severity.model import DEFAULT_MODEL
+    from pneumoscore.severity.score import RESEARCH_NOTICE
+
+    bundle = read_bundle(find_bundle(DEFAULT_MODEL if name is None else name))
+    card = bundle.card.strip() or f"# {bundle.name} {bundle.version}\n\nThis model has no card."
+    for line in card.splitlines():
+        typer.echo(printable(line))
+    if RESEARCH_NOTICE.lower() not in card.lower():
+        typer.echo(f"\n{RESEARCH_NOTICE}.")
+
+
+@app.command(
+    epilog="Example: pneumoscore model fetch densenet121-res224-all. Without a network: download "
+    "the file elsewhere, copy it here, and add --from FILE."
+)
+def fetch(
+    name: Annotated[str, typer.Argument(help="A published backbone.")],
+    from_file: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="The published file, already downloaded."),
+    ] = None,
+) -> None:
+    """Download a published backbone once, check it, and convert it.
+
+    This is the only command that uses the network. Needs the extra 'convert'.
+    """
+    from pneumoscore.backbone.fetch import fetch_backbone
+    from pneumoscore.cli.progress import LateProgress
+
+    with LateProgress(f"fetching {name}, MiB") as bar:
+        record = fetch_backbone(
+            name,
+            from_file=from_file,
+            progress=lambda got, total: bar.update(
+                got >> 20, None if total is None else total >> 20
+            ),
+        )
+    _installed(record)
+
+
+@app.command(epilog="Example: pneumoscore model add network.onnx --name mine --size 224")
+def add(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A DenseNet-121 checkpoint of PyTorch (read without executing it), an ONNX "
+            "file, or the .json record of a backbone.",
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name to use it by.")],
+    size: Annotated[int, typer.Option(min=16, max=4096, help="Rows and columns it takes.")] = 224,
+    squaring: Annotated[
+        _Squaring, typer.Option(help="How a film becomes square.")
+    ] = _Squaring.CROP,
+    pixel_range: Annotated[
+        _PixelRange, typer.Option(help="Range of its input.")
+    ] = _PixelRange.SIGNED_1024,
+    findings: Annotated[
+        str | None, typer.Option(help="Names of its findings in order, with commas between.")
+    ] = None,
+    training_data: Annotated[str, typer.Option(help="What it was trained on.")] = "unknown",
+    licence: Annotated[str, typer.Option(help="Terms of its weights.")] = "unknown",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an added backbone of this name.")
+    ] = False,
+) -> None:
+    """Add a network as a backbone: converted, verified, and kept in your home folder.
+
+    Fit heads on it with 'pneumoscore model fit'. Networks other than records need the
+    extra 'convert'.
+    """
+    from pneumoscore.backbone.add import add_backbone
+    from pneumoscore.radiograph.types import InputSpec
+
+    names = [part.strip() for part in findings.split(",")] if findings else None
+    _installed(
+        add_backbone(
+            file,
+            name,
+            input=InputSpec(size, squaring.value, pixel_range.value),
+            findings=names,
+            training_data=training_data,
+            licence=licence,
+            overwrite=overwrite,
+        )
+    )
+
+
+def _installed(record: BackboneRecord) -> None:
+    from pneumoscore.backbone.registry import find_backbone
+
+    typer.echo(
+        printable(
+            f"backbone {record.name} {record.version}: {find_backbone(record.name)} "
+            f"(SHA-256 {record.sha256})"
+        )
+    )
