@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.greyscale import luminance
-from pneumoscore.radiograph.guard import quiet, translated
+from pneumoscore.radiograph.guard import muted, translated
 
 __all__ = ["Codestream", "decode_codestream"]
 
@@ -31,6 +31,8 @@ _READ = "uncompressed, deflated, RLE, JPEG, JPEG lossless, JPEG-LS or JPEG 2000"
 # Start of frame: baseline, extended, lossless (ITU-T T.81 B.1.1.3); JPEG-LS (T.87 C.1.1).
 _FRAMES = {0xC0: (_BASELINE, _EXTENDED), 0xC1: (_BASELINE, _EXTENDED), 0xC3: _LOSSLESS}
 _FRAMES[0xF7] = _JPEG_LS
+_SCAN = 0xDA
+_REMARKS = (*range(0xE0, 0xF0), 0xFE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +68,56 @@ class _Header:
     jfif: bool = False
 
 
-def _jpeg_header(frame: bytes, syntax: str) -> _Header:
-    """Find the start of frame of a JPEG or JPEG-LS codestream (ITU-T T.81 B.2)."""
-    if frame[:2] != b"\xff\xd8":
-        raise UnreadableFileError("a DICOM frame that does not start as JPEG", "a JPEG frame")
-    position, jfif = 2, False
-    while position + 9 < len(frame):
-        if frame[position] != 0xFF:
-            break
+def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
+    """Give marker, start and end of the segments of a JPEG header, the last a start of scan.
+
+    They must follow one another without a gap (ITU-T T.81 B.1.1); GDCM ends the process where
+    they do not.
+    """
+    position = 2 if frame[:2] == b"\xff\xd8" else len(frame)
+    while position + 4 <= len(frame) and frame[position] == 0xFF:
         marker = frame[position + 1]
         if marker == 0xFF:
             position += 1
             continue
-        length = int.from_bytes(frame[position + 2 : position + 4], "big")
-        if marker in _FRAMES:
-            if syntax not in _FRAMES[marker]:
-                raise UnreadableFileError(
-                    f"a DICOM frame of JPEG process {marker:#x}", "that of its transfer syntax"
-                )
-            bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
-            return _Header(rows, columns, samples, bits, jfif=jfif)
-        if marker in (0xDA, 0xD9) or length < 2:
+        end = position + 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
+        if end < position + 4 or end > len(frame):
             break
-        jfif = jfif or (marker == 0xE0 and frame[position + 4 : position + 8] == b"JFIF")
-        position += 2 + length
-    raise UnreadableFileError("a JPEG frame of unknown process", "that of its transfer syntax")
+        yield marker, position, end
+        if marker == _SCAN:
+            return
+        position = end
+    raise UnreadableFileError("a JPEG frame with a damaged header", "an intact file")
+
+
+def _jpeg_header(frame: bytes, syntax: str) -> _Header:
+    """Find the start of frame of a JPEG or JPEG-LS codestream (ITU-T T.81 B.2)."""
+    jfif, header = False, None
+    for marker, start, end in _segments(frame):
+        jfif = jfif or (marker == 0xE0 and frame[start + 4 : start + 8] == b"JFIF")
+        if marker not in _FRAMES:
+            continue
+        if syntax not in _FRAMES[marker] or header is not None or end - start < 10:
+            raise UnreadableFileError(
+                f"a DICOM frame of JPEG process {marker:#x}", "that of its transfer syntax"
+            )
+        bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, start + 4)
+        header = _Header(rows, columns, samples, bits)
+    if header is None:
+        raise UnreadableFileError("a JPEG frame of unknown process", "that of its transfer syntax")
+    return replace(header, jfif=jfif)
+
+
+def _bare(frame: bytes) -> bytes:
+    """Leave out application data and comments, on which GDCM may end the process."""
+    segments = list(_segments(frame))
+    kept = [frame[start:end] for marker, start, end in segments if marker not in _REMARKS]
+    return b"".join((b"\xff\xd8", *kept, frame[segments[-1][2] :]))
 
 
 def _jpeg_2000_header(frame: bytes) -> _Header:
     """Read the image and tile size of a JPEG 2000 codestream (ITU-T T.800 A.5.1)."""
-    start = frame.find(b"\xff\x4f\xff\x51", 0, 1024)
+    start = frame.find(b"\xff\x4f\xff\x51", 0, 65536)
     if start < 0 or len(frame) < start + 45:
         raise UnreadableFileError("a damaged JPEG 2000 frame", "an intact file")
     right, lower, left, upper = struct.unpack_from(">4I", frame, start + 8)
@@ -122,7 +144,7 @@ def _pillow(frame: bytes, kind: str, wanted: Codestream, raw: bool) -> NDArray[n
     """Decode with Pillow; `raw` asks for the components of a colour JPEG as they are."""
     from PIL import Image
 
-    with quiet(), translated("JPEG frame"):
+    with translated("JPEG frame"):
         image = Image.open(BytesIO(frame), formats=(kind,))
         if image.size != (wanted.columns, wanted.rows):
             raise UnreadableFileError("a JPEG frame of another size than its DICOM header")
@@ -185,9 +207,11 @@ def _gdcm(frame: bytes, wanted: Codestream, header: _Header, syntax: str) -> NDA
     import gdcm
 
     allocated = 8 if header.bits <= 8 else 16
-    with translated("JPEG frame"), _silent_gdcm():
+    # GDCM has decoders for 8, 12 and 16 bits; only that for 12 knows the extended process.
+    decoder = 12 if syntax == _EXTENDED else allocated
+    with translated("JPEG frame"), muted(), _silent_gdcm():
         fragment = gdcm.Fragment()
-        fragment.SetByteStringValue(frame)
+        fragment.SetByteStringValue(frame if syntax in _JPEG_LS else _bare(frame))
         fragments = gdcm.SequenceOfFragments.New()
         fragments.AddFragment(fragment)
         element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
@@ -202,7 +226,7 @@ def _gdcm(frame: bytes, wanted: Codestream, header: _Header, syntax: str) -> NDA
         image.SetPlanarConfiguration(0)
         image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
         image.SetPixelFormat(
-            gdcm.PixelFormat(wanted.samples, allocated, header.bits, header.bits - 1, 0)
+            gdcm.PixelFormat(wanted.samples, decoder, header.bits, header.bits - 1, 0)
         )
         image.SetDataElement(element)
         # GDCM's Python layer returns bytes in a str.
@@ -250,9 +274,10 @@ def decode_codestream(
     """
     known = (_BASELINE, _EXTENDED, *_LOSSLESS, *_JPEG_LS, *_JPEG_2000)
     if syntax not in known:
+        from pydicom.config import IGNORE
         from pydicom.uid import UID
 
-        name = UID(syntax).name if syntax.replace(".", "").isdigit() else "unknown"
+        name = UID(syntax, IGNORE).name if syntax.replace(".", "").isdigit() else "unknown"
         raise UnsupportedImageError(
             f"DICOM pixel data in transfer syntax {name[:64]}",
             _READ,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pneumoscore.errors import ImageTooLargeError, UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.dicom_pixels import PixelElement, PixelLayout, decode
 from pneumoscore.radiograph.elements import Elements, printable
-from pneumoscore.radiograph.guard import quiet, translated
+from pneumoscore.radiograph.guard import translated
 from pneumoscore.radiograph.limits import MAX_ASPECT, ReadOptions, check_shape
 from pneumoscore.radiograph.metadata import read_metadata
 from pneumoscore.radiograph.types import RadiographMetadata
@@ -71,7 +71,7 @@ def _meta(data: bytes) -> tuple[Elements, int]:
         from pydicom.dataset import Dataset
 
         return Elements(Dataset()), start
-    with quiet(), translated("DICOM file"):
+    with translated("DICOM file"):
         meta = read_dataset(file, False, True, stop_when=beyond)
     return Elements(meta), file.tell()
 
@@ -112,19 +112,20 @@ def _parsed(data: bytes, start: int, syntax: str) -> tuple[Elements, PixelElemen
             found.append(PixelElement(int(tag), vr, length, file.tell()))
         return bool(found)
 
-    with quiet(), translated("DICOM header"):
+    with translated("DICOM header"):
         dataset = read_dataset(file, syntax == _IMPLICIT, little, stop_when=at_pixels)
     return Elements(dataset, little), found[0] if found else None
 
 
 def _check_kind(elements: Elements) -> None:
     """Refuse by name what is no single projection radiograph."""
+    from pydicom.config import IGNORE
     from pydicom.uid import UID
 
     expected = "a radiograph (CR, DX or secondary capture)"
     sop_class = elements.text(0x00080016)
     if sop_class and sop_class not in _STORAGE:
-        uid = UID(sop_class)
+        uid = UID(sop_class, IGNORE)
         if not uid.is_private and uid.name != sop_class:
             raise UnsupportedImageError(f"a DICOM object of kind {uid.name}", expected)
     modality = elements.text(0x00080060)

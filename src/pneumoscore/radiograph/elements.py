@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pneumoscore.errors import UnreadableFileError
-from pneumoscore.radiograph.guard import quiet, translated
+from pneumoscore.radiograph.guard import translated
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -54,7 +54,7 @@ class Elements:
         """Return value representation (None in implicit VR) and bytes; empty if absent."""
         if tag not in self._dataset:
             return None, b""
-        item = self._dataset.get_item(tag)
+        item = self._dataset.get_item(tag, keep_deferred=True)
         value = getattr(item, "value", None)
         return getattr(item, "VR", None), value if isinstance(value, bytes) else b""
 
@@ -133,7 +133,7 @@ class Elements:
         """
         if tag not in self._dataset:
             return ()
-        with quiet(), translated("DICOM sequence"):
+        with translated("DICOM sequence"):
             value = self._dataset[tag].value
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             return ()

@@ -1,33 +1,84 @@
-"""Calls into decoders: their warnings stay inside, their errors become ours."""
+"""Calls into decoders: what they print stays inside, what they raise becomes ours."""
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from pneumoscore.errors import ImageTooLargeError, PneumoScoreError, UnreadableFileError
 
-__all__ = ["quiet", "translated"]
+__all__ = ["muted", "translated"]
 
-# `warnings.catch_warnings` swaps process-wide state: two threads that enter and leave it in
-# interleaved order would leave warnings switched off for good. Only header parsing, which
-# takes milliseconds, is done under this lock.
-_WARNINGS_LOCK = threading.RLock()
+
+class _Shared:
+    """A change of process-wide state that lasts while any thread needs it.
+
+    Each thread changing and restoring such state on its own would, when two overlap, restore
+    in the wrong order and leave it changed for good.
+    """
+
+    def __init__(self, change: Callable[[], AbstractContextManager[None]]) -> None:
+        self._change = change
+        self._lock = threading.Lock()
+        self._users = 0
+        self._current: AbstractContextManager[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._current = self._change()
+                self._current.__enter__()
+            self._users += 1
+
+    def __exit__(self, *_details: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._current is not None:
+                self._current.__exit__(None, None, None)
+                self._current = None
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep third-party warnings from the user while a header is parsed; short calls only."""
-    with _WARNINGS_LOCK, warnings.catch_warnings():
+def _no_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 @contextmanager
+def _no_standard_error() -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:
+        # There is no standard error to keep clean.
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+_quiet = _Shared(_no_warnings)
+_mute = _Shared(_no_standard_error)
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Keep what a C library prints on the standard error from the user; short calls only."""
+    with _mute:
+        yield
+
+
+@contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Turn whatever a decoder raises on damaged input into one of our errors.
+    """Hold back a decoder's warnings and turn whatever it raises into one of our errors.
 
     Decoders raise almost anything on hostile input (`struct.error`, `KeyError`,
     `RecursionError`, ...), so nothing narrower than `Exception` is safe here. Put only
@@ -46,7 +97,8 @@ def translated(what: str) -> Iterator[None]:
         For every other failure.
     """
     try:
-        yield
+        with _quiet:
+            yield
     except PneumoScoreError:
         raise
     except MemoryError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ImageTooLargeError, UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.greyscale import data_range, luminance, nominal_range, to_unit
-from pneumoscore.radiograph.guard import quiet, translated
+from pneumoscore.radiograph.guard import muted, translated
 from pneumoscore.radiograph.limits import ReadOptions, check_shape
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _open(data: bytes, kind: str, options: ReadOptions) -> Image.Image:
     importlib.import_module(f"PIL.{_PLUGINS[kind]}")
     from PIL import Image
 
-    with quiet(), translated(f"{kind} image"):
+    with translated(f"{kind} image"), _mute(kind):
         try:
             image = Image.open(BytesIO(data), formats=(kind,))
         except Image.DecompressionBombError as error:
@@ -74,6 +75,17 @@ def _open(data: bytes, kind: str, options: ReadOptions) -> Image.Image:
             f"a {kind} file of {frames} pages or frames", "a single film", "save one page alone"
         )
     return image
+
+
+def _load(image: Image.Image) -> None:
+    """Decode all pixels."""
+    with _mute(image.format or ""):
+        image.load()
+
+
+def _mute(kind: str) -> AbstractContextManager[None]:
+    """Hold back what libtiff, and Pillow on a damaged TIFF, print."""
+    return muted() if kind == "TIFF" else nullcontext()
 
 
 def _rawmode(image: Image.Image) -> str:
@@ -101,7 +113,7 @@ def _decode_as(data: bytes, kind: str, options: ReadOptions, rawmode: str) -> ND
             )
             for tile in image.tile
         ]
-        image.load()
+        _load(image)
         return np.asarray(image)
 
 
@@ -116,8 +128,10 @@ def _wide_channels(
         return _joined(pairs[..., ::2], pairs[..., 1::2])
     if rawmode not in _OTHER_BYTE:
         return None
+    # Four channels of 16 bits, twice over, while they are joined.
+    check_shape(4 * image.height, image.width, options)
     with translated(f"{kind} image"):
-        image.load()
+        _load(image)
         high = np.asarray(image)
     return _joined(high, _decode_as(data, kind, options, _OTHER_BYTE[rawmode]))
 
@@ -237,9 +251,9 @@ def read_raster(
     wide = _wide_channels(data, kind, options, image)
     colour = image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith(("I", "F"))
     with translated(f"{kind} image"):
-        image.load()
+        _load(image)
         planes = _planes_of_narrow(image, kind) if wide is None else _planes_of_wide(wide)
-    with quiet(), translated(f"{kind} image"):
+    with translated(f"{kind} image"):
         # Pillow turns a TIFF itself; what it says afterwards is what is left to do.
         orientation = image.getexif().get(_ORIENTATION, 1)
         inverted = _is_white_zero(image)
