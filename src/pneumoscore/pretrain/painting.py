@@ -139,7 +139,7 @@ def _dense_level(films: Tensor, lungs: Tensor, generator: torch.Generator) -> Te
 
 
 def _weight_changes(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """Changes of the blending weight: consolidation in ground glass, grain, air bronchograms."""
+    """Return changes of the blending weight: consolidation, grain and air bronchograms."""
     patches = _noise(count, size, (5, 10, 20), generator)
     spread = _uniform((count, 1, 1, 1), 0.02, 0.18, generator)
     grain = _uniform((count, 1, 1, 1), 0.0, 0.05, generator)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.cohort.leakage import film_stem
 
-__all__ = ["ScoredFilm", "brixia_shares", "fold_of", "scored_films"]
+__all__ = ["ScoredFilm", "brixia_shares", "folds_by_patient", "scored_films"]
 
 # The successor's authors align the two opacity scales by 6/8.
 RALO_PER_OPACITY = 8 / 6
@@ -50,10 +52,29 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def fold_of(patient: str, folds: int) -> int:
-    """Return the cross-validation part of a patient: fixed by the number alone."""
-    digest = hashlib.sha256(f"pneumoscore fold {patient}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % folds
+def folds_by_patient(films: Sequence[ScoredFilm], folds: int) -> dict[str, int]:
+    """Return the cross-validation part of each patient; the parts hold about as many films.
+
+    Patients come in the order of a hash of their number, each into the smallest part so far.
+
+    Parameters
+    ----------
+    films : sequence of ScoredFilm
+        All films of the cross-validation.
+    folds : int
+        Number of parts.
+    """
+    counts = Counter(film.patient for film in films)
+
+    def order(patient: str) -> str:
+        return hashlib.sha256(f"pneumoscore fold {patient}".encode()).hexdigest()
+
+    sizes = [0] * folds
+    parts: dict[str, int] = {}
+    for patient in sorted(counts, key=order):
+        parts[patient] = sizes.index(min(sizes))
+        sizes[parts[patient]] += counts[patient]
+    return parts
 
 
 def scored_films(data: Path) -> list[ScoredFilm]:

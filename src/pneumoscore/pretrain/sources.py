@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,16 @@ from numpy.typing import NDArray
 
 from pneumoscore.cohort.leakage import bar_test_films
 from pneumoscore.pretrain.config import TrainingConfig
-from pneumoscore.pretrain.films import FilmArrays, corpus_films, folder_films, read_corpus_index
+from pneumoscore.pretrain.films import (
+    CorpusRow,
+    FilmArrays,
+    corpus_films,
+    folder_films,
+    read_corpus_index,
+)
 from pneumoscore.pretrain.lungs import LungNet, outline_lungs, split_sides, squared_masks
 from pneumoscore.pretrain.painting import extent_of_share
-from pneumoscore.pretrain.scored import ScoredFilm, brixia_shares, fold_of, scored_films
+from pneumoscore.pretrain.scored import ScoredFilm, brixia_shares, folds_by_patient, scored_films
 from pneumoscore.pretrain.streams import FilmStream
 
 __all__ = [
@@ -23,6 +30,7 @@ __all__ = [
     "TrainingFilms",
     "films_of_scored_patients",
     "finding_targets",
+    "kept_for_validation",
     "lung_training_films",
 ]
 
@@ -50,6 +58,12 @@ _OPAQUE = {"Pneumonia", "Infiltration", "Consolidation", "Edema", "Effusion", "A
 _NIH_UNKNOWN = {"bacterial", "viral", "Lung Opacity"}
 _PEDIATRIC_KNOWN = {"Lung Opacity", "Pneumonia", "bacterial", "viral"}
 _NORMAL_KNOWN = set(FINDINGS) - {"bacterial", "viral"}
+
+
+def kept_for_validation(row: CorpusRow) -> bool:
+    """Tell whether a film's patient is one of the tenth that only measures the findings."""
+    digest = hashlib.sha256(f"pneumoscore validation {row.patient}".encode()).digest()
+    return digest[0] % 10 == 0
 
 
 def finding_targets(archive: str, stated: frozenset[str]) -> NDArray[np.float32]:
@@ -144,19 +158,21 @@ class TrainingFilms:
         self._data = data
         self._config = config
         self._lung_net = lung_net
-        self._barred = bar_test_films(data) if config.held_out == "cohen94" else {}
+        self._barred: Mapping[str, str] = (
+            bar_test_films(data).reasons if config.held_out == "cohen94" else {}
+        )
         self._of_scored_patients = films_of_scored_patients(data)
         self._index = read_corpus_index(data / "corpus" / "index.csv")
         self._scored = scored_films(data)
+        cross_validated = [film for film in self._scored if film.name.startswith("scored/")]
+        self._folds = folds_by_patient(cross_validated, config.folds) if config.folds else {}
 
     def _limited(self, items: list[ScoredFilm]) -> list[ScoredFilm]:
         return items[: self._config.limit] if self._config.limit else items
 
     def _held_out(self, film: ScoredFilm) -> bool:
-        if film.name in self._barred:
-            return True
-        config = self._config
-        return config.folds > 0 and fold_of(film.patient, config.folds) == config.fold
+        part = self._folds.get(film.patient)
+        return film.name in self._barred or (part is not None and part == self._config.fold)
 
     def _lungs(self, films: FilmArrays) -> NDArray[np.uint8]:
         """Lung outlines at half the lung network's resolution, which is fine enough to paint."""
@@ -169,7 +185,9 @@ class TrainingFilms:
         rows = [
             row
             for row in self._index
-            if row.archive == archive and (not normal_only or "No Finding" in row.findings)
+            if row.archive == archive
+            and (not normal_only or "No Finding" in row.findings)
+            and not kept_for_validation(row)
         ]
         rows = rows[: self._config.limit] if self._config.limit else rows
         films = corpus_films(

@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import TrainingConfig
-from pneumoscore.pretrain.films import FilmArrays
 from pneumoscore.pretrain.losses import training_loss
 from pneumoscore.pretrain.lungs import LungNet, train_lung_net
 from pneumoscore.pretrain.network import SeverityNetwork
@@ -270,32 +269,3 @@ def train(
         if on_step:
             on_step(trainer.step, config.steps)
     return run.checkpoint
-
-
-@torch.no_grad()
-def predictions(
-    network: SeverityNetwork, films: FilmArrays, batch: int = 32
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield contributions, lungs and features of films, mirror images averaged in contributions.
-
-    Yields
-    ------
-    tuple of Tensor
-        Contributions (n, 2, map, map), lung probabilities (n, 2, map, map), features (n, width).
-    """
-    for start in range(0, len(films), batch):
-        part = films.take(range(start, min(start + batch, len(films))))
-        output = network(standardised_films(part))
-        yield output.contributions, output.lungs.sigmoid(), output.features
-
-
-def standardised_films(films: FilmArrays) -> Tensor:
-    """Return films as the network takes them, shape (n, 1, size, size)."""
-    from pneumoscore.pretrain.augment import standardise
-
-    pixels = torch.from_numpy(films.pixels).float()[:, None] / 255
-    size = pixels.shape[-1]
-    inside = torch.zeros_like(pixels)
-    for row, (top, left, bottom, right) in enumerate((films.inside * size).round().astype(int)):
-        inside[row, :, top:bottom, left:right] = 1
-    return standardise(pixels, inside)

@@ -1,0 +1,126 @@
+"""Command line of the training: ``python -m pneumoscore.pretrain --help``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.pretrain.config import TrainingConfig, read_config
+
+__all__ = ["main"]
+
+_CONFIGS = Path(__file__).parent / "configs"
+
+
+def _config(name: str) -> TrainingConfig:
+    path = Path(name)
+    if path.suffix == ".toml":
+        return read_config(path)
+    return read_config(_CONFIGS / f"{name}.toml")
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.curve import draw_curve
+    from pneumoscore.pretrain.train import TrainingRun, train
+
+    config = _config(arguments.config)
+    run = TrainingRun(arguments.runs / config.name, config)
+    train(run, arguments.data, stop_after=arguments.stop_after)
+    draw_curve(run.log, run.folder / "curve.png")
+
+
+def _crossvalidate(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.crossvalidate import predict_fold
+    from pneumoscore.pretrain.train import TrainingRun, train
+
+    config = _config(arguments.config)
+    for fold in arguments.only or range(arguments.folds):
+        name = f"{config.name}-fold{fold}"
+        part = replace(config, name=name, fold=fold, folds=arguments.folds)
+        run = TrainingRun(arguments.runs / name, part)
+        train(run, arguments.data)
+        predict_fold(run, arguments.data)
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.assess import predict_scored, write_predictions
+    from pneumoscore.pretrain.scored import scored_films
+    from pneumoscore.pretrain.train import TrainingRun, averaged_network
+
+    config = _config(arguments.config)
+    run = TrainingRun(arguments.runs / config.name, config)
+    films = [film for film in scored_films(arguments.data) if film.source == arguments.source]
+    network = averaged_network(run.checkpoint)
+    sides = predict_scored(network, arguments.data, films, config.size)
+    write_predictions(run.folder / f"{arguments.source}.csv", films, sides)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.ship import ship_backbone
+
+    config = _config(arguments.config)
+    ship_backbone(arguments.runs / config.name, config, arguments.data, arguments.out)
+
+
+def _bundle(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.ship import ship_model
+
+    config = _config(arguments.config)
+    ship_model(arguments.runs, config, arguments.data, arguments.out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pneumoscore.pretrain",
+        description="Train the built-in networks from the public films. Needs the extra 'train'.",
+    )
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="data folder")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads")
+    commands = parser.add_subparsers(dest="command", required=True)
+    config_help = "a built-in configuration (generic, severity, ...) or a TOML file"
+    for name, function, text in (
+        ("train", _train, "train, or go on from the last checkpoint"),
+        ("crossvalidate", _crossvalidate, "train once for each part of the scored patients"),
+        ("predict", _predict, "score films with a trained network"),
+        ("export", _export, "write the ONNX file and its record"),
+        ("bundle", _bundle, "write the severity model: heads, intervals, quality gate, card"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("config", help=config_help)
+        command.set_defaults(function=function)
+        if name == "train":
+            command.add_argument("--stop-after", type=int, help="stop at this step")
+        if name == "crossvalidate":
+            command.add_argument("--folds", type=int, default=4)
+            command.add_argument("--only", type=int, nargs="*", help="these parts only")
+        if name == "predict":
+            command.add_argument("--source", default="cohen94")
+        if name in {"export", "bundle"}:
+            command.add_argument("--out", type=Path, required=True, help="folder to write")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    import torch
+
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    torch.set_num_threads(arguments.threads)
+    try:
+        arguments.function(arguments)
+    except PneumoScoreError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

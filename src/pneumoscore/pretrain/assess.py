@@ -1,0 +1,102 @@
+"""What a trained network says of scored films: predictions as a table, figures at a glance."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pneumoscore.pretrain.augment import standardise
+from pneumoscore.pretrain.films import FilmArrays, folder_films
+from pneumoscore.pretrain.losses import side_sums
+from pneumoscore.pretrain.network import SeverityNetwork, SeverityOutput
+from pneumoscore.pretrain.scored import ScoredFilm
+
+__all__ = ["outputs", "predict_sides", "standardised_films", "write_predictions"]
+
+COLUMNS = ("file", "patient", "view", "source", "scale", "target", "prediction")
+
+
+def standardised_films(films: FilmArrays) -> Tensor:
+    """Return films as the network takes them, shape (n, 1, size, size)."""
+    pixels = torch.from_numpy(films.pixels).float()[:, None] / 255
+    size = pixels.shape[-1]
+    inside = torch.zeros_like(pixels)
+    for row, (top, left, bottom, right) in enumerate((films.inside * size).round().astype(int)):
+        inside[row, :, top:bottom, left:right] = 1
+    return standardise(pixels, inside)
+
+
+def outputs(
+    network: SeverityNetwork, films: FilmArrays, batch: int = 32
+) -> Iterator[SeverityOutput]:
+    """Yield the network's output for films, batch by batch, without gradients."""
+    with torch.inference_mode():
+        for start in range(0, len(films), batch):
+            part = films.take(range(start, min(start + batch, len(films))))
+            output: SeverityOutput = network(standardised_films(part))
+            yield output
+
+
+def predict_sides(network: SeverityNetwork, films: FilmArrays) -> NDArray[np.float32]:
+    """Return the scores of each lung.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 2, 2)
+        Image side by scale: geographic extent, opacity (RALO).
+    """
+    parts = [
+        side_sums(output.contributions, output.lungs.sigmoid()).numpy()
+        for output in outputs(network, films)
+    ]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def write_predictions(
+    path: Path, films: Sequence[ScoredFilm], sides: NDArray[np.float32], *, append: bool = False
+) -> None:
+    """Write predictions of scored films: one line for each film and scale.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns of `COLUMNS`; scores clipped to 0-8.
+    films : sequence of ScoredFilm
+        n films.
+    sides : ndarray of float32, shape (n, 2, 2)
+        As `predict_sides` gives them.
+    append : bool, optional
+        Keep the lines that the table already has.
+    """
+    lines: list[list[str]] = []
+    if append and path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))[1:]
+    totals = np.clip(sides.sum(axis=1), 0, 8)
+    for film, total in zip(films, totals, strict=True):
+        targets = (("geographic_extent", film.extent), ("opacity_ralo", film.opacity_ralo))
+        for (scale, target), value in zip(targets, total, strict=True):
+            identity = [film.name, film.patient, film.view, film.source]
+            lines.append([*identity, scale, f"{target:.4f}", f"{value:.4f}"])
+    temporary = path.with_suffix(".partial")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def predict_scored(
+    network: SeverityNetwork, data: Path, films: Sequence[ScoredFilm], size: int
+) -> NDArray[np.float32]:
+    """Read scored films and return what `predict_sides` says of them."""
+    return predict_sides(network, folder_films(data, [film.name for film in films], size))
