@@ -27,7 +27,7 @@ from pneumoscore.study.statistics.interchangeability import interchangeability
 from pneumoscore.study.statistics.kappa import weighted_kappa
 from pneumoscore.study.statistics.krippendorff import krippendorff_alpha
 
-__all__ = ["Agreement", "agreement_table", "measure_agreement", "pair_table"]
+__all__ = ["Agreement", "agreement_table", "interchange_table", "measure_agreement", "pair_table"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,4 +222,29 @@ def pair_table(agreements: Sequence[Agreement]) -> Table:
             for pair, limits in item.pairs.items()
         ),
         "Several films of a patient: Bland and Altman 2007.",
+    )
+
+
+def interchange_table(agreements: Sequence[Agreement]) -> Table:
+    """Return what replacing a reader by the model changes."""
+    names = (
+        "equivalence_index",
+        "rms_difference_readers",
+        "rms_difference_model",
+        "within_tolerance_change",
+        "icc_readers",
+        "icc_with_model",
+        "icc_change",
+    )
+    return Table(
+        "A model in place of a reader",
+        ("item", *(name.replace("_", " ") for name in names)),
+        tuple(
+            (item.item, *(format_estimate(item.interchange[name], 3) for name in names))
+            for item in agreements
+            if item.interchange
+        ),
+        "Equivalence index: mean squared difference of model and reader minus that of readers "
+        "(Obuchowski et al. 2014); an interval below a margin chosen beforehand speaks for "
+        "interchangeability.",
     )

@@ -21,7 +21,7 @@ from pneumoscore.study.evaluation_tables import (
 from pneumoscore.study.output import Table
 from pneumoscore.study.report import ReportContent
 
-__all__ = ["drawn_pdf", "find_chromium", "print_pdf"]
+__all__ = ["drawn_pdf", "find_chromium", "print_pdf", "write_pdf"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _LINES = 62
@@ -110,3 +110,28 @@ def drawn_pdf(content: ReportContent) -> bytes:
             figure.text(0.5, 0.02, f"{RESEARCH_NOTICE}.", ha="center", fontsize=7)
             pages.savefig(figure)
     return stream.getvalue()
+
+
+def write_pdf(content: ReportContent, html: Path, pdf: Path) -> str:
+    """Write a report as PDF by the best way there is, and say which.
+
+    Parameters
+    ----------
+    content : ReportContent
+        The report.
+    html : Path
+        Its page, written.
+    pdf : Path
+        Result.
+
+    Returns
+    -------
+    str
+        ``"printed by chromium"``, or ``"tables only"`` without a browser.
+    """
+    browser = find_chromium()
+    if browser is not None:
+        print_pdf(html, pdf, browser)
+        return f"printed by {Path(browser).name}"
+    write_atomically(pdf, drawn_pdf(content))
+    return "tables only, no Chromium found"

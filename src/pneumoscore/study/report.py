@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib.metadata import version
+from pathlib import Path
 
+from pneumoscore.errors import UnreadableFileError
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.checklists import CLAIM, NOT_AVAILABLE, TRIPOD_AI, ChecklistItem, fill
 from pneumoscore.study.evaluation import Evaluation
@@ -26,7 +29,7 @@ from pneumoscore.study.plots import (
 )
 from pneumoscore.study.statistics.bland_altman import bland_altman
 
-__all__ = ["ReportContent", "default_facts", "html_report"]
+__all__ = ["ReportContent", "default_facts", "html_report", "read_facts"]
 
 _CSS = """
 :root{color-scheme:light}
@@ -122,6 +125,31 @@ def default_facts(content: ReportContent) -> dict[str, str]:
         facts |= {"specification": "Section 'Model card'"}
         facts["prediction"] = "Backbone, linear head, clipped to the scale"
     return facts | dict(content.facts)
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """Read answers to checklist items from a JSON object of text by fact.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is no such file, or answers a fact that no item asks for.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(
+            f"facts {path.name} cannot be read ({error})", "a JSON object"
+        ) from error
+    known = {item.fact for item in (*TRIPOD_AI, *CLAIM)}
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise UnreadableFileError(f"facts {path.name} are no object of text", "text by fact")
+    if set(content) - known:
+        raise UnreadableFileError(
+            f"facts {path.name} has {', '.join(sorted(set(content) - known))}",
+            "only " + ", ".join(sorted(known)),
+        )
+    return content
 
 
 def _html_table(table: Table) -> str:

@@ -1,0 +1,235 @@
+"""An assessment: predictions of a model or a table, evaluated scale by scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pneumoscore.cohort.types import Cohort
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.score import RESEARCH_NOTICE, ModelIdentity, Score
+from pneumoscore.study.evaluation import Evaluation, compare, evaluate
+from pneumoscore.study.evaluation_tables import comparison_table, figures_table, subgroup_table
+from pneumoscore.study.outcomes import OutcomeRow, outcome_rows, outcome_table
+from pneumoscore.study.output import Table, write_json, write_table
+from pneumoscore.study.predictions import (
+    PredictionTable,
+    align_opacity,
+    predict_cohort,
+    predictions_of,
+    read_predictions,
+    write_predictions,
+)
+from pneumoscore.study.report import ReportContent
+
+__all__ = ["Assessment", "add_comparison", "assess_model", "assess_predictions", "write_assessment"]
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What an evaluation found.
+
+    Attributes
+    ----------
+    title : str
+        Model and cohort.
+    evaluations : tuple of Evaluation
+        One for each scale with labels; may be empty where only outcomes are known.
+    outcomes : tuple of OutcomeRow
+        Scores beside outcomes.
+    comparisons : tuple of Table
+        Against other models or readers.
+    remarks : tuple of str
+        What a reader must know.
+    identity : ModelIdentity or None
+        Of the model, None for predictions from a table.
+    card : str
+        Model card, Markdown.
+    """
+
+    title: str
+    evaluations: tuple[Evaluation, ...]
+    outcomes: tuple[OutcomeRow, ...] = ()
+    comparisons: tuple[Table, ...] = ()
+    remarks: tuple[str, ...] = ()
+    identity: ModelIdentity | None = None
+    card: str = ""
+
+    def tables(self) -> list[tuple[str, Table]]:
+        """Return every table with a name for its file."""
+        found = []
+        if self.evaluations:
+            found.append(("figures", figures_table(self.evaluations)))
+        for item in self.evaluations:
+            found.append((f"subgroups_{item.table.scale.name}", subgroup_table(item)))
+        if self.outcomes:
+            found.append(("outcomes", outcome_table(self.outcomes)))
+        for index, table in enumerate(self.comparisons, start=1):
+            found.append((f"comparison_{index}", table))
+        return found
+
+    def report(self, facts: dict[str, str]) -> ReportContent:
+        """Return the content of its report.
+
+        Raises
+        ------
+        PneumoScoreError
+            If there is nothing evaluated.
+        """
+        if not self.evaluations:
+            raise PneumoScoreError(
+                "no film has a label on a scale of the model", "labels to evaluate against"
+            )
+        extra = [table for name, table in self.tables() if name.startswith(("outc", "comp"))]
+        return ReportContent(
+            self.title, self.evaluations, self.card, tuple(extra), facts, self.remarks
+        )
+
+
+def _evaluations(
+    tables: Sequence[PredictionTable], repeats: int
+) -> tuple[tuple[Evaluation, ...], tuple[str, ...]]:
+    """Evaluate scales with at least two patients; remark on the others."""
+    done, remarks = [], []
+    for table in tables:
+        if len(set(table.patients)) >= 2:
+            done.append(evaluate(table, repeats))
+        elif len(table):
+            remarks.append(f"{table.scale.name}: labels of one patient only, not evaluated")
+    return tuple(done), tuple(remarks)
+
+
+def assess_model(
+    model: SeverityModel,
+    cohort: Cohort,
+    *,
+    repeats: int = 1000,
+    level: float = 0.9,
+    align: bool = False,
+    remarks: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Assessment:
+    """Score a cohort and evaluate the scores against its labels and outcomes.
+
+    Parameters
+    ----------
+    model : SeverityModel
+        Which model. Films that its gate refuses are scored and counted all the same.
+    cohort : Cohort
+        Films with labels, outcomes or both.
+    repeats : int, optional
+        Draws of the bootstrap over patients.
+    level : float, optional
+        Nominal coverage of the intervals.
+    align : bool, optional
+        Whether to put RALO opacity labels on the scale 0-6, times 6/8.
+    remarks : sequence of str, optional
+        Kept with the result.
+    progress : callable, optional
+        Called with the number of films done.
+    """
+    notes = list(remarks)
+    if align:
+        cohort = align_opacity(cohort)
+        notes.append("Opacity labels of the RALO scale 0-8 are put on 0-6 by the factor 6/8.")
+    scores = predict_cohort(model, cohort, level=level, progress=progress)
+    done = [score for score in scores if isinstance(score, Score)]
+    refused = sum(bool(model.gate.refused_by(score.flags)) for score in done)
+    notes.append(
+        f"{refused} of {len(cohort)} films are refused by the quality gate and were scored "
+        "for this evaluation."
+    )
+    names = [name for name in model.shown if len(cohort.labelled(name))]
+    tables = [predictions_of(model.identity.name, cohort, scores, name) for name in names]
+    evaluations, more = _evaluations(tables, repeats)
+    outcomes: list[OutcomeRow] = []
+    for name in model.shown:
+        values = np.array([score[name].value for score in done])
+        outcomes += outcome_rows(cohort, values, name, repeats)
+    return Assessment(
+        f"{model.identity.name} {model.identity.version} on {cohort.name}",
+        evaluations,
+        tuple(outcomes),
+        (),
+        (*notes, *more),
+        model.identity,
+        model.card,
+    )
+
+
+def assess_predictions(path: Path, repeats: int = 1000) -> Assessment:
+    """Evaluate predictions from a table (`pneumoscore.study.predictions.read_predictions`)."""
+    tables = list(read_predictions(path).values())
+    evaluations, remarks = _evaluations(tables, repeats)
+    return Assessment(f"Predictions of {path.stem}", evaluations, remarks=remarks)
+
+
+def add_comparison(assessment: Assessment, other: Path, repeats: int = 1000) -> Assessment:
+    """Return the assessment with a paired comparison to predictions from a table.
+
+    Raises
+    ------
+    PneumoScoreError
+        If the table shares fewer than two films with it on every scale.
+    """
+    from dataclasses import replace
+
+    theirs = read_predictions(other)
+    found = {}
+    for item in assessment.evaluations:
+        name = item.table.scale.name
+        if name in theirs and len(set(item.table.films) & set(theirs[name].films)) >= 2:
+            found[name] = compare(item.table, theirs[name], repeats)
+    if not found:
+        raise PneumoScoreError(
+            f"{other.name} shares no film and scale with the evaluation",
+            "predictions of the same films, named alike",
+        )
+    first = assessment.evaluations[0].table.name
+    table = comparison_table(first, other.stem, found)
+    return replace(assessment, comparisons=(*assessment.comparisons, table))
+
+
+def write_assessment(assessment: Assessment, out: Path) -> None:
+    """Write tables, pictures' numbers and predictions below `out`."""
+    for name, table in assessment.tables():
+        write_table(out / "tables", name, table)
+    if assessment.evaluations:
+        tables = [item.table for item in assessment.evaluations]
+        write_predictions(out / "predictions.csv", tables)
+    identity = assessment.identity
+    write_json(
+        out / "numbers.json",
+        {
+            "notice": RESEARCH_NOTICE,
+            "title": assessment.title,
+            "model": None
+            if identity is None
+            else {
+                "name": identity.name,
+                "version": identity.version,
+                "backbone": identity.backbone,
+                "sha256": identity.sha256,
+            },
+            "evaluations": [item.as_dict() for item in assessment.evaluations],
+            "outcomes": [
+                {
+                    "outcome": row.outcome,
+                    "scale": row.scale,
+                    "films": row.films,
+                    "patients": row.patients,
+                    "patients_with_outcome": row.events,
+                    "auroc_by_film": row.by_film,
+                    "auroc_by_patient": row.by_patient,
+                }
+                for row in assessment.outcomes
+            ],
+            "remarks": list(assessment.remarks),
+        },
+    )
