@@ -1,0 +1,308 @@
+"""Fitting the heads of a severity model on a site's own labels."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.backbone.record import BackboneRecord, load_record
+from pneumoscore.backbone.session import Backbone
+from pneumoscore.cohort.checks import CohortError, check_cohort, refuse_faults
+from pneumoscore.cohort.types import Cohort
+from pneumoscore.severity.bundle import Bundle, available_bundles, read_bundle, write_bundle
+from pneumoscore.severity.features import finding_inputs, select_features
+from pneumoscore.severity.head import Head
+from pneumoscore.severity.interval import fit_conformal
+from pneumoscore.severity.quality import QualityGate
+from pneumoscore.severity.scale import SCALES, Scale, scale_named
+from pneumoscore.study.card import model_card
+from pneumoscore.study.features import FilmFeatures, film_features
+from pneumoscore.study.ridge import (
+    OutOfFold,
+    choose_strength,
+    fit_ridge,
+    out_of_fold_predictions,
+)
+from pneumoscore.study.statistics.accuracy import mae, pearson
+from pneumoscore.study.statistics.coverage import coverage, mean_width
+
+__all__ = [
+    "LEAST_FILMS",
+    "LEAST_PATIENTS",
+    "FittedHead",
+    "FittedModel",
+    "fit_head",
+    "fit_severity_model",
+]
+
+LEAST_FILMS = 30
+LEAST_PATIENTS = 10
+_LEVEL = 0.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedHead:
+    """A head and what it is worth on patients it did not see.
+
+    Attributes
+    ----------
+    head : Head
+        Fitted on all films, with the residuals of the held-out ones.
+    films, patients : int
+        How many had a label.
+    strength : float
+        Of the ridge regression.
+    out_of_fold : OutOfFold
+        Predictions on held-out patients.
+    targets : ndarray of float64, shape (films,)
+        Labels, in the order of the predictions.
+    figures : dict of str to float
+        ``mae``, ``mean_mae`` (of predicting the mean), ``pearson``, ``coverage`` (of the
+        90 % interval, calibrated on the other folds) and ``width``; predictions clipped.
+    """
+
+    head: Head
+    films: int
+    patients: int
+    strength: float
+    out_of_fold: OutOfFold
+    targets: NDArray[np.float64]
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedModel:
+    """A fitted severity model, not yet written.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        Its files.
+    heads : tuple of FittedHead
+        The bundle's heads with their figures.
+    """
+
+    bundle: Bundle
+    heads: tuple[FittedHead, ...]
+
+    def write(self, folder: str | Path, backbone: Path | None = None) -> None:
+        """Write the bundle, by default for an installed backbone.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made if it does not exist.
+        backbone : Path, optional
+            Record of the backbone; its files are copied, so that the bundle stands alone.
+
+        Raises
+        ------
+        ModelError
+            If the record cannot be read.
+        OSError
+            If the folder cannot be written.
+        """
+        target = Path(folder)
+        bundle = self.bundle
+        if backbone is not None:
+            record = load_record(backbone)
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(backbone.parent / record.file, target / record.file)
+            shutil.copyfile(backbone, target / "backbone.json")
+            bundle = replace(bundle, backbone="backbone.json")
+        write_bundle(bundle, target)
+
+
+def fit_head(
+    features: FilmFeatures,
+    targets: NDArray[np.float64],
+    patients: Sequence[str],
+    scale: Scale,
+    feature_set: str,
+    findings: Sequence[str],
+) -> FittedHead:
+    """Fit and cross-validate one head.
+
+    Parameters
+    ----------
+    features : FilmFeatures
+        Of n films.
+    targets : ndarray of float64, shape (n,)
+        Labels on `scale`; NaN for a film without one, which is left out.
+    patients : sequence of str, length n
+        Patient of each film.
+    scale : Scale
+        What the labels mean.
+    feature_set : str
+        One of `pneumoscore.severity.features.FEATURE_SETS`.
+    findings : sequence of str
+        The backbone's findings.
+
+    Returns
+    -------
+    FittedHead
+
+    Raises
+    ------
+    CohortError
+        If there are too few labelled films or patients.
+    ModelError
+        If the backbone lacks a finding of the feature set.
+    """
+    names = finding_inputs(feature_set, findings)
+    labelled = np.isfinite(targets)
+    known = targets[labelled].astype(np.float64)
+    people = [name for name, has in zip(patients, labelled, strict=True) if has]
+    _require_enough(len(known), len(set(people)), scale.name)
+    inputs = select_features(features.output(), feature_set, findings)[labelled]
+    held_out = out_of_fold_predictions(inputs, known, people)
+    strength = choose_strength(inputs, known, people)
+    (fit,) = fit_ridge(inputs, known, [strength])
+    interval = fit_conformal(held_out.predictions, known, people, scale)
+    head = Head(scale, feature_set, fit.coefficients, fit.intercept, interval, names)
+    figures = _figures(held_out, known, people, scale)
+    return FittedHead(head, len(known), len(set(people)), strength, held_out, known, figures)
+
+
+def fit_severity_model(
+    backbone: Backbone,
+    cohort: Cohort,
+    *,
+    feature_set: str = "features",
+    name: str = "fitted",
+    version: str = "1",
+    scales: Sequence[str] | None = None,
+    gate: QualityGate | None = None,
+    cache: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> FittedModel:
+    """Fit heads on a backbone from labelled films.
+
+    Ridge regression on the feature set; its strength is chosen, and everything measured, by
+    folds that never part a patient's films. The intervals come from held-out predictions.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        An open network; it is not changed.
+    cohort : Cohort
+        Films with labels, for example from `pneumoscore.cohort.mapping.load_table`.
+    feature_set : str, optional
+        One of `pneumoscore.severity.features.FEATURE_SETS`.
+    name, version : str, optional
+        Identity of the new model.
+    scales : sequence of str, optional
+        Default: those with at least `LEAST_FILMS` labels.
+    gate : QualityGate, optional
+        Default: that of a built-in model on the same backbone, else one that looks at the
+        pixels only.
+    cache : Path, optional
+        Folder of kept features.
+    progress : callable, optional
+        Called with the number of films read.
+
+    Returns
+    -------
+    FittedModel
+
+    Raises
+    ------
+    CohortError
+        If the cohort has faults (missing files, impossible scores, ...) or too few labels.
+    ModelError
+        If the backbone lacks a finding of the feature set, or a scale is unknown.
+    PneumoScoreError
+        If a film cannot be read.
+    """
+    record = backbone.record
+    finding_inputs(feature_set, record.findings)
+    chosen = _scales(cohort, scales)
+    films = cohort.where(lambda film: any(scale.name in film.labels for scale in chosen))
+    refuse_faults(check_cohort(films), cohort.name)
+    features = film_features(backbone, [film.path for film in films], cache, progress)
+    fitted = tuple(
+        fit_head(
+            features,
+            films.labels(scale.name),
+            films.patients,
+            scale,
+            feature_set,
+            record.findings,
+        )
+        for scale in chosen
+    )
+    bundle = Bundle(
+        name=name,
+        version=version,
+        backbone=record.name,
+        heads=tuple(item.head for item in fitted),
+        gate=_built_in_gate(record) if gate is None else gate,
+        shown=tuple(scale.name for scale in chosen),
+        card=model_card(name, version, record, films, feature_set, fitted),
+    )
+    return FittedModel(bundle, fitted)
+
+
+def _scales(cohort: Cohort, wanted: Sequence[str] | None) -> tuple[Scale, ...]:
+    if wanted is not None:
+        return tuple(scale_named(name) for name in wanted)
+    counts = {scale.name: len(cohort.labelled(scale.name)) for scale in SCALES}
+    chosen = tuple(scale for scale in SCALES if counts[scale.name] >= LEAST_FILMS)
+    if not chosen:
+        found = ", ".join(f"{count} of {name}" for name, count in counts.items())
+        raise CohortError(
+            f"cohort {cohort.name!r} has the labels {found}",
+            f"at least {LEAST_FILMS} films with a label on one scale",
+            "label more films, or check the names of the label columns",
+        )
+    return chosen
+
+
+def _require_enough(films: int, patients: int, scale: str) -> None:
+    if films < LEAST_FILMS or patients < LEAST_PATIENTS:
+        raise CohortError(
+            f"{films} films of {patients} patients have a label on {scale!r}",
+            f"at least {LEAST_FILMS} films of {LEAST_PATIENTS} patients",
+            "label more films, or leave the scale out",
+        )
+
+
+def _figures(
+    held_out: OutOfFold, targets: NDArray[np.float64], patients: Sequence[str], scale: Scale
+) -> dict[str, float]:
+    clipped = np.clip(held_out.predictions, scale.low, scale.high)
+    low, high = np.empty_like(clipped), np.empty_like(clipped)
+    people = np.asarray(patients)
+    for index in range(int(held_out.folds.max()) + 1):
+        here = held_out.folds == index
+        interval = fit_conformal(clipped[~here], targets[~here], people[~here].tolist(), scale)
+        for film in np.flatnonzero(here):
+            low[film], high[film] = interval.bounds(float(clipped[film]), _LEVEL, scale)
+    correlation = pearson(targets, clipped)
+    return {
+        "mae": mae(targets, clipped),
+        "mean_mae": mae(targets, held_out.means),
+        "pearson": 0.0 if math.isnan(correlation) else correlation,
+        "coverage": coverage(targets, low, high),
+        "width": mean_width(low, high),
+    }
+
+
+def _built_in_gate(record: BackboneRecord) -> QualityGate:
+    for folder in available_bundles().values():
+        bundle = read_bundle(folder)
+        own = folder / bundle.backbone
+        same = (
+            load_record(own).sha256 == record.sha256
+            if bundle.backbone.endswith(".json")
+            else bundle.backbone == record.name
+        )
+        if same:
+            return bundle.gate
+    return QualityGate()
