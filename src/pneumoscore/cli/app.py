@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -13,20 +14,44 @@ from typer.core import TyperGroup
 from pneumoscore.cli.status import ExitStatus, say_error
 from pneumoscore.errors import PneumoScoreError
 
-__all__ = ["COMMANDS", "app", "run"]
+__all__ = ["COMMANDS", "Command", "app", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command or a group of commands.
+
+    Attributes
+    ----------
+    module : str
+        Module whose ``app`` it is, imported only when the command is called.
+    summary : str
+        Its line in the help.
+    """
+
+    module: str
+    summary: str
+
 
 COMMANDS = {
-    "score": "pneumoscore.cli.score",
-    "explain": "pneumoscore.cli.explain",
-    "demo": "pneumoscore.cli.demo",
-    "phantom": "pneumoscore.cli.phantom",
-    "model": "pneumoscore.cli.model",
+    "score": Command("pneumoscore.cli.score", "Score films and folders of films."),
+    "explain": Command(
+        "pneumoscore.cli.explain", "Draw one film with its contribution and saliency maps."
+    ),
+    "demo": Command(
+        "pneumoscore.cli.demo", "Draw five synthetic films, score them, and make a page."
+    ),
+    "phantom": Command("pneumoscore.cli.phantom", "Write a synthetic film of known disease."),
+    "model": Command("pneumoscore.cli.model", "List, show, fetch, add and fit models."),
+    "study": Command(
+        "pneumoscore.cli.study", "Reproduce the paper, evaluate models, measure readers."
+    ),
 }
-"""Command name and the module whose ``app`` it is, in the order of the help."""
+"""Commands by name, in the order of the help."""
 
 
 class _CommandsOnDemand(TyperGroup):
-    """A group that imports a command's module when the command is named or listed."""
+    """A group that imports a command's module when the command is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -34,9 +59,14 @@ class _CommandsOnDemand(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(importlib.import_module(COMMANDS[cmd_name]).app)
+        module = importlib.import_module(COMMANDS[cmd_name].module)
+        command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = new_app()
+FILM_SIZE = 512
 ADMISSION = datetime(2026, 1, 1, 8, 0)
 
 
-@app.command(short_help="Draw five synthetic films, score them, and make a page.")
+@app.command()
 def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Folder to write to; made if need be.")
@@ -76,7 +78,7 @@ def _draw_films(folder: Path, bar: LateProgress) -> tuple[list[Path], list[Phant
 
     films, drawn = [], []
     for day, spec in demo_series():
-        film = render_phantom(spec)
+        film = render_phantom(replace(spec, size=FILM_SIZE))
         path = folder / f"day-{day}.dcm"
         acquired = ADMISSION + timedelta(days=day - 1)
         write_phantom_dicom(film, path, SyntheticPatient(), acquired, study_number=day)

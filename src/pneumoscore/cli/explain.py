@@ -10,7 +10,6 @@ import typer
 
 from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, write_target
 from pneumoscore.cli.status import ExitStatus, say_error
-from pneumoscore.cli.table import TableRow, print_table
 from pneumoscore.cli.text import printable
 
 __all__ = ["app"]
@@ -24,8 +23,7 @@ class _ScaleName(StrEnum):
 
 
 @app.command(
-    short_help="Draw one film with its contribution and saliency maps.",
-    epilog="Example: pneumoscore explain film.dcm -o film-explained.png",
+    epilog="\b\nExample:\n  pneumoscore explain film.dcm -o film-explained.png",
 )
 def explain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The film: DICOM or an image.")],
@@ -49,7 +47,8 @@ def explain(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
-    from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
+    from pneumoscore.cli.table import TableRow, print_table
+    from pneumoscore.errors import ModelError, PneumoScoreError
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.radiograph.read import read_radiograph
     from pneumoscore.severity.model import SeverityModel
@@ -63,8 +62,7 @@ def explain(
     except ModelError:
         raise
     except PneumoScoreError as error:
-        advice = "; --force scores it all the same" if isinstance(error, NotScorableError) else ""
-        say_error(f"{file}: {error}{advice}")
+        say_error(f"{file}: {error}")
         raise typer.Exit(ExitStatus.SOME_FAILED) from error
     saliency = opened.saliency(film, scale.value)
     save_picture(explain_image(film, score, saliency, scale.value), out)

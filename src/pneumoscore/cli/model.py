@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscore.cli import fit as fitting
 from pneumoscore.cli.options import new_app
 from pneumoscore.cli.text import printable
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = new_app("List, show, fetch, add and fit models.")
+app.command(epilog=fitting.EPILOG)(fitting.fit)
+_FETCH_EPILOG = """\b
+Examples:
+  pneumoscore model fetch densenet121-res224-all
+  pneumoscore model fetch densenet121-res224-all --from downloaded-elsewhere.pt
+"""
 
 
 class _Squaring(StrEnum):
@@ -86,10 +93,7 @@ def show(
         typer.echo(f"\n{RESEARCH_NOTICE}.")
 
 
-@app.command(
-    epilog="Example: pneumoscore model fetch densenet121-res224-all. Without a network: download "
-    "the file elsewhere, copy it here, and add --from FILE."
-)
+@app.command(epilog=_FETCH_EPILOG)
 def fetch(
     name: Annotated[str, typer.Argument(help="A published backbone.")],
     from_file: Annotated[
@@ -115,7 +119,7 @@ def fetch(
     _installed(record)
 
 
-@app.command(epilog="Example: pneumoscore model add network.onnx --name mine --size 224")
+@app.command(epilog="\b\nExample:\n  pneumoscore model add network.onnx --name mine --size 224")
 def add(
     file: Annotated[
         Path,

@@ -15,7 +15,10 @@ from pneumoscore.cli.text import printable
 __all__ = ["app"]
 
 app = new_app()
-_EPILOG = "Example: pneumoscore phantom --right-extent 0.6 --left-extent 0.2 --density 0.4 film.dcm"
+_EPILOG = """\b
+Example:
+  pneumoscore phantom --right-extent 0.6 --left-extent 0.2 --density 0.4 film.dcm
+"""
 
 
 class _View(StrEnum):
@@ -23,7 +26,7 @@ class _View(StrEnum):
     AP = "AP"
 
 
-@app.command(short_help="Write a synthetic film of known disease.", epilog=_EPILOG)
+@app.command(epilog=_EPILOG)
 def phantom(
     out: Annotated[
         Path,

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = new_app()
-_EPILOG = (
-    "Examples: pneumoscore score film.dcm -- pneumoscore score folder/ --csv scores.csv "
-    "--overlay maps/ -- find /archive -name '*.dcm' -print0 | pneumoscore score - --json"
-)
+# \b keeps the lines that follow it as they are.
+_EPILOG = """\b
+Examples:
+  pneumoscore score film.dcm
+  pneumoscore score folder/ --csv scores.csv --overlay maps/
+  find /archive -name '*.dcm' -print0 | pneumoscore score - --json
+"""
 
 
-@app.command(short_help="Score films and folders of films.", epilog=_EPILOG)
+@app.command(epilog=_EPILOG)
 def score(
     paths: Annotated[
         list[str],
@@ -66,7 +69,12 @@ def score(
     force: Force = False,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, max=256, help="Threads that read files. Default: 4."),
+        typer.Option(
+            "--workers",
+            min=1,
+            max=256,
+            help="Threads that read files. Default: one for each core, at most 4.",
+        ),
     ] = None,
     threads: Threads = None,
     no_voi: NoVoi = False,
