@@ -10,6 +10,20 @@ import typer
 from pneumoscore.cli.options import Level, ModelName, Threads, new_app
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say
+from pneumoscore.cli.study_options import (
+    Against,
+    Align,
+    AllowFaults,
+    Cache,
+    CohortName,
+    Data,
+    Images,
+    MappingFile,
+    NamedData,
+    Out,
+    PredictionsFile,
+    Repeats,
+)
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
@@ -25,69 +39,6 @@ app = new_app(
     "Reproduce the paper, evaluate a model on labelled films, measure readers.\n\n"
     "RESEARCH USE ONLY, NOT FOR MEDICAL USE."
 )
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        "--data", metavar="FOLDER", help="Folder of the public films and tables (docs/study.md)."
-    ),
-]
-NamedData = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="FOLDER", help="Folder of a named cohort."),
-]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to fill.")]
-CohortName = Annotated[
-    str | None,
-    typer.Option(
-        "--cohort",
-        metavar="NAME|TABLE",
-        help="cohen94, scored, collection, hannover, covid-chestxray-dataset or ralo (each with "
-        "--data), or a CSV or Parquet table of your own films.",
-    ),
-]
-Images = Annotated[
-    Path | None,
-    typer.Option("--images", metavar="FOLDER", help="Films of a table. Default: beside it."),
-]
-Mapping = Annotated[
-    Path | None,
-    typer.Option(
-        "--mapping",
-        metavar="FILE|torchxrayvision",
-        help="JSON file that says which column of a table means what (docs/study.md).",
-    ),
-]
-Predictions = Annotated[
-    Path | None,
-    typer.Option(
-        "--predictions",
-        metavar="FILE",
-        help="Evaluate this table in place of a model: columns file, patient, view, source, "
-        "scale, target, prediction.",
-    ),
-]
-Against = Annotated[
-    Path | None,
-    typer.Option(
-        "--against", metavar="FILE", help="Predictions of another model or a reader to compare."
-    ),
-]
-AllowFaults = Annotated[
-    bool,
-    typer.Option("--allow-faults", help="Leave films with faults out in place of stopping."),
-]
-Align = Annotated[
-    bool,
-    typer.Option("--align-opacity", help="Put RALO opacity labels (0-8) on 0-6, times 6/8."),
-]
-Repeats = Annotated[
-    int, typer.Option("--repeats", min=100, help="Draws of the bootstrap over patients.")
-]
-Cache = Annotated[
-    Path | None,
-    typer.Option("--cache", metavar="FOLDER", help="Where features are kept between runs."),
-]
 
 
 @app.callback()
@@ -174,11 +125,11 @@ def _assess(
 def evaluate(
     cohort: CohortName = None,
     model: ModelName = None,
-    predictions: Predictions = None,
+    predictions: PredictionsFile = None,
     against: Against = None,
     data: NamedData = None,
     images: Images = None,
-    mapping: Mapping = None,
+    mapping: MappingFile = None,
     out: Out = Path("evaluation"),
     allow_faults: AllowFaults = False,
     align_opacity: Align = False,
@@ -210,11 +161,11 @@ def evaluate(
 def report(
     cohort: CohortName = None,
     model: ModelName = None,
-    predictions: Predictions = None,
+    predictions: PredictionsFile = None,
     against: Against = None,
     data: NamedData = None,
     images: Images = None,
-    mapping: Mapping = None,
+    mapping: MappingFile = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="Page to write.")] = Path(
         "report.html"
     ),
@@ -378,7 +329,7 @@ def check(
     cohort: Annotated[str, typer.Option("--cohort", metavar="NAME|TABLE", help="What to check.")],
     data: NamedData = None,
     images: Images = None,
-    mapping: Mapping = None,
+    mapping: MappingFile = None,
     fitted: Annotated[
         Path | None,
         typer.Option(

@@ -10,18 +10,19 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.score import RESEARCH_NOTICE
-from pneumoscore.study.figures import (
-    FigureResult,
+from pneumoscore.study.accuracy_figures import (
     accuracy_figure,
     coverage_figure,
     cross_validation_figure,
-    figures_overview,
-    place_figure,
     protocol_figure,
-    rejection_figure,
-    steadiness_figure,
     unseen_evaluations,
 )
+from pneumoscore.study.behaviour_figures import (
+    place_figure,
+    rejection_figure,
+    steadiness_figure,
+)
+from pneumoscore.study.figures import FigureResult, figures_overview
 from pneumoscore.study.output import Table, write_json, write_table
 
 __all__ = ["run_figures"]

@@ -120,7 +120,7 @@ def bland_altman_plot(
     title: str,
 ) -> Figure:
     """Draw differences against means with bias and limits of agreement."""
-    figure, axes = _new(4.8, 3.6)
+    figure, axes = _new(4.2, 4.2)
     axes.scatter((first + second) / 2, first - second, s=12, color=_BLUE, alpha=0.7, linewidths=0)
     axes.axhline(0, color=_GREY, lw=0.6)
     for value, name in (
@@ -203,7 +203,7 @@ def embedding_plot(
             vmin=scale.low,
             vmax=scale.high,
             marker=marker,
-            s={"survived": 34, "died": 60, "not stated": 30}[name],
+            s={"survived": 34, "died": 60, "not stated": 60}[name],
             edgecolors="black" if name != "not stated" else "none",
             linewidths=0.6,
             label=f"{name} ({len(index)})",
