@@ -115,9 +115,9 @@ def _trunk(build: Build, grid: FilmGrid) -> Field:
     half = build.width + 3.6 + 0.5 * smoothstep(y, 26.0, 38.0)
     shoulder = 1.0 - smoothstep(y, 9.0, 17.5)
     half = half + 3.5 * shoulder - 11.5 * (1.0 - smoothstep(y, 1.0, 7.0)) ** 2
-    depth = build.depth * (0.60 + 0.40 * smoothstep(y, 1.0, 13.0))
+    depth = build.depth * (0.70 + 0.30 * smoothstep(y, 1.0, 13.0))
     depth = depth * (1.0 + 0.10 * smoothstep(y, 26.0, 36.0))
-    trunk = depth * chord(np.abs(x / half) ** 4.0) ** 0.8
+    trunk = depth * chord(np.abs(x / half) ** 6.0) ** 0.8
     arms = grid.zeros()
     fall = 3.0 if build.supine else 0.0
     for side in (-1.0, 1.0):

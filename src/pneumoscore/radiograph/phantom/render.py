@@ -135,7 +135,8 @@ def _window(log: Field, chest: Chest) -> tuple[float, float]:
     """
     lungs = log[chest.lungs.any(axis=0)]
     body = log[chest.tissue > 4.0]
-    return float(np.percentile(lungs, 1.0)), float(np.percentile(body, 97.0))
+    low, high = float(np.percentile(lungs, 1.0)), float(np.percentile(body, 97.0))
+    return low - 0.16 * (high - low), high
 
 
 def _tone(log: Field, window: tuple[float, float], grid: FilmGrid) -> NDArray[np.float32]:
@@ -144,7 +145,7 @@ def _tone(log: Field, window: tuple[float, float], grid: FilmGrid) -> NDArray[np
     share = (log - low) / (high - low)
     wide = grid.blur(np.clip(share, -0.6, 1.3), 1.8)
     detailed = wide + 1.55 * (share - wide)
-    curved = 1.0 / (1.0 + np.exp(-3.4 * (detailed - 0.46)))
+    curved = 1.0 / (1.0 + np.exp(-3.2 * (detailed - 0.46)))
     film = np.clip(1.15 * curved - 0.06, 0.0, 1.0)
     kernel = (0.22, 0.56, 0.22)
     padded = np.pad(film, 1, mode="edge")
