@@ -133,6 +133,8 @@ def test_faults_of_the_labels_stop_the_fit(site, cohort, tmp_path):
         fit_severity_model(site[1], high, cache=tmp_path)
     with pytest.raises(ModelError, match="feature set"):
         fit_severity_model(site[1], cohort, feature_set="pixels", cache=tmp_path)
+    with pytest.raises(ModelError, match="no model's name"):
+        fit_severity_model(site[1], cohort, name="../elsewhere", cache=tmp_path)
 
 
 def test_a_gate_can_be_given(site, cohort, tmp_path):

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.record import BackboneRecord, load_record
+from pneumoscore.backbone.record import BackboneRecord, is_name, load_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.checks import CohortError, check_cohort, refuse_faults
 from pneumoscore.cohort.types import Cohort
+from pneumoscore.errors import ModelError
 from pneumoscore.severity.bundle import Bundle, available_bundles, read_bundle, write_bundle
 from pneumoscore.severity.features import finding_inputs, select_features
 from pneumoscore.severity.head import Head
@@ -216,11 +217,14 @@ def fit_severity_model(
     CohortError
         If the cohort has faults (missing files, impossible scores, ...) or too few labels.
     ModelError
-        If the backbone lacks a finding of the feature set, or a scale is unknown.
+        If the backbone lacks a finding of the feature set, a scale is unknown, or the name
+        cannot be a model's; found before any film is read.
     PneumoScoreError
         If a film cannot be read.
     """
     record = backbone.record
+    if not is_name(name):
+        raise ModelError(f"{name!r} is no model's name", "letters, digits, '.', '_' and '-'")
     finding_inputs(feature_set, record.findings)
     chosen = _scales(cohort, scales)
     films = cohort.where(lambda film: any(scale.name in film.labels for scale in chosen))
