@@ -267,9 +267,10 @@ def _start(
     return process, here
 
 
-def fuzz(mutants: int, seed: int, memory: float, films_used: int = 3, first: int = 0) -> Tally:
-    """Read mutants `first` to `first + mutants` and tell what became of them."""
-    files = seeds(films_used)
+def fuzz(
+    files: Sequence[tuple[str, bytes]], mutants: int, seed: int, memory: float, first: int = 0
+) -> Tally:
+    """Read mutants `first` to `first + mutants` of the files and tell what became of them."""
     tally = Tally()
     process, pipe = _start(files, seed)
     for index in range(first, first + mutants):
@@ -311,13 +312,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="index of the first mutant")
     parser.add_argument("--seed", type=int, default=2020)
     parser.add_argument("--memory", type=float, default=1.0, help="bound in GiB (default 1)")
+    parser.add_argument("--only", default="", help="files whose name holds this: 'lossless'")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write mutant --first here")
     options = parser.parse_args(argv)
+    files = [seed for seed in seeds() if options.only in seed[0]]
     if options.save:
-        options.save.write_bytes(mutant(seeds(), options.first, options.seed)[1])
+        options.save.write_bytes(mutant(files, options.first, options.seed)[1])
         return 0
     start = time.perf_counter()
-    tally = fuzz(options.mutants, options.seed, options.memory * 2**30, first=options.first)
+    tally = fuzz(files, options.mutants, options.seed, options.memory * 2**30, options.first)
     for name, count in tally.counts.most_common():
         print(f"{count:7d}  {name}")
     for name in BAD:

@@ -33,6 +33,8 @@ _FRAMES = {0xC0: (_BASELINE, _EXTENDED), 0xC1: (_BASELINE, _EXTENDED), 0xC3: _LO
 _FRAMES[0xF7] = _JPEG_LS
 _SCAN = 0xDA
 _REMARKS = (*range(0xE0, 0xF0), 0xFE)
+# Tables of Huffman, quantisation, restart and JPEG-LS; all else is no part of a header.
+_HEADER = (*_FRAMES, *_REMARKS, _SCAN, 0xC4, 0xDB, 0xDD, 0xF8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,16 @@ def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
             position += 1
             continue
         end = position + 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
-        if end < position + 4 or end > len(frame):
+        if end < position + 4 or end > len(frame) or marker not in _HEADER:
             break
         yield marker, position, end
         if marker == _SCAN:
             return
         position = end
-    raise UnreadableFileError("a JPEG frame with a damaged header", "an intact file")
+    raise UnreadableFileError(
+        "a JPEG frame with a damaged header, or of another process",
+        "an intact frame of the process that its transfer syntax names",
+    )
 
 
 def _jpeg_header(frame: bytes, syntax: str) -> _Header:
