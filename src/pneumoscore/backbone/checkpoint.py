@@ -14,7 +14,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pneumoscore.backbone.unpickling import (
     Array,
@@ -23,6 +23,7 @@ from pneumoscore.backbone.unpickling import (
     Storage,
     StorageType,
     Tensor,
+    next_pickle,
 )
 from pneumoscore.errors import ModelError
 
@@ -32,7 +33,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 # Far above a DenseNet's 30 MB; a bound so that a wrong file costs no machine its memory.
-LARGEST_CHECKPOINT = 2 * 1024**3
+LARGEST_CHECKPOINT = 1024**3
 MOST_MODULES = 100_000
 
 
@@ -58,14 +59,14 @@ def read_state_dict(path: str | Path) -> dict[str, Array]:
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST_CHECKPOINT:
-            raise ModelError(f"{path} is larger than 2 GiB", "a network's checkpoint")
-        with path.open("rb") as stream:
-            is_zip = stream.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-            content = _read_zip(stream) if is_zip else _read_stream(stream)
+            raise ModelError(f"{path} is larger than 1 GiB", "a network's checkpoint")
+        data = path.read_bytes()
+        is_zip = data.startswith(ZIP_MAGIC)
+        content = (_read_zip if is_zip else _read_stream)(io.BytesIO(data))
         state = _state_of(content)
         # Many names of one large tensor would each get a copy.
         if sum(tensor.stored_bytes for tensor in state.values()) > LARGEST_CHECKPOINT:
-            raise ModelError("the tensors take more than 2 GiB", "a network's checkpoint")
+            raise ModelError("the tensors take more than 1 GiB", "a network's checkpoint")
         arrays = {name: tensor.array() for name, tensor in state.items()}
     except ModelError as error:
         raise ModelError(f"{path}: {error.found}", error.expected, error.remedy) from error
@@ -98,9 +99,9 @@ def read_state_dict(path: str | Path) -> dict[str, Array]:
     return arrays
 
 
-def _read_zip(stream: BinaryIO) -> Any:
+def _read_zip(stream: io.BytesIO) -> Any:
     """Read the zip format: ``NAME/data.pkl`` and one stored member for each storage."""
-    size = stream.seek(0, io.SEEK_END)
+    size = len(stream.getbuffer())
     with zipfile.ZipFile(stream) as archive:
         members = {item.filename: item for item in archive.infolist()}
         pickles = [name for name in members if name.endswith("/data.pkl")]
@@ -130,21 +131,19 @@ def _read_zip(stream: BinaryIO) -> Any:
                 storages[key].values = kind.array(data)
             return _same_storage(storages[key], kind, count)
 
-        return RestrictedUnpickler(io.BytesIO(member(pickles[0])), storage).load()
+        return RestrictedUnpickler(next_pickle(io.BytesIO(member(pickles[0]))), storage).load()
 
 
-def _read_stream(stream: BinaryIO) -> Any:
+def _read_stream(stream: io.BytesIO) -> Any:
     """Read the stream format: four pickles, the storage keys, then the storages."""
-    stream.seek(0)
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
+    size = len(stream.getbuffer())
     storages: dict[str, Storage] = {}
 
     def storage(kind: StorageType, key: str, count: int) -> Storage:
         return _same_storage(storages.setdefault(key, Storage(kind, count)), kind, count)
 
     def load() -> Any:
-        return RestrictedUnpickler(stream, storage).load()
+        return RestrictedUnpickler(next_pickle(stream), storage).load()
 
     if load() != LEGACY_MAGIC or load() != LEGACY_PROTOCOL:
         raise ModelError("the file is no checkpoint", "a file written by torch.save")

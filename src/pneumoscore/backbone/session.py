@@ -63,7 +63,7 @@ class Backbone:
         loaded = load_record(path)
         file = path.parent / loaded.file
         # Without the gradient's nodes: ONNX Runtime runs every node of a session, asked or not.
-        network = memoryview(_verified_bytes(loaded, file))[: loaded.forward_bytes]
+        network = _verified_bytes(loaded, file, loaded.forward_bytes)
         session = _start_session(network, file, threads or physical_cores())
         whole = loaded.has_gradient and loaded.forward_bytes is None
         _verify_interface(loaded, file, session, gradient=whole)
@@ -159,7 +159,7 @@ class Backbone:
             return self._session
         with self._lock:
             if self._gradient_session is None:
-                network = memoryview(_verified_bytes(self.record, self._file))
+                network = _verified_bytes(self.record, self._file, None)
                 session = _start_session(network, self._file, self._threads)
                 _verify_interface(self.record, self._file, session, gradient=True)
                 self._gradient_session = session
@@ -185,8 +185,8 @@ def physical_cores() -> int:
     return max(len(cores), 1)
 
 
-def _verified_bytes(record: BackboneRecord, file: Path) -> bytes:
-    """Return the file's bytes, after comparing their hash with the record's."""
+def _verified_bytes(record: BackboneRecord, file: Path, count: int | None) -> bytes:
+    """Return the file's first `count` bytes, after comparing the whole's hash with the record's."""
     remedy = f"install backbone {record.name!r} again"
     try:
         data = file.read_bytes()
@@ -199,10 +199,10 @@ def _verified_bytes(record: BackboneRecord, file: Path) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if found != record.sha256:
         raise ModelError(f"{file} has SHA-256 {found}", record.sha256, remedy)
-    return data
+    return data[:count]
 
 
-def _start_session(network: memoryview, file: Path, threads: int) -> Any:
+def _start_session(network: bytes, file: Path, threads: int) -> Any:
     """Return an ONNX Runtime session on the CPU."""
     import onnxruntime
 
@@ -217,7 +217,7 @@ def _start_session(network: memoryview, file: Path, threads: int) -> Any:
     options.enable_mem_pattern = False
     try:
         return onnxruntime.InferenceSession(
-            bytes(network), sess_options=options, providers=["CPUExecutionProvider"]
+            network, sess_options=options, providers=["CPUExecutionProvider"]
         )
     except _runtime_failures() as error:
         raise ModelError(

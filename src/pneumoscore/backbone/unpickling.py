@@ -8,7 +8,9 @@ Python's standard library or builtins, which no checkpoint needs, are refused.
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
 
-__all__ = ["AttributeBag", "RestrictedUnpickler", "Storage", "StorageType", "Tensor"]
+__all__ = ["AttributeBag", "RestrictedUnpickler", "Storage", "StorageType", "Tensor", "next_pickle"]
 
 Array = NDArray[Any]
 
@@ -37,6 +39,16 @@ STORAGE_TYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "?",
 }
+# With the names that pickle's older protocols write for Python 2.
+STANDARD_LIBRARY = sys.stdlib_module_names | {
+    *sys.builtin_module_names,
+    "__builtin__",
+    "commands",
+    "copy_reg",
+    "exceptions",
+}
+MEMO_OPCODES = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
+REGISTRY_OPCODES = frozenset(("EXT1", "EXT2", "EXT4"))
 PLAIN = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch", "Size"): tuple,
@@ -50,8 +62,16 @@ PLAIN_BUILTINS = {
 class AttributeBag:
     """Stands for an object of a class that is not imported: keeps its attributes, does nothing."""
 
+    attributes: dict[str, object]
+
+    def __new__(cls, *arguments: object, **named: object) -> AttributeBag:
+        """Make an empty bag, whatever the arguments; pickle need not call ``__init__``."""
+        bag = super().__new__(cls)
+        bag.attributes = {}
+        return bag
+
     def __init__(self, *arguments: object, **named: object) -> None:
-        self.attributes: dict[str, object] = {}
+        pass
 
     def __setstate__(self, state: object) -> None:
         parts = state if isinstance(state, tuple) else (state,)
@@ -131,6 +151,29 @@ class Tensor:
         return np.array(view)
 
 
+def next_pickle(stream: io.BytesIO) -> io.BytesIO:
+    """Take the next pickle from a stream, after reading its opcodes without executing them.
+
+    Some opcodes make the unpickler reserve as much memory as they say; the numbers they give
+    are compared with the pickle's own length first.
+
+    Raises
+    ------
+    ModelError
+        If an opcode claims more than the pickle could hold, or asks for Python's registry.
+    ValueError
+        If the bytes are no pickle.
+    """
+    start = stream.tell()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        if opcode.name in MEMO_OPCODES and isinstance(argument, int) and argument > count:
+            raise ModelError("the checkpoint's pickle is inconsistent", "a whole checkpoint")
+        if opcode.name in REGISTRY_OPCODES:
+            raise ModelError("the checkpoint asks for registered code", "only tensors")
+    end = stream.tell()
+    return io.BytesIO(stream.getbuffer()[start:end])
+
+
 class RestrictedUnpickler(pickle.Unpickler):
     """An unpickler that finds only names of its own."""
 
@@ -170,7 +213,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         if (module_name, global_name) == ("_codecs", "encode"):
             return self._encoded
         top = module_name.partition(".")[0]
-        if top in sys.stdlib_module_names or top in (*sys.builtin_module_names, "__builtin__"):
+        if top in STANDARD_LIBRARY:
             raise ModelError(
                 f"the checkpoint asks for {module_name}.{global_name}",
                 "only tensors, plain containers and network classes",

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pneumoscore.backbone import registry
+from pneumoscore.backbone.fetch import PUBLISHED
+from pneumoscore.backbone.session import Backbone
+from pneumoscore.errors import ModelError
+
+
+def test_the_home_folder_follows_the_variable(home: Path) -> None:
+    assert registry.home_folder() == home
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {"XDG_DATA_HOME": "/data"}, "/data/pneumoscore"),
+        ("linux", {"XDG_DATA_HOME": "relative"}, "/me/.local/share/pneumoscore"),
+        ("darwin", {}, "/me/Library/Application Support/pneumoscore"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/pneumoscore"),
+        ("win32", {}, "/me/AppData/Local/pneumoscore"),
+    ],
+)
+def test_the_home_folder_of_each_platform(
+    monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[str, str], expected: str
+) -> None:
+    for name in ("PNEUMOSCORE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/me")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert registry.home_folder() == Path(expected)
+
+
+def test_added_backbones_are_found_by_name(home: Path, stored: Path) -> None:
+    shutil.copytree(stored.parent, home / "backbones")
+    assert registry.available_backbones()["small"] == home / "backbones" / "small.json"
+    assert Backbone.open("small", threads=1).record.name == "small"
+
+
+def test_a_built_in_backbone_comes_before_an_added_one(
+    home: Path, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(stored.parent, home / "backbones")
+    monkeypatch.setattr(registry, "weights_folder", lambda: stored.parent)
+    assert registry.find_backbone("small") == stored
+
+
+def test_an_absent_backbone_says_where_and_how(home: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        registry.find_backbone("densenet121-res224-all")
+    message = str(caught.value)
+    assert f"densenet121-res224-all.json at {home / 'backbones'}" in message
+    assert "pneumoscore model fetch densenet121-res224-all" in message
+    assert "--from FILE" in message
+    with pytest.raises(ModelError, match="pneumoscore model add"):
+        registry.find_backbone("other")
+    with pytest.raises(ModelError, match="no backbone's name"):
+        registry.find_backbone("../other")
+
+
+def test_what_the_registry_offers_to_fetch_is_published() -> None:
+    assert set(registry.FETCHABLE) == set(PUBLISHED)
+
+
+def test_every_built_in_backbone_is_whole() -> None:
+    from pneumoscore.backbone.store import verify_backbone
+
+    folder = registry.weights_folder()
+    assert folder.parent == Path(registry.__file__).parent
+    for path in folder.glob("*.json"):
+        verify_backbone(path)
