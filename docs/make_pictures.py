@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import re
 import shutil
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-PICTURES = Path(__file__).parent / "pictures"
+PICTURES = Path(__file__).resolve().parent / "pictures"
 TABLE_COLUMNS = 96
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_OPTIONS = (
@@ -65,7 +66,7 @@ def picture_of_table(films: list[Path], folder: Path, model: str | None) -> None
     for film in films:
         (result,) = opened.score_many([read_radiograph(film)])
         score = result if isinstance(result, Score) else None
-        rows.append(TableRow(f"{folder.name}/{film.name}", score, result.flags))
+        rows.append(TableRow(film.as_posix(), score, result.flags))
     console = Console(record=True, width=TABLE_COLUMNS, file=io.StringIO())
     console.print(Text(f"$ pneumoscore score {folder.name}", style="bold"))
     print_table(rows, console)
@@ -84,10 +85,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="severity model; by default the built-in one")
     options = parser.parse_args(argv)
+    if options.model and Path(options.model).is_dir():
+        options.model = str(Path(options.model).resolve())
     model = ["--model", options.model] if options.model else []
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "demo"
+    with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
+        folder = Path("demo")  # relative, as the pictures show the names
         if status := pneumoscore(["demo", str(folder), *model]):
             return status
         films = sorted(folder.rglob("*.dcm"))
@@ -96,8 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         explained = ["explain", str(worst), "-o", str(PICTURES / "explain.png"), "--force", *model]
         if status := pneumoscore(explained):
             return status
-        (page,) = folder.glob("*.html")
-        screenshot(page, PICTURES / "page.png", 1100, 900)
+        screenshot(folder / "index.html", PICTURES / "page.png", 1100, 900)
     return 0
 
 
