@@ -278,7 +278,7 @@ def fuzz(
         seconds, result = 0.0, ""
         try:
             # Processor time is what counts; the wall clock only finds what never ends.
-            if pipe.poll(10 * SECONDS):
+            if pipe.poll(30 * SECONDS):
                 result, seconds, peak = pipe.recv()
                 tally.peak = max(tally.peak, peak)
                 if peak > memory:

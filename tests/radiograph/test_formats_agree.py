@@ -86,6 +86,7 @@ def same_film_in_every_format(files, film):
     }
 
 
+@pytest.mark.shared_data
 def test_the_same_pixels_are_the_same_input_in_every_format(files, shared_data):
     path = sorted((shared_data / "scored").iterdir())[3]
     with Image.open(path) as image:

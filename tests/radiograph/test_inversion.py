@@ -21,7 +21,7 @@ def test_inverted_exports_are_told_from_films_as_they_are(shared_data, folder):
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_the_figures_of_the_benchmark_hold(shared_data, inversion_benchmark):
-    for name, sources in inversion_benchmark.groups(300):
+    for name, sources in inversion_benchmark.groups(100):
         films, wrong, missed, _ = inversion_benchmark.confusion(sources)
         assert films >= 94, name
         allowed = 0.02 * films if name.startswith("corpus") else 0

@@ -33,6 +33,7 @@ _PLUGINS = {
 _ORIENTATION = 0x0112
 _PHOTOMETRIC = 262
 _MAX_VALUE = 1e12
+_STRIP = 256
 _LITTLE = sys.byteorder == "little"
 # Pillow keeps 8 of the 16 bits of a colour channel. Read once more with the bytes of each
 # channel exchanged, it gives the other 8.
@@ -49,7 +50,7 @@ class _Planes:
 
     grey: NDArray[np.number]
     white: float | None
-    alpha: NDArray[np.float32] | None = None
+    alpha: NDArray[np.uint8 | np.uint16] | None = None
 
 
 def _open(data: bytes, kind: str, options: ReadOptions) -> Image.Image:
@@ -147,7 +148,7 @@ def _planes_of_wide(wide: NDArray[np.uint16]) -> _Planes:
     channels = wide.shape[2]
     grey = wide[..., 0] if channels == 2 else luminance(wide)
     clear = channels in (2, 4) and wide[..., -1].min() < 65535
-    alpha = to_unit(wide[..., -1], 0.0, 65535.0) if clear else None
+    alpha = wide[..., -1] if clear else None
     return _Planes(grey, None, alpha)
 
 
@@ -157,7 +158,7 @@ def _planes_of_narrow(image: Image.Image, kind: str) -> _Planes:
         values = np.asarray(image)
         values = values.astype(values.dtype.newbyteorder("="), copy=False)
         key = image.info.get("transparency")
-        alpha = (values != key).astype(np.float32) if isinstance(key, int) else None
+        alpha = (values != key).astype(np.uint8) * np.uint8(255) if isinstance(key, int) else None
         return _Planes(values, None, alpha)
     if image.mode == "1":
         image = image.convert("L")
@@ -179,8 +180,8 @@ def _planes_of_narrow(image: Image.Image, kind: str) -> _Planes:
         channel = image.getchannel("A")
         lowest = channel.getextrema()[0]
         if lowest != 255:
-            alpha = to_unit(np.asarray(channel), 0.0, 255.0)
-    grey = image if image.mode == "L" else image.convert("RGB").convert("L")
+            alpha = np.asarray(channel)
+    grey = image if image.mode == "L" else image.convert("L")
     return _Planes(np.asarray(grey), 255.0, alpha)
 
 
@@ -204,6 +205,17 @@ def _scaled(planes: _Planes, kind: str) -> tuple[NDArray[np.float32], str]:
     else:
         black, white = nominal_range(low, high)
     return to_unit(grey, black, white), f"scale {black:g}/{white:g}"
+
+
+def _composite(
+    pixels: NDArray[np.float32], alpha: NDArray[np.uint8 | np.uint16], background: float
+) -> None:
+    """Lay a picture over an even background, in place and in strips to spare memory."""
+    for start in range(0, len(pixels), _STRIP):
+        strip = slice(start, start + _STRIP)
+        opacity = to_unit(alpha[strip], 0.0, float(np.iinfo(alpha.dtype).max))
+        pixels[strip] *= opacity
+        pixels[strip] += np.float32(background) * (1 - opacity)
 
 
 def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
@@ -252,19 +264,18 @@ def read_raster(
     colour = image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith(("I", "F"))
     with translated(f"{kind} image"):
         _load(image)
-        planes = _planes_of_narrow(image, kind) if wide is None else _planes_of_wide(wide)
-    with translated(f"{kind} image"):
         # Pillow turns a TIFF itself; what it says afterwards is what is left to do.
         orientation = image.getexif().get(_ORIENTATION, 1)
         inverted = _is_white_zero(image)
+        planes = _planes_of_narrow(image, kind) if wide is None else _planes_of_wide(wide)
+    del image, wide
     pixels, scale = _scaled(planes, kind)
     transforms = ["luminance", scale] if colour else [scale]
     if inverted:
         np.subtract(np.float32(1), pixels, out=pixels)
         transforms.append("invert WhiteIsZero")
     if planes.alpha is not None:
-        pixels *= planes.alpha
-        pixels += np.float32(options.background) * (1 - planes.alpha)
+        _composite(pixels, planes.alpha, options.background)
         transforms.append(f"composite on {options.background:g}")
     if isinstance(orientation, int) and 2 <= orientation <= 8:
         pixels = _upright(pixels, orientation)
