@@ -212,6 +212,8 @@ def _start_session(network: bytes, file: Path, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Threads that wait by spinning slow down a machine that has other work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # The arena keeps the largest batch's memory for ever; films come one at a time.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False

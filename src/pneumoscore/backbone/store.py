@@ -140,7 +140,8 @@ def verify_backbone(record: str | Path, seed: int = 0) -> None:
     ModelError
         If one of these does not hold.
     """
-    backbone = Backbone.open(record)
+    # One thread: a verification is short, and threads that wait for a busy machine are slow.
+    backbone = Backbone.open(record, threads=1)
     films = _noise(backbone.record, seed)
     both = backbone.run(films)
     for values in (both.findings, both.features, both.feature_map):
