@@ -1,0 +1,1 @@
+"""Patients over time: records, trajectories and their pictures."""
