@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pneumoscore.pretrain.augment import Augmentation, augment
 from pneumoscore.pretrain.films import FilmArrays
+from pneumoscore.pretrain.network import channels_last
 
 __all__ = ["LungNet", "outline_lungs", "split_sides", "squared_masks", "train_lung_net"]
 
@@ -110,7 +111,7 @@ def train_lung_net(
     pixels = torch.from_numpy(films.pixels).float()[:, None] / 255
     truth = torch.from_numpy((masks > 0).astype(np.float32))[:, None]
     kept = torch.arange(len(films)) % 10 == 0
-    net = LungNet().to(memory_format=torch.channels_last)
+    net = channels_last(LungNet())
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
     train_rows = torch.nonzero(~kept)[:, 0]
@@ -124,7 +125,7 @@ def train_lung_net(
         loss = F.binary_cross_entropy_with_logits(logits, view.masks)
         loss = loss + 1 - _dice(logits, view.masks).mean()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         if step % 50 == 0:
@@ -137,14 +138,13 @@ def train_lung_net(
     return net, float(dice.mean())
 
 
-@torch.no_grad()
 def outline_lungs(net: LungNet, films: FilmArrays, batch: int = 64) -> NDArray[np.float32]:
     """Return the probability of lung, shape (n, 160, 160)."""
     outlines = np.zeros((len(films), _SIZE, _SIZE), dtype=np.float32)
     for start in range(0, len(films), batch):
         pixels = torch.from_numpy(films.pixels[start : start + batch]).float()[:, None] / 255
         small = F.interpolate(pixels, size=(_SIZE, _SIZE), mode="bilinear", antialias=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             logits = net(_standardise(small).contiguous(memory_format=torch.channels_last))
         outlines[start : start + batch] = logits.float().sigmoid()[:, 0].numpy()
     return outlines

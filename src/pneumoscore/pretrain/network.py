@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["NetworkShape", "SeverityNetwork", "SeverityOutput"]
+__all__ = [
+    "NetworkShape",
+    "SeverityNetwork",
+    "SeverityOutput",
+    "channels_last",
+    "severity_coefficients",
+]
 
 SCALE_SPAN = 8.0
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,14 @@ class SeverityNetwork(nn.Module):
             features=features,
             feature_map=feature_map,
         )
+
+
+def channels_last(module: _Module) -> _Module:
+    """Lay a module's convolution weights out as processors like them; returns the module."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def severity_coefficients(network: SeverityNetwork) -> tuple[Tensor, Tensor]:

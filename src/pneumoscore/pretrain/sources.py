@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -152,9 +153,15 @@ class TrainingFilms:
         What to read, and what to keep out.
     lung_net : LungNet
         Outlines lungs.
+    cache : Path
+        Folder for outlines between runs.
     """
 
-    def __init__(self, data: Path, config: TrainingConfig, lung_net: LungNet) -> None:
+    def __init__(self, data: Path, config: TrainingConfig, lung_net: LungNet, cache: Path) -> None:
+        self._cache = cache
+        self._lung_identity = b"".join(
+            value.numpy().tobytes() for value in lung_net.state_dict().values()
+        )
         self._data = data
         self._config = config
         self._lung_net = lung_net
@@ -175,11 +182,27 @@ class TrainingFilms:
         return film.name in self._barred or (part is not None and part == self._config.fold)
 
     def _lungs(self, films: FilmArrays) -> NDArray[np.uint8]:
-        """Lung outlines at half the lung network's resolution, which is fine enough to paint."""
+        """Lung outlines at half the lung network's resolution, which is fine enough to paint.
+
+        Kept on disk: outlining thousands of films takes minutes, and every run needs them.
+        """
+        digest = hashlib.sha256(self._lung_identity)
+        digest.update(films.pixels.tobytes())
+        path = self._cache / f"{digest.hexdigest()[:32]}.npy"
+        if path.is_file():
+            kept: NDArray[np.uint8] = np.load(path)
+            return kept
         sides = split_sides(outline_lungs(self._lung_net, films))
         rows, columns = sides.shape[2] // 2, sides.shape[3] // 2
-        halved = sides.reshape(len(sides), 2, rows, 2, columns, 2).mean((3, 5))
-        return _quantised(halved)
+        halved = _quantised(sides.reshape(len(sides), 2, rows, 2, columns, 2).mean((3, 5)))
+        self._cache.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.partial")
+        with temporary.open("wb") as file:
+            np.save(file, halved)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        return halved
 
     def _corpus(self, archive: str, normal_only: bool) -> tuple[FilmArrays, NDArray[np.float32]]:
         rows = [

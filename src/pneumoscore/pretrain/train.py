@@ -20,7 +20,7 @@ from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.losses import training_loss
 from pneumoscore.pretrain.lungs import LungNet, train_lung_net
-from pneumoscore.pretrain.network import SeverityNetwork
+from pneumoscore.pretrain.network import SeverityNetwork, channels_last
 from pneumoscore.pretrain.sources import (
     FINDINGS,
     TrainingFilms,
@@ -79,7 +79,7 @@ def prepare_lung_net(data: Path, path: Path, config: TrainingConfig) -> LungNet:
 
     It sees lung masks of patients without any scored film only.
     """
-    net = LungNet().to(memory_format=torch.channels_last)
+    net = channels_last(LungNet())
     if path.is_file():
         net.load_state_dict(torch.load(path, weights_only=True)["network"])
         return net.eval()
@@ -129,7 +129,7 @@ def averaged_network(checkpoint: Path) -> SeverityNetwork:
     state = torch.load(checkpoint, weights_only=True)
     network = SeverityNetwork(len(FINDINGS))
     network.load_state_dict(state["average"])
-    return network.to(memory_format=torch.channels_last).eval()
+    return channels_last(network).eval()
 
 
 class _Trainer:
@@ -139,7 +139,7 @@ class _Trainer:
         config = run.config
         self.run = run
         torch.manual_seed(config.seed)
-        self.network = SeverityNetwork(len(FINDINGS)).to(memory_format=torch.channels_last)
+        self.network = channels_last(SeverityNetwork(len(FINDINGS)))
         if config.start:
             state = torch.load(run.sibling(config.start), weights_only=True)
             self.network.load_state_dict(state["average"])
@@ -185,7 +185,7 @@ class _Trainer:
             output = self.network(batch.films.contiguous(memory_format=torch.channels_last))
         loss, parts = training_loss(output, batch, config.losses)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         # Early on the average would remember the random start for too long.
@@ -253,7 +253,7 @@ def train(
         return run.checkpoint
     lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config)
     teacher = read_teacher(run.sibling(config.teacher)) if config.teacher else None
-    streams = TrainingFilms(data, config, lung_net).streams(teacher)
+    streams = TrainingFilms(data, config, lung_net, run.sibling("outlines")).streams(teacher)
     window: list[dict[str, float]] = []
     started = time.monotonic()
     while trainer.step < end:

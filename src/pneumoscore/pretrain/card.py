@@ -1,0 +1,109 @@
+"""The model card of a built-in severity model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pneumoscore.backbone.record import BackboneRecord
+from pneumoscore.severity.bundle import Bundle
+from pneumoscore.severity.score import RESEARCH_NOTICE
+from pneumoscore.study.gate import FittedGate
+from pneumoscore.study.statistics.accuracy import mae, pearson
+
+if TYPE_CHECKING:
+    from pneumoscore.pretrain.ship import OutOfFold
+
+__all__ = ["card_text"]
+
+_LIMITS = (
+    "- Films of children, lateral and oblique films, CT and photographs are out of scope.",
+    "- The scores describe opacities, whatever their cause: effusion, oedema, atelectasis and "
+    "tumour raise them too.",
+    "- Most training films come from publications and teaching files of 2020, which show more "
+    "striking disease than a ward does.",
+    "- Opacity 0-6 is the RALO head (0-8) times 6/8, as no film scored on 0-6 was used for "
+    "training.",
+)
+
+
+def _figures(bundle: Bundle, out_of_fold: OutOfFold) -> list[str]:
+    lines = [
+        "| scale | films (patients) | MAE | of predicting the mean | Pearson r |",
+        "|---|---|---|---|---|",
+    ]
+    for head in bundle.heads:
+        if head.scale.name not in {"geographic_extent", "opacity_ralo"}:
+            continue
+        predictions, targets, patients = out_of_fold.of(head.scale)
+        mean_error = float(np.abs(targets - targets.mean()).mean())
+        lines.append(
+            f"| {head.scale.name} {head.scale.low:g}-{head.scale.high:g} "
+            f"| {len(targets)} ({len(set(patients))}) | {mae(targets, predictions):.2f} "
+            f"| {mean_error:.2f} | {pearson(targets, predictions):.2f} |"
+        )
+    return lines
+
+
+def card_text(
+    bundle: Bundle, record: BackboneRecord, out_of_fold: OutOfFold, gate: FittedGate
+) -> str:
+    """Return the card, Markdown: use, data, figures, limits.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Heads and gate.
+    record : BackboneRecord
+        Of the backbone.
+    out_of_fold : OutOfFold
+        Predictions for patients that the predicting network did not see.
+    gate : FittedGate
+        With its figures on held-out patients.
+    """
+    sections: Sequence[tuple[str, Sequence[str]]] = (
+        (
+            "Use",
+            [
+                "Severity of pneumonia on frontal chest radiographs of adults: geographic extent "
+                "(0-8) and opacity (0-6; 0-8 on the RALO scale), for research. Not for any "
+                "clinical decision."
+            ],
+        ),
+        (
+            "Model",
+            [
+                f"- Backbone: {record.name} {record.version} (SHA-256 {record.sha256}), "
+                f"{record.input.size} px, {record.feature_width} features on a "
+                f"{record.map_size} x {record.map_size} map.",
+                f"- It saw: {record.training_data}",
+                f"- Licence of the weights: {record.licence}. The code is Apache-2.0.",
+                "- Heads: linear on the pooled features, trained with the network.",
+            ],
+        ),
+        (
+            "Figures, cross-validated by patient",
+            [
+                *_figures(bundle, out_of_fold),
+                "",
+                "Each film is predicted by a network that saw no film of its patient; the "
+                "residuals make the 90 % intervals. Figures on other films, with intervals, are "
+                "in docs/figures.md of the repository.",
+            ],
+        ),
+        (
+            "Quality gate, on patients it did not see",
+            [
+                "| image | passed as frontal |",
+                "|---|---|",
+                *(f"| {name} | {share:.1%} |" for name, share in gate.accepted.items()),
+            ],
+        ),
+        ("Limits", _LIMITS),
+    )
+    lines = [f"# {bundle.name} {bundle.version}", "", f"{RESEARCH_NOTICE}.", ""]
+    for title, body in sections:
+        lines += [f"## {title}", "", *body, ""]
+    return "\n".join(lines)
