@@ -51,6 +51,8 @@ class Assessment:
         Of the model, None for predictions from a table.
     card : str
         Model card, Markdown.
+    data_source : str
+        Name and terms of the cohort.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Assessment:
     remarks: tuple[str, ...] = ()
     identity: ModelIdentity | None = None
     card: str = ""
+    data_source: str = ""
 
     def tables(self) -> list[tuple[str, Table]]:
         """Return every table with a name for its file."""
@@ -86,9 +89,10 @@ class Assessment:
             raise PneumoScoreError(
                 "no film has a label on a scale of the model", "labels to evaluate against"
             )
+        known = {"data_source": self.data_source} if self.data_source else {}
         extra = [table for name, table in self.tables() if name.startswith(("outc", "comp"))]
         return ReportContent(
-            self.title, self.evaluations, self.card, tuple(extra), facts, self.remarks
+            self.title, self.evaluations, self.card, tuple(extra), known | facts, self.remarks
         )
 
 
@@ -160,6 +164,7 @@ def assess_model(
         (*notes, *more),
         model.identity,
         model.card,
+        f"{cohort.name}: {cohort.terms}" if cohort.terms else cohort.name,
     )
 
 

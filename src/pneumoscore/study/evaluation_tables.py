@@ -79,12 +79,14 @@ def subgroup_table(evaluation: Evaluation) -> Table:
         )
         for item in evaluation.subgroups
     ]
-    header = ("group", "value", "films", "patients", *(_NAMES[name] for name in names))
+    short = {"bias": "bias", "pearson": "r", "coverage": "coverage", "width": "width"}
+    columns = (short.get(name, _NAMES[name]) for name in names)
+    header = ("group", "value", "films", "patients", *columns)
     return Table(
         f"{evaluation.table.scale.title}: subgroups of five films or more",
         header,
         tuple(rows),
-        _NOTE,
+        f"Bias: prediction minus label. Coverage and width: of the intervals. {_NOTE}",
     )
 
 

@@ -43,7 +43,7 @@ h3{font-size:1rem;margin:1.2em 0 .4em}
 table{border-collapse:collapse;font-size:.85rem;margin:.4em 0}
 th,td{padding:.25em .6em;text-align:left;vertical-align:top;border-bottom:1px solid #ddd}
 thead th{border-bottom:2px solid #555}
-td.missing{color:#8a6d00}
+td.missing{color:#8a6d00}td.number{white-space:nowrap}
 .note{color:#555;font-size:.85rem}
 .plots{display:flex;flex-wrap:wrap;gap:1rem}.plots figure{margin:0;flex:1 1 17rem;max-width:22rem}
 .plots svg{width:100%;height:auto}
@@ -52,7 +52,9 @@ code{background:#f2f2f2;padding:0 .2em}
 @page{size:A4;margin:16mm 14mm}
 @media print{body{padding:0;font-size:10pt;max-width:none}h2{break-after:avoid}
 h3{break-after:avoid}tr,figure,.notice{break-inside:avoid}.scroll{overflow:visible}
-table{font-size:8pt}thead{display:table-header-group}a{color:inherit}}
+table{font-size:7.5pt}th,td{padding:.2em .4em}
+.plots{flex-wrap:nowrap;gap:.4rem}.plots figure{flex:1 1 0}
+thead{display:table-header-group}a{color:inherit}}
 """
 
 
@@ -152,6 +154,12 @@ def read_facts(path: Path) -> dict[str, str]:
     return content
 
 
+def _cell(text: str) -> str:
+    """Return a table cell; a value and its interval stay on one line."""
+    kind = " class='number'" if "[" in text else ""
+    return f"<td{kind}>{escape(text)}</td>"
+
+
 def _html_table(table: Table) -> str:
     head = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in table.header)
     body = "".join(
@@ -193,7 +201,7 @@ def _checklist(title: str, items: tuple[ChecklistItem, ...], facts: Mapping[str,
         )
     return (
         f"<h3>{escape(title)}</h3><div class='scroll'><table><thead><tr><th scope='col'>item</th>"
-        "<th scope='col'>topic</th><th scope='col'>answer</th></tr></thead>"
+        "<th scope='col' style='width:45%'>topic</th><th scope='col'>answer</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
