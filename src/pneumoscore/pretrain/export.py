@@ -46,7 +46,7 @@ def _convolve(graph: _Graph, x: str, layer: nn.Conv2d, weight: Tensor, bias: Ten
         [x, graph.weight(weight), graph.weight(bias)],
         kernel_shape=list(layer.kernel_size),
         strides=list(layer.stride),
-        pads=[int(p) for p in layer.padding] * 2,  # type: ignore[arg-type]
+        pads=[int(p) for p in layer.padding] * 2,
         group=layer.groups,
     )
 

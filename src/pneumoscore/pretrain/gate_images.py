@@ -117,7 +117,7 @@ def _shapes(generator: np.random.Generator, size: int) -> NDArray[np.float32]:
         else:
             inside = (abs(rows - y) < height / 3) & (abs(columns - x) < width / 3)
         image[inside] = value
-    return image.astype(np.float32)
+    return np.asarray(image, dtype=np.float32)
 
 
 def _fractal(generator: np.random.Generator, size: int) -> NDArray[np.float32]:
@@ -126,7 +126,8 @@ def _fractal(generator: np.random.Generator, size: int) -> NDArray[np.float32]:
     frequency[0, 0] = 1 / size
     spectrum = np.fft.rfft2(generator.standard_normal((size, size)))
     image = np.fft.irfft2(spectrum / frequency ** generator.uniform(0, 2), s=(size, size))
-    return ((image - image.min()) / (np.ptp(image) + 1e-9)).astype(np.float32)
+    scaled = (image - image.min()) / (np.ptp(image) + 1e-9)
+    return np.asarray(scaled, dtype=np.float32)
 
 
 def _stripes(generator: np.random.Generator, size: int) -> NDArray[np.float32]:
@@ -135,7 +136,7 @@ def _stripes(generator: np.random.Generator, size: int) -> NDArray[np.float32]:
     wave = np.sin(2 * np.pi * period * (rows * np.sin(angle) + columns * np.cos(angle)))
     if generator.random() < 0.5:
         wave = np.sign(wave)
-    return (0.5 + 0.5 * wave).astype(np.float32)
+    return np.asarray(0.5 + 0.5 * wave, dtype=np.float32)
 
 
 def _page(generator: np.random.Generator, size: int) -> NDArray[np.float32]:

@@ -81,8 +81,9 @@ class _Block(nn.Module):
         super().__init__()
         self.reduce = _convolution(inputs, outputs)
         self.spread = _convolution(outputs, outputs, 3, stride, outputs // group_width)
-        self.project = _convolution(outputs, outputs)
-        nn.init.zeros_(self.project[1].weight)
+        last = nn.BatchNorm2d(outputs)
+        nn.init.zeros_(last.weight)
+        self.project = nn.Sequential(nn.Conv2d(outputs, outputs, 1, bias=False), last)
         same = inputs == outputs and stride == 1
         self.shortcut = nn.Identity() if same else _convolution(inputs, outputs, 1, stride)
 
@@ -125,7 +126,8 @@ class SeverityNetwork(nn.Module):
         self.lungs = nn.Conv2d(shape.feature_width, 2, 1)
         self.severity = nn.Conv2d(shape.feature_width, 2, 1)
         nn.init.normal_(self.severity.weight, std=0.01)
-        nn.init.zeros_(self.severity.bias)
+        if self.severity.bias is not None:
+            nn.init.zeros_(self.severity.bias)
 
     def feature_map(self, film: Tensor) -> Tensor:
         """Return the fused map, shape (n, width, map, map), one sixteenth of the film's size."""

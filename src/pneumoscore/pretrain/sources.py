@@ -101,7 +101,7 @@ def _unknown(count: int, *shape: int) -> NDArray[np.float32]:
 
 
 def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(values * 255 + 0.5, 0, 255), dtype=np.uint8)
 
 
 def lung_training_films(

@@ -1,0 +1,112 @@
+"""A small training on the public films: every source, exact resume, held-out patients."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pneumoscore.errors import ModelError
+from pneumoscore.pretrain.config import TrainingConfig, read_config
+from pneumoscore.pretrain.curve import draw_curve
+from pneumoscore.pretrain.scored import folds_by_patient, scored_films
+from pneumoscore.pretrain.sources import (
+    FINDINGS,
+    TrainingFilms,
+    films_of_scored_patients,
+    finding_targets,
+)
+from pneumoscore.pretrain.train import TrainingRun, averaged_network, prepare_lung_net, train
+
+CONFIGS = Path(__file__).parents[2] / "src/pneumoscore/pretrain/configs"
+
+
+@pytest.fixture(scope="module")
+def smoke() -> TrainingConfig:
+    return read_config(CONFIGS / "smoke.toml")
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_a_resumed_run_equals_an_unbroken_one(
+    smoke: TrainingConfig, shared_data: Path, tmp_path: Path
+) -> None:
+    whole = TrainingRun(tmp_path / "whole" / "smoke", smoke)
+    broken = TrainingRun(tmp_path / "broken" / "smoke", smoke)
+    train(whole, shared_data)
+    train(broken, shared_data, stop_after=4)
+    state = torch.load(broken.checkpoint, weights_only=True)
+    assert state["step"] == 4
+    train(broken, shared_data)
+    first = torch.load(whole.checkpoint, weights_only=True)
+    second = torch.load(broken.checkpoint, weights_only=True)
+    assert first["step"] == second["step"] == smoke.steps
+    for name, value in first["average"].items():
+        assert torch.equal(value, second["average"][name]), name
+    averaged_network(whole.checkpoint)
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_streams_hold_no_film_of_a_held_out_patient(
+    smoke: TrainingConfig, shared_data: Path, tmp_path: Path
+) -> None:
+    config = replace(smoke, folds=4, fold=1, limit=0, normal_limit=8)
+    config = replace(config, streams=replace(config.streams, findings=0, normal=0))
+    lung_net = prepare_lung_net(shared_data, tmp_path / "lungs.pt", replace(config, limit=12))
+    streams = TrainingFilms(shared_data, config, lung_net, tmp_path / "outlines").streams()
+    used = {name for stream in streams for name in stream.films.names}
+    films = scored_films(shared_data)
+    parts = folds_by_patient([f for f in films if f.name.startswith("scored/")], 4)
+    held_out = {film.name for film in films if parts.get(film.patient) == 1}
+    assert {stream.name for stream in streams} == {"scored", "rated", "masked"}
+    assert len(used) > 150
+    assert held_out
+    assert not used & held_out
+    assert not any(name.startswith("cohen94/") for name in used)
+    others = {n for s in streams if s.name in {"rated", "masked"} for n in s.films.names}
+    assert not others & films_of_scored_patients(shared_data)
+
+
+@pytest.mark.shared_data
+def test_parts_keep_patients_together_and_are_of_like_size(shared_data: Path) -> None:
+    films = [film for film in scored_films(shared_data) if film.name.startswith("scored/")]
+    parts = folds_by_patient(films, 4)
+    sizes = [sum(parts[film.patient] == part for film in films) for part in range(4)]
+    assert len(films) == sum(sizes) == 221
+    assert max(sizes) - min(sizes) <= 15
+
+
+def test_findings_that_a_source_cannot_state_are_unknown() -> None:
+    nih = finding_targets("nih", frozenset({"Pneumonia"}))
+    child = finding_targets("pediatric", frozenset({"Pneumonia", "viral"}))
+    normal = finding_targets("rsna_normal", frozenset({"No Finding"}))
+    columns = {name: FINDINGS.index(name) for name in FINDINGS}
+    assert nih[columns["Pneumonia"]] == 1
+    assert nih[columns["Mass"]] == 0
+    assert torch.tensor(nih).isnan()[columns["viral"]]
+    assert child[columns["viral"]] == 1
+    assert torch.tensor(child).isnan()[columns["Mass"]]
+    assert normal[columns["Lung Opacity"]] == 0
+    assert torch.tensor(finding_targets("tbx11k", frozenset({"Tuberculosis"}))).isnan().all()
+
+
+def test_a_configuration_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('name="x"\nversion="1"\ndescription=""\nsteps=1\nlearning_rat=2.0\n')
+    with pytest.raises(ModelError, match="learning_rat"):
+        read_config(path)
+    with pytest.raises(ModelError, match="cannot read"):
+        read_config(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(CONFIGS.glob("*.toml"))])
+def test_built_in_configurations_hold_out_the_test_films(name: str) -> None:
+    assert read_config(CONFIGS / f"{name}.toml").held_out == "cohen94"
+
+
+def test_the_log_becomes_a_picture(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("step,loss\n10,2.0\n20,1.5\n")
+    draw_curve(log, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
