@@ -1,0 +1,1 @@
+"""What changed: between two films, along a series, and how sure that is."""

@@ -1,0 +1,1 @@
+"""Records of patients, films and scores in SQLite or PostgreSQL."""

@@ -1,0 +1,302 @@
+"""Reading: timelines, the ward, patients, the audit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, ScalarResult, and_, func, or_, select
+
+from pneumoscore.monitor.records.course import find_patient
+from pneumoscore.monitor.records.database import Records
+from pneumoscore.monitor.records.errors import RecordsError
+from pneumoscore.monitor.records.rows import batched
+from pneumoscore.monitor.records.schema import (
+    audit,
+    events,
+    films,
+    models,
+    notes,
+    patients,
+    scores,
+)
+from pneumoscore.monitor.records.types import (
+    AuditEntry,
+    EventRecord,
+    NoteRecord,
+    ScaleValue,
+    StoredModel,
+    Timeline,
+    TimelineFilm,
+)
+from pneumoscore.severity.score import ModelIdentity
+
+__all__ = [
+    "LatestPair",
+    "read_audit",
+    "read_latest_pairs",
+    "read_models",
+    "read_series",
+    "read_timeline",
+    "scored_films",
+]
+
+
+def read_models(records: Records) -> tuple[StoredModel, ...]:
+    """Return the models whose scores are recorded, the newest last."""
+    with records.reading() as connection:
+        return _models(connection)
+
+
+def _models(connection: Connection) -> tuple[StoredModel, ...]:
+    rows = connection.execute(select(models).order_by(models.c.id))
+    return tuple(
+        StoredModel(row.id, ModelIdentity(row.name, row.version, row.backbone, row.sha256))
+        for row in rows
+    )
+
+
+def read_timeline(
+    records: Records, patient: str, *, model_id: int | None = None, pictures: bool = False
+) -> Timeline:
+    """Return one patient's trajectory by one model.
+
+    Scores of different models are never put into one series.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    patient : str
+        Identifier; one that was merged leads to the patient it was merged into.
+    model_id : int, optional
+        Whose scores; by default the newest model that has scored a film of this patient.
+    pictures : bool, optional
+        Whether to read thumbnails too.
+
+    Raises
+    ------
+    RecordsError
+        If there is no such patient or model.
+    """
+    with records.reading() as connection:
+        row = find_patient(connection, patient)
+        known = {item.id: item for item in _models(connection)}
+        used: ScalarResult[int] = connection.execute(
+            select(scores.c.model_id)
+            .join(films, films.c.id == scores.c.film_id)
+            .where(films.c.patient_id == row.id)
+            .distinct()
+        ).scalars()
+        present = sorted(used)
+        if model_id is not None and model_id not in known:
+            raise RecordsError(f"no model {model_id} is recorded", "one that scored films")
+        chosen = model_id if model_id is not None else max(present, default=None)
+        merged = connection.execute(select(patients.c.id).where(patients.c.merged_into == row.id))
+        ids = [row.id, *merged.scalars()]
+        return Timeline(
+            patient=row.key,
+            sex=row.sex,
+            calendar=row.calendar,
+            model=None if chosen is None else known[chosen],
+            other_models=tuple(known[number] for number in present if number != chosen),
+            films=_timeline_films(connection, row.id, chosen, pictures),
+            events=_events(connection, row.key, ids),
+            notes=_notes(connection, ids),
+        )
+
+
+def _timeline_films(
+    connection: Connection, patient_id: int, model_id: int | None, pictures: bool
+) -> tuple[TimelineFilm, ...]:
+    by_model = and_(scores.c.film_id == films.c.id, scores.c.model_id == model_id)
+    statement = (
+        select(films, scores)
+        .outerjoin(scores, by_model)
+        .where(films.c.patient_id == patient_id)
+        .order_by(films.c.taken_at, films.c.id)
+    )
+    found: dict[int, TimelineFilm] = {}
+    for row in connection.execute(statement).mappings():
+        film = found.get(row[films.c.id])
+        if film is None:
+            film = found[row[films.c.id]] = TimelineFilm(
+                uid=row[films.c.uid],
+                study_uid="",
+                taken_at=row[films.c.taken_at],
+                view=row[films.c.view],
+                file=row[films.c.file],
+                flags=tuple((row[scores.c.flags] or "").split()),
+            )
+        if row[scores.c.scale] is not None:
+            film.values[row[scores.c.scale]] = _value(row)
+    return tuple(found.values())
+
+
+def _value(row: Any) -> ScaleValue:
+    names = ("scale", "value", "raw", "low", "high", "level", "right", "left")
+    return ScaleValue(*(row[scores.c[name]] for name in names))
+
+
+def _events(connection: Connection, key: str, ids: Sequence[int]) -> tuple[EventRecord, ...]:
+    rows = connection.execute(
+        select(events).where(events.c.patient_id.in_(ids)).order_by(events.c.at, events.c.id)
+    )
+    # Two merged identifiers may both have brought the same event.
+    once = {(row.kind, row.at): EventRecord(key, row.kind, row.at, row.detail) for row in rows}
+    return tuple(once.values())
+
+
+def _notes(connection: Connection, ids: Sequence[int]) -> tuple[NoteRecord, ...]:
+    statement = (
+        select(notes, films.c.uid)
+        .outerjoin(films, films.c.id == notes.c.film_id)
+        .where(notes.c.patient_id.in_(ids))
+        .order_by(notes.c.at, notes.c.id)
+    )
+    return tuple(
+        NoteRecord(row.at, row.author, row.text, row.uid) for row in connection.execute(statement)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LatestPair:
+    """A patient's last two films on one scale.
+
+    Attributes
+    ----------
+    patient_id : int
+        Within the records.
+    patient : str
+        Identifier.
+    calendar : bool
+        Whether times are dates.
+    last, before : tuple of (datetime, float, str or None, str) or None
+        Time, value, view and flags; `before` is None for a patient with one film.
+    """
+
+    patient_id: int
+    patient: str
+    calendar: bool
+    last: tuple[datetime, float, str | None, str]
+    before: tuple[datetime, float, str | None, str] | None
+
+
+def read_latest_pairs(
+    connection: Connection, model_id: int, scale: str, since: datetime | None = None
+) -> list[LatestPair]:
+    """Return the last two films of every patient with a score.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of `Records.reading`.
+    model_id, scale
+        Whose scores, and which.
+    since : datetime, optional
+        Leave out patients whose last film is older.
+    """
+    place = func.row_number().over(
+        partition_by=films.c.patient_id, order_by=(films.c.taken_at.desc(), films.c.id.desc())
+    )
+    ranked = (
+        select(
+            films.c.patient_id,
+            films.c.taken_at,
+            films.c.view,
+            scores.c.value,
+            scores.c.flags,
+            place.label("place"),
+        )
+        .join(scores, scores.c.film_id == films.c.id)
+        .where(scores.c.model_id == model_id, scores.c.scale == scale)
+        .subquery()
+    )
+    statement = (
+        select(ranked, patients.c.key, patients.c.calendar)
+        .join(patients, patients.c.id == ranked.c.patient_id)
+        .where(ranked.c.place <= 2)
+        .order_by(ranked.c.patient_id, ranked.c.place)
+    )
+    found: dict[int, list[Any]] = {}
+    for row in connection.execute(statement):
+        found.setdefault(row.patient_id, []).append(row)
+    pairs = []
+    for rows in found.values():
+        if since is not None and rows[0].taken_at < since:
+            continue
+        last, *rest = ((row.taken_at, row.value, row.view, row.flags) for row in rows)
+        pairs.append(
+            LatestPair(
+                rows[0].patient_id, rows[0].key, rows[0].calendar, last, rest[0] if rest else None
+            )
+        )
+    return pairs
+
+
+def read_series(
+    connection: Connection, patient_ids: Sequence[int], model_id: int, scales: Sequence[str]
+) -> dict[int, dict[str, list[tuple[datetime, float]]]]:
+    """Return times and values by patient's id and scale, in time order."""
+    found: dict[int, dict[str, list[tuple[datetime, float]]]] = {
+        number: {scale: [] for scale in scales} for number in patient_ids
+    }
+    for group in batched(patient_ids, 500):
+        statement = (
+            select(films.c.patient_id, films.c.taken_at, scores.c.scale, scores.c.value)
+            .join(scores, scores.c.film_id == films.c.id)
+            .where(films.c.patient_id.in_(group), scores.c.model_id == model_id)
+            .where(scores.c.scale.in_(list(scales)))
+            .order_by(films.c.patient_id, films.c.taken_at, films.c.id)
+        )
+        for row in connection.execute(statement):
+            found[row.patient_id][row.scale].append((row.taken_at, row.value))
+    return found
+
+
+def scored_films(records: Records, film_uids: Iterable[str], sha256: str) -> set[str]:
+    """Return which of the films have scores by the model with this hash."""
+    found: set[str] = set()
+    with records.reading() as connection:
+        for group in batched(film_uids, 500):
+            statement = (
+                select(films.c.uid)
+                .join(scores, scores.c.film_id == films.c.id)
+                .join(models, models.c.id == scores.c.model_id)
+                .where(films.c.uid.in_(group), models.c.sha256 == sha256)
+            )
+            found.update(connection.execute(statement).scalars())
+    return found
+
+
+def read_audit(
+    records: Records, patient: str | None = None, *, limit: int = 100
+) -> tuple[AuditEntry, ...]:
+    """Return the audit, the newest entry last.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    patient : str, optional
+        Only entries of this patient and of those merged into it.
+    limit : int, optional
+        The newest so many.
+    """
+    with records.reading() as connection:
+        statement = select(audit, patients.c.key).outerjoin(
+            patients, patients.c.id == audit.c.patient_id
+        )
+        if patient is not None:
+            number = find_patient(connection, patient).id
+            statement = statement.where(
+                or_(patients.c.id == number, patients.c.merged_into == number)
+            )
+        rows = connection.execute(statement.order_by(audit.c.id.desc()).limit(limit)).all()
+    return tuple(
+        AuditEntry(row.id, row.at, row.actor, row.action, row.key, json.loads(row.details))
+        for row in reversed(rows)
+    )
