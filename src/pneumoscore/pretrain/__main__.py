@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "train":
             command.add_argument("--stop-after", type=int, help="stop at this step")
         if name == "crossvalidate":
-            command.add_argument("--folds", type=int, default=4)
+            command.add_argument("--folds", type=int, default=3)
             command.add_argument("--only", type=int, nargs="*", help="these parts only")
         if name == "predict":
             command.add_argument("--source", default="cohen94")
