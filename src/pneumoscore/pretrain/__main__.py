@@ -68,6 +68,13 @@ def _export(arguments: argparse.Namespace) -> None:
     ship_backbone(arguments.runs / config.name, config, arguments.data, arguments.out)
 
 
+def _out_of_fold(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.out_of_fold import read_out_of_fold, write_calibrated
+
+    config = _config(arguments.config)
+    write_calibrated(read_out_of_fold(arguments.runs, config.name), arguments.out)
+
+
 def _bundle(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.ship import ship_model
 
@@ -90,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         ("crossvalidate", _crossvalidate, "train once for each part of the scored patients"),
         ("predict", _predict, "score films with a trained network"),
         ("export", _export, "write the ONNX file and its record"),
+        ("out-of-fold", _out_of_fold, "write calibrated out-of-fold predictions as one table"),
         ("bundle", _bundle, "write the severity model: heads, intervals, quality gate, card"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -102,8 +110,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--only", type=int, nargs="*", help="these parts only")
         if name == "predict":
             command.add_argument("--source", default="cohen94")
-        if name in {"export", "bundle"}:
-            command.add_argument("--out", type=Path, required=True, help="folder to write")
+        if name in {"export", "bundle", "out-of-fold"}:
+            command.add_argument("--out", type=Path, required=True, help="folder or file to write")
     return parser
 
 

@@ -67,7 +67,7 @@ def write_predictions(
     Parameters
     ----------
     path : Path
-        CSV with the columns of `COLUMNS`; scores clipped to 0-8.
+        CSV with the columns of `COLUMNS`; predictions are not clipped.
     films : sequence of ScoredFilm
         n films.
     sides : ndarray of float32, shape (n, 2, 2)
@@ -79,7 +79,7 @@ def write_predictions(
     if append and path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file))[1:]
-    totals = np.clip(sides.sum(axis=1), 0, 8)
+    totals = sides.sum(axis=1)
     for film, total in zip(films, totals, strict=True):
         targets = (("geographic_extent", film.extent), ("opacity_ralo", film.opacity_ralo))
         for (scale, target), value in zip(targets, total, strict=True):

@@ -14,7 +14,7 @@ from pneumoscore.study.gate import FittedGate
 from pneumoscore.study.statistics.accuracy import mae, pearson
 
 if TYPE_CHECKING:
-    from pneumoscore.pretrain.ship import OutOfFold
+    from pneumoscore.pretrain.out_of_fold import OutOfFold
 
 __all__ = ["card_text"]
 
@@ -24,8 +24,9 @@ _LIMITS = (
     "tumour raise them too.",
     "- Most training films come from publications and teaching files of 2020, which show more "
     "striking disease than a ward does.",
-    "- Opacity 0-6 is the RALO head (0-8) times 6/8, as no film scored on 0-6 was used for "
-    "training.",
+    "- No film scored on the opacity scale 0-6 was used: its head is fitted to RALO labels "
+    "(0-8) brought to 0-6 by the scales' definitions, equal up to 2 for each lung and half as "
+    "steep above.",
 )
 
 
@@ -37,11 +38,12 @@ def _figures(bundle: Bundle, out_of_fold: OutOfFold) -> list[str]:
     for head in bundle.heads:
         if head.scale.name not in {"geographic_extent", "opacity_ralo"}:
             continue
-        predictions, targets, patients = out_of_fold.of(head.scale)
+        found = out_of_fold.on(head.scale)
+        targets, predictions = found.targets, found.predictions
         mean_error = float(np.abs(targets - targets.mean()).mean())
         lines.append(
             f"| {head.scale.name} {head.scale.low:g}-{head.scale.high:g} "
-            f"| {len(targets)} ({len(set(patients))}) | {mae(targets, predictions):.2f} "
+            f"| {len(targets)} ({len(set(found.patients))}) | {mae(targets, predictions):.2f} "
             f"| {mean_error:.2f} | {pearson(targets, predictions):.2f} |"
         )
     return lines

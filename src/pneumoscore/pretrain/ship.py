@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,11 @@ from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.backbone.store import store_backbone
 from pneumoscore.cohort.leakage import bar_test_films
-from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.export import to_onnx
 from pneumoscore.pretrain.gate_images import gate_images
 from pneumoscore.pretrain.network import severity_coefficients
+from pneumoscore.pretrain.out_of_fold import OutOfFold, read_out_of_fold
 from pneumoscore.pretrain.sources import FINDINGS
 from pneumoscore.pretrain.train import averaged_network
 from pneumoscore.radiograph.prepare import prepare
@@ -33,14 +31,12 @@ from pneumoscore.severity.quality import lung_at_edge
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO, Scale
 from pneumoscore.study.gate import FittedGate, fit_quality_gate
 
-__all__ = ["OutOfFold", "read_out_of_fold", "ship_backbone", "ship_model"]
+__all__ = ["fit_gate", "ship_backbone", "ship_model"]
 
 _LOGGER = logging.getLogger(__name__)
 WEIGHTS_LICENCE = (
     "research use only: trained on public films, some of whose sources allow research use only"
 )
-# The successor's authors align the two opacity scales so.
-OPACITY_PER_RALO = 6 / 8
 
 
 def ship_backbone(
@@ -83,77 +79,27 @@ def ship_backbone(
     )
 
 
-class OutOfFold:
-    """Predictions for films whose patients the predicting network did not see.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        Lines of the tables that `crossvalidate` writes.
-    """
-
-    def __init__(self, rows: Sequence[dict[str, str]]) -> None:
-        self._rows = rows
-
-    def of(self, scale: Scale) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-        """Return predictions, targets and patients on one scale."""
-        chosen = [row for row in self._rows if row["scale"] == scale.name]
-        return (
-            np.array([float(row["prediction"]) for row in chosen]),
-            np.array([float(row["target"]) for row in chosen]),
-            [row["patient"] for row in chosen],
-        )
-
-
-def read_out_of_fold(runs: Path, name: str) -> OutOfFold:
-    """Read the out-of-fold tables of a cross-validated configuration.
-
-    Raises
-    ------
-    ModelError
-        If there is none.
-    """
-    paths = sorted(runs.glob(f"{name}-fold*/out_of_fold.csv"))
-    if not paths:
-        raise ModelError(
-            f"no out-of-fold predictions of {name} below {runs}",
-            "the tables of a cross-validation",
-            f"run `python -m pneumoscore.pretrain crossvalidate {name}` first",
-        )
-    rows: list[dict[str, str]] = []
-    for path in paths:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows += list(csv.DictReader(file))
-    return OutOfFold(rows)
-
-
 def _interval(out_of_fold: OutOfFold, scale: Scale) -> ConformalInterval:
-    if scale is OPACITY:
-        predictions, targets, patients = out_of_fold.of(OPACITY_RALO)
-        return fit_conformal(
-            predictions * OPACITY_PER_RALO, targets * OPACITY_PER_RALO, patients, scale
-        )
-    return fit_conformal(*out_of_fold.of(scale), scale)
+    found = out_of_fold.on(scale)
+    return fit_conformal(found.predictions, found.targets, found.patients, scale)
 
 
 def _heads(run_folder: Path, out_of_fold: OutOfFold) -> tuple[Head, ...]:
-    """Take the network's own linear maps as heads; opacity 0-6 is the RALO head times 6/8."""
+    """Take the network's own linear maps, brought to the readers' scale by the calibration."""
     coefficients, intercepts = severity_coefficients(averaged_network(run_folder / "checkpoint.pt"))
-    plan = (
-        (GEOGRAPHIC_EXTENT, 0, 1.0),
-        (OPACITY, 1, OPACITY_PER_RALO),
-        (OPACITY_RALO, 1, 1.0),
-    )
-    return tuple(
-        Head(
-            scale=scale,
-            feature_set="features",
-            coefficients=coefficients[row].numpy().astype(np.float64) * factor,
-            intercept=float(intercepts[row]) * factor,
-            interval=_interval(out_of_fold, scale),
+    heads = []
+    for scale, row in ((GEOGRAPHIC_EXTENT, 0), (OPACITY, 1), (OPACITY_RALO, 1)):
+        calibration = out_of_fold.calibration(scale)
+        heads.append(
+            Head(
+                scale=scale,
+                feature_set="features",
+                coefficients=coefficients[row].numpy().astype(np.float64) * calibration.slope,
+                intercept=float(intercepts[row]) * calibration.slope + calibration.offset,
+                interval=_interval(out_of_fold, scale),
+            )
         )
-        for scale, row, factor in plan
-    )
+    return tuple(heads)
 
 
 def fit_gate(backbone: Backbone, data: Path) -> FittedGate:

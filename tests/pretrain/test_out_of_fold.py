@@ -1,0 +1,75 @@
+"""Calibration across the parts of a cross-validation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pneumoscore.errors import ModelError
+from pneumoscore.pretrain.out_of_fold import (
+    OutOfFold,
+    opacity_from_ralo,
+    read_out_of_fold,
+    write_calibrated,
+)
+from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
+
+
+def _part(seed: int, count: int = 60) -> list[dict[str, str]]:
+    generator = np.random.default_rng(seed)
+    rows = []
+    for index in range(count):
+        truth = generator.uniform(0, 8)
+        under_read = 0.7 * truth - 0.5 + generator.normal(0, 0.1)
+        for scale in (GEOGRAPHIC_EXTENT, OPACITY_RALO):
+            rows.append(
+                {
+                    "file": f"{seed}-{index}.png",
+                    "patient": f"{seed}-{index // 2}",
+                    "view": "AP",
+                    "source": "made",
+                    "scale": scale.name,
+                    "target": str(truth),
+                    "prediction": str(under_read),
+                }
+            )
+    return rows
+
+
+def test_a_constant_under_reading_is_undone() -> None:
+    out_of_fold = OutOfFold([_part(1), _part(2), _part(3)])
+    calibration = out_of_fold.calibration(GEOGRAPHIC_EXTENT)
+    assert calibration.slope == pytest.approx(1 / 0.7, rel=0.03)
+    assert calibration.offset == pytest.approx(0.5 / 0.7, abs=0.1)
+    found = out_of_fold.on(GEOGRAPHIC_EXTENT)
+    assert np.abs(found.predictions - found.targets).mean() < 0.2
+    assert len(found.patients) == len(found.rows) == 180
+    assert found.predictions.min() >= 0
+    assert found.predictions.max() <= 8
+
+
+def test_a_part_does_not_calibrate_itself() -> None:
+    strange = _part(3)
+    for row in strange:
+        row["target"] = "8.0"
+    found = OutOfFold([_part(1), _part(2), strange]).on(GEOGRAPHIC_EXTENT)
+    own = np.array([row["file"].startswith("3-") for row in found.rows])
+    assert found.predictions[own].mean() < 5
+
+
+def test_opacity_labels_come_from_ralo_by_definition() -> None:
+    found = OutOfFold([_part(1), _part(2)]).on(OPACITY)
+    assert found.targets.max() <= 6
+    values = np.linspace(0, 8, 33)
+    mapped = opacity_from_ralo(values)
+    assert (np.diff(mapped) > 0).all()
+    assert mapped[[0, 16, -1]].tolist() == [0.0, 4.0, 6.0]
+
+
+def test_the_table_is_written_and_absent_parts_are_named(tmp_path: Path) -> None:
+    write_calibrated(OutOfFold([_part(1, 3), _part(2, 3)]), tmp_path / "all.csv")
+    lines = (tmp_path / "all.csv").read_text().splitlines()
+    assert lines[0] == "file,patient,view,source,scale,target,prediction"
+    assert len(lines) == 13
+    with pytest.raises(ModelError, match="crossvalidate"):
+        read_out_of_fold(tmp_path, "severity")
