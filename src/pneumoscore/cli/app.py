@@ -43,6 +43,9 @@ COMMANDS = {
     ),
     "phantom": Command("pneumoscore.cli.phantom", "Write a synthetic film of known disease."),
     "model": Command("pneumoscore.cli.model", "List, show, fetch, add and fit models."),
+    "patient": Command(
+        "pneumoscore.cli.patient", "Follow patients: scores over days, and what changed."
+    ),
     "study": Command(
         "pneumoscore.cli.study", "Reproduce the paper, evaluate models, measure readers."
     ),

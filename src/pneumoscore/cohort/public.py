@@ -121,10 +121,17 @@ def load_collection_visible(data: Path) -> Cohort:
     return Cohort("collection", tuple(films), _COHEN_TERMS)
 
 
+def _days_after(cell: str) -> float | None:
+    """Return the film's day from a cell that counts from the film to an event."""
+    offset = parse_number(cell)
+    return None if offset is None else 0.0 - offset
+
+
 def load_hannover(data: Path) -> Cohort:
     """Load the Hannover stays.
 
-    The offset is the film's day after admission. A stay without a day of ICU admission or of
+    The offset is the film's day after admission; the table itself counts from the film to
+    admission, so that earlier is negative. A stay without a day of ICU admission or of
     death counts as without that outcome.
     """
     rows = read_table(data / "hannover.csv")
@@ -139,7 +146,7 @@ def load_hannover(data: Path) -> Cohort:
             view=parse_view(row["projection"]),
             sex=parse_sex(row["sex"]),
             age_years=parse_number(row.get("age")),
-            offset_days=parse_number(row["admission_offset"]),
+            offset_days=_days_after(row["admission_offset"]),
             outcomes={
                 "icu_admission": parse_number(row["icu_admission_offset"]) is not None,
                 "death": parse_number(row["death_offset"]) is not None,

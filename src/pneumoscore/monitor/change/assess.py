@@ -170,8 +170,7 @@ def _assess_scale(
         scale=scale,
         films=films,
         pairs=tuple(
-            compare_films(first, second, scale, errors)
-            for first, second in pairwise(films)
+            compare_films(first, second, scale, errors) for first, second in pairwise(films)
         ),
         steps=steps,
         trend=trend,

@@ -103,19 +103,21 @@ def _huber(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return coefficients and their covariance, by iteratively reweighted least squares."""
     weights = nearness / sd**2
-    fitted = np.zeros(design.shape[1])
+    fitted: NDArray[np.float64] = np.zeros(design.shape[1])
     for _ in range(_ROUNDS):
         gram = design.T @ (design * weights[:, None])
-        new = np.linalg.lstsq(gram, design.T @ (weights * scores), rcond=None)[0]
-        residual = np.abs(scores - design @ new) / sd
+        before = fitted
+        fitted = np.asarray(
+            np.linalg.lstsq(gram, design.T @ (weights * scores), rcond=None)[0], dtype=np.float64
+        )
+        residual = np.abs(scores - design @ fitted) / sd
         trust = np.minimum(1.0, _HUBER / np.maximum(residual, 1e-12))
         weights = nearness / sd**2 * trust
-        if np.allclose(new, fitted, atol=1e-9):
+        if np.allclose(before, fitted, atol=1e-9):
             break
-        fitted = new
     bread = np.linalg.pinv(design.T @ (design * weights[:, None]))
     meat = design.T @ (design * ((weights * sd) ** 2)[:, None])
     excess = np.average(np.minimum(residual, 3.0) ** 2, weights=nearness)
     spread = max(1.0, float(excess) * len(scores) / max(1, len(scores) - design.shape[1]))
     covariance: NDArray[np.float64] = bread @ meat @ bread * spread
-    return new, covariance
+    return fitted, covariance

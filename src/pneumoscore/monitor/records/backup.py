@@ -223,15 +223,12 @@ def _copy_rows(source: Records, target: Records) -> None:
                 f"there are records at {target.place}", "an empty database", "make a new one"
             )
         for table in TABLES:
-            # A patient's row may refer to one with a higher number.
-            rows = old.execute(select(table).order_by(*table.primary_key.columns))
-            everything = (
-                [dict(row) for row in rows.mappings()] if table.name == "patients" else None
-            )
-            if everything is not None:
-                everything.sort(key=lambda row: row["merged_into"] is not None)
-                insert_rows(new, table, everything)
-                continue
+            statement = select(table).order_by(*table.primary_key.columns)
+            if table is patients:
+                # A merged patient's row may refer to one with a higher number.
+                merged = patients.c.merged_into.is_not(None)
+                statement = select(table).order_by(merged, patients.c.id)
+            rows = old.execute(statement)
             for group in rows.mappings().partitions(_GROUP):
                 insert_rows(new, table, [dict(row) for row in group])
 

@@ -124,21 +124,35 @@ def _target_of_split(connection: Connection, old: Any, into: str, audit_id: int)
 
 
 def redate_study(
-    records: Records, study_uid: str, first_film_at: datetime, *, actor: str | None = None
+    records: Records,
+    study_uid: str,
+    first_film_at: datetime,
+    *,
+    calendar: bool = True,
+    actor: str | None = None,
 ) -> None:
     """Move a study in time: its first film to `first_film_at`, the others along with it.
 
-    A later import leaves the study where it was put.
+    A later import leaves the study where it was put. `calendar` says whether the time is a
+    date, as the patient's other times must be.
 
     Raises
     ------
     RecordsError
         If there is no such study.
+    ConflictError
+        If the patient's times are of the other kind.
     """
     with records.writing() as connection:
         study = connection.execute(select(studies).where(studies.c.uid == study_uid)).one_or_none()
         if study is None:
             raise RecordsError("no study of this UID is recorded", "a Study Instance UID")
+        dated = select(patients.c.calendar).where(patients.c.id == study.patient_id)
+        if connection.execute(dated).scalar_one() != calendar:
+            raise ConflictError(
+                f"the time is a {'date' if calendar else 'day'}, the patient's others are not",
+                "one way of counting time for each patient",
+            )
         rows = connection.execute(
             select(films).where(films.c.study_id == study.id).order_by(films.c.taken_at)
         ).all()

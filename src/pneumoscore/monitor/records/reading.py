@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, ScalarResult, and_, func, or_, select
+from sqlalchemy import Connection, ScalarResult, and_, or_, select
 
 from pneumoscore.monitor.records.course import find_patient
 from pneumoscore.monitor.records.database import Records
@@ -22,6 +20,8 @@ from pneumoscore.monitor.records.schema import (
     notes,
     patients,
     scores,
+    studies,
+    thumbnails,
 )
 from pneumoscore.monitor.records.types import (
     AuditEntry,
@@ -35,11 +35,9 @@ from pneumoscore.monitor.records.types import (
 from pneumoscore.severity.score import ModelIdentity
 
 __all__ = [
-    "LatestPair",
+    "patient_keys",
     "read_audit",
-    "read_latest_pairs",
     "read_models",
-    "read_series",
     "read_timeline",
     "scored_films",
 ]
@@ -114,22 +112,30 @@ def _timeline_films(
 ) -> tuple[TimelineFilm, ...]:
     by_model = and_(scores.c.film_id == films.c.id, scores.c.model_id == model_id)
     statement = (
-        select(films, scores)
+        select(films, scores, studies.c.uid.label("study_uid"))
+        .join(studies, studies.c.id == films.c.study_id)
         .outerjoin(scores, by_model)
         .where(films.c.patient_id == patient_id)
         .order_by(films.c.taken_at, films.c.id)
     )
+    images: dict[int, bytes] = {}
+    if pictures:
+        by_film = and_(thumbnails.c.film_id == films.c.id, thumbnails.c.model_id == model_id)
+        stored = select(films.c.id, thumbnails.c.jpeg).join(thumbnails, by_film)
+        for picture in connection.execute(stored.where(films.c.patient_id == patient_id)):
+            images[picture.id] = bytes(picture.jpeg)
     found: dict[int, TimelineFilm] = {}
     for row in connection.execute(statement).mappings():
         film = found.get(row[films.c.id])
         if film is None:
             film = found[row[films.c.id]] = TimelineFilm(
                 uid=row[films.c.uid],
-                study_uid="",
+                study_uid=row["study_uid"],
                 taken_at=row[films.c.taken_at],
                 view=row[films.c.view],
                 file=row[films.c.file],
                 flags=tuple((row[scores.c.flags] or "").split()),
+                thumbnail=images.get(row[films.c.id]),
             )
         if row[scores.c.scale] is not None:
             film.values[row[scores.c.scale]] = _value(row)
@@ -162,101 +168,6 @@ def _notes(connection: Connection, ids: Sequence[int]) -> tuple[NoteRecord, ...]
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LatestPair:
-    """A patient's last two films on one scale.
-
-    Attributes
-    ----------
-    patient_id : int
-        Within the records.
-    patient : str
-        Identifier.
-    calendar : bool
-        Whether times are dates.
-    last, before : tuple of (datetime, float, str or None, str) or None
-        Time, value, view and flags; `before` is None for a patient with one film.
-    """
-
-    patient_id: int
-    patient: str
-    calendar: bool
-    last: tuple[datetime, float, str | None, str]
-    before: tuple[datetime, float, str | None, str] | None
-
-
-def read_latest_pairs(
-    connection: Connection, model_id: int, scale: str, since: datetime | None = None
-) -> list[LatestPair]:
-    """Return the last two films of every patient with a score.
-
-    Parameters
-    ----------
-    connection : Connection
-        Of `Records.reading`.
-    model_id, scale
-        Whose scores, and which.
-    since : datetime, optional
-        Leave out patients whose last film is older.
-    """
-    place = func.row_number().over(
-        partition_by=films.c.patient_id, order_by=(films.c.taken_at.desc(), films.c.id.desc())
-    )
-    ranked = (
-        select(
-            films.c.patient_id,
-            films.c.taken_at,
-            films.c.view,
-            scores.c.value,
-            scores.c.flags,
-            place.label("place"),
-        )
-        .join(scores, scores.c.film_id == films.c.id)
-        .where(scores.c.model_id == model_id, scores.c.scale == scale)
-        .subquery()
-    )
-    statement = (
-        select(ranked, patients.c.key, patients.c.calendar)
-        .join(patients, patients.c.id == ranked.c.patient_id)
-        .where(ranked.c.place <= 2)
-        .order_by(ranked.c.patient_id, ranked.c.place)
-    )
-    found: dict[int, list[Any]] = {}
-    for row in connection.execute(statement):
-        found.setdefault(row.patient_id, []).append(row)
-    pairs = []
-    for rows in found.values():
-        if since is not None and rows[0].taken_at < since:
-            continue
-        last, *rest = ((row.taken_at, row.value, row.view, row.flags) for row in rows)
-        pairs.append(
-            LatestPair(
-                rows[0].patient_id, rows[0].key, rows[0].calendar, last, rest[0] if rest else None
-            )
-        )
-    return pairs
-
-
-def read_series(
-    connection: Connection, patient_ids: Sequence[int], model_id: int, scales: Sequence[str]
-) -> dict[int, dict[str, list[tuple[datetime, float]]]]:
-    """Return times and values by patient's id and scale, in time order."""
-    found: dict[int, dict[str, list[tuple[datetime, float]]]] = {
-        number: {scale: [] for scale in scales} for number in patient_ids
-    }
-    for group in batched(patient_ids, 500):
-        statement = (
-            select(films.c.patient_id, films.c.taken_at, scores.c.scale, scores.c.value)
-            .join(scores, scores.c.film_id == films.c.id)
-            .where(films.c.patient_id.in_(group), scores.c.model_id == model_id)
-            .where(scores.c.scale.in_(list(scales)))
-            .order_by(films.c.patient_id, films.c.taken_at, films.c.id)
-        )
-        for row in connection.execute(statement):
-            found[row.patient_id][row.scale].append((row.taken_at, row.value))
-    return found
-
-
 def scored_films(records: Records, film_uids: Iterable[str], sha256: str) -> set[str]:
     """Return which of the films have scores by the model with this hash."""
     found: set[str] = set()
@@ -270,6 +181,12 @@ def scored_films(records: Records, film_uids: Iterable[str], sha256: str) -> set
             )
             found.update(connection.execute(statement).scalars())
     return found
+
+
+def patient_keys(records: Records) -> set[str]:
+    """Return all identifiers."""
+    with records.reading() as connection:
+        return set(connection.execute(select(patients.c.key)).scalars())
 
 
 def read_audit(

@@ -1,0 +1,80 @@
+"""Options of the patient commands, worded once, and how the records are opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pneumoscore.monitor.change.error_model import ErrorModel
+    from pneumoscore.monitor.records.database import Records
+    from pneumoscore.monitor.records.types import StoredModel
+
+__all__ = [
+    "Actor",
+    "ErrorModelFile",
+    "PatientId",
+    "RecordsPlace",
+    "RulesFile",
+    "errors_of",
+    "open_records",
+]
+
+RecordsPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--records",
+        metavar="FILE|URL",
+        help="The records: an SQLite file, or postgresql://user@host/name. Default: what "
+        "PNEUMOSCORE_RECORDS names, else a file in the folder of your program data.",
+    ),
+]
+Actor = Annotated[
+    str | None,
+    typer.Option("--as", metavar="NAME", help="Who does this, for the audit. Default: you."),
+]
+PatientId = Annotated[str, typer.Argument(metavar="ID", help="Identifier as in the films.")]
+RulesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules", metavar="FILE", help="JSON file with your rule set (docs/monitoring.md)."
+    ),
+]
+ErrorModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--error-model",
+        metavar="FILE",
+        help="Test-retest error of the model. Default: yours, else the built-in one.",
+    ),
+]
+
+
+def open_records(place: str | None, *, create: bool = False) -> Records:
+    """Open the records that an option names.
+
+    Raises
+    ------
+    RecordsError
+        If they cannot be opened.
+    """
+    from pneumoscore.monitor.records.database import Records
+
+    return Records.open(place, create=create)
+
+
+def errors_of(model: StoredModel | None, file: Path | None) -> tuple[ErrorModel | None, str]:
+    """Return the error model of a stored model, or None and why there is none."""
+    from pneumoscore.errors import ModelError
+    from pneumoscore.monitor.change.error_model import find_error_model
+
+    if model is None:
+        return None, "no model has scored a film of this patient"
+    try:
+        return find_error_model(model.identity, file), ""
+    except ModelError as error:
+        if file is not None:
+            raise
+        return None, str(error)

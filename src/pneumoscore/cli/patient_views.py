@@ -1,0 +1,318 @@
+"""``pneumoscore patient timeline``, ``changes``, ``ward``, ``audit``: looking at patients."""
+
+from __future__ import annotations
+
+import json as json_module
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscore.cli.options import write_target
+from pneumoscore.cli.patient_options import (
+    ErrorModelFile,
+    PatientId,
+    RecordsPlace,
+    RulesFile,
+    errors_of,
+    open_records,
+)
+from pneumoscore.cli.status import say
+from pneumoscore.cli.text import printable
+from pneumoscore.severity.score import RESEARCH_NOTICE
+
+if TYPE_CHECKING:
+    from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
+    from pneumoscore.monitor.records.types import Timeline
+
+__all__ = ["register", "time_argument"]
+
+_KINDS = {".png": "png", ".svg": "svg", ".html": "html", ".htm": "html"}
+_ModelNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--model-number",
+        metavar="N",
+        help="Whose scores, where several models scored (see 'patient models'). Default: the "
+        "newest.",
+    ),
+]
+
+
+def time_argument(text: str) -> tuple[datetime, bool]:
+    """Read a time from the command line; and whether it is a date.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none.
+    """
+    from pneumoscore.monitor.pictures.labels import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no time; expected 2026-03-01, '2026-03-01 14:30' or 'day 3'"
+        ) from None
+
+
+def _assessed(
+    place: str | None,
+    patient: str,
+    model: int | None,
+    rules: Path | None,
+    error_model: Path | None,
+    pictures: bool = False,
+) -> tuple[Timeline, Assessment | None, str]:
+    from pneumoscore.monitor.change.assess import assess
+    from pneumoscore.monitor.change.rules import read_rules
+    from pneumoscore.monitor.records.reading import read_timeline
+
+    chosen = read_rules(rules)
+    with open_records(place) as records:
+        timeline = read_timeline(records, patient, model_id=model, pictures=pictures)
+    errors, problem = errors_of(timeline.model, error_model)
+    return timeline, None if errors is None else assess(timeline, errors, chosen), problem
+
+
+def timeline(
+    patient: PatientId,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="PNG, SVG or HTML, by its ending.")
+    ] = Path("timeline.html"),
+    per_lung: Annotated[
+        bool, typer.Option("--per-lung", help="Draw right and left lung too.")
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="TEXT", help="What to call the patient in the picture."),
+    ] = None,
+    model_number: _ModelNumber = None,
+    rules: RulesFile = None,
+    error_model: ErrorModelFile = None,
+    records: RecordsPlace = None,
+) -> None:
+    """Draw a patient's timeline: scores with intervals, events, changes, films with maps."""
+    from dataclasses import replace
+
+    from pneumoscore.backbone.files import write_atomically
+    from pneumoscore.monitor.pictures.page import timeline_page
+    from pneumoscore.monitor.pictures.timeline import picture_bytes, timeline_figure
+
+    kind = _KINDS.get(out.suffix.lower())
+    if kind is None:
+        raise typer.BadParameter(f"{out.name} is neither .png, .svg nor .html")
+    write_target(out)
+    found, assessment, problem = _assessed(
+        records, patient, model_number, rules, error_model, pictures=True
+    )
+    if name is not None:
+        found = replace(found, patient=name)
+    figure = timeline_figure(found, assessment, per_lung=per_lung)
+    if kind == "html":
+        svg = picture_bytes(figure, "svg").decode("utf-8")
+        page = timeline_page(found, assessment, svg, problem=problem)
+        write_atomically(out, page.encode("utf-8"))
+    else:
+        write_atomically(out, picture_bytes(figure, kind))
+    if problem:
+        say(problem)
+    typer.echo(printable(f"{out}: {len(found.films)} films, {len(found.events)} events"))
+
+
+def changes(
+    patient: PatientId,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    model_number: _ModelNumber = None,
+    rules: RulesFile = None,
+    error_model: ErrorModelFile = None,
+    records: RecordsPlace = None,
+) -> None:
+    """Print what changed: from film to film, steps, trend, and the advice with its reason."""
+    from pneumoscore.errors import PneumoScoreError
+
+    found, assessment, problem = _assessed(records, patient, model_number, rules, error_model)
+    if assessment is None:
+        raise PneumoScoreError(problem)
+    if json:
+        typer.echo(json_module.dumps(_as_dict(found, assessment), default=_plain))
+        return
+    advice = assessment.advice
+    typer.echo(printable(f"{found.patient}: {advice.word} ({advice.reason})"))
+    for part in assessment.scales:
+        _print_scale(found, part)
+    typer.echo(f"rules: {advice.rules}. {RESEARCH_NOTICE}.")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} in JSON")
+
+
+def _as_dict(found: Timeline, assessment: Assessment) -> dict[str, object]:
+    from dataclasses import asdict
+
+    scales = {}
+    for part in assessment.scales:
+        scales[part.scale] = {
+            "films": [
+                {
+                    "uid": film.uid,
+                    "study": film.study_uid,
+                    "at": film.taken_at,
+                    "view": film.view,
+                    **asdict(film.values[part.scale]),
+                }
+                for film in part.films
+            ],
+            "changes": [asdict(pair) for pair in part.pairs],
+            "steps": [asdict(step) for step in part.steps],
+            "trend": None if part.trend is None else asdict(part.trend),
+            "reference": part.reference,
+            "advice": asdict(part.advice),
+        }
+    model = found.model
+    return {
+        "patient": found.patient,
+        "calendar": found.calendar,
+        "model": None if model is None else asdict(model.identity),
+        "advice": asdict(assessment.advice),
+        "scales": scales,
+        "notice": RESEARCH_NOTICE,
+    }
+
+
+def _print_scale(found: Timeline, part: ScaleAssessment) -> None:
+    from pneumoscore.monitor.pictures.labels import event_label, when
+    from pneumoscore.severity.scale import scale_named
+
+    scale = scale_named(part.scale)
+    typer.echo(f"\n{scale.title} ({scale.low:g}-{scale.high:g}): {part.advice.word}")
+    for number, film in enumerate(part.films):
+        value = film.values[part.scale].value
+        line = f"  {when(film.taken_at, found.calendar):18} {film.view or '?':10} {value:4.1f}"
+        if number:
+            pair = part.pairs[number - 1]
+            line += (
+                f"  {pair.difference:+5.1f} (smallest detectable {pair.smallest_detectable:.1f})"
+                f" {pair.verdict}"
+            )
+            if pair.warnings:
+                line += f"; {'; '.join(pair.warnings)}"
+        typer.echo(printable(f"{line}  [study {film.study_uid}]"))
+    if part.trend is not None and part.trend.slope is not None:
+        typer.echo(
+            f"  trend {part.trend.slope:+.2f} points a day "
+            f"({part.trend.slope_low:+.2f} to {part.trend.slope_high:+.2f})"
+        )
+    for word, step in (
+        ("worsening", part.first_worsening),
+        ("improvement", part.first_improvement),
+    ):
+        if step is not None:
+            typer.echo(
+                f"  first detectable {word} since {event_label(part.reference)}: "
+                f"{when(step.seen_at, found.calendar)} ({step.step.difference:+.1f})"
+            )
+
+
+def ward(
+    scale: Annotated[
+        str, typer.Option("--scale", metavar="NAME", help="geographic_extent or opacity.")
+    ] = "geographic_extent",
+    days: Annotated[
+        float | None,
+        typer.Option("--days", min=0.0, help="Only patients with a film in the last so many days."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most patients.")] = 50,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="HTML", help="Also write a page.")
+    ] = None,
+    model_number: _ModelNumber = None,
+    rules: RulesFile = None,
+    error_model: ErrorModelFile = None,
+    records: RecordsPlace = None,
+) -> None:
+    """List patients by recent change, the largest rise first."""
+    from pneumoscore.backbone.files import write_atomically
+    from pneumoscore.monitor.change.rules import read_rules
+    from pneumoscore.monitor.pictures.labels import sparkline, when
+    from pneumoscore.monitor.pictures.page import ward_page
+    from pneumoscore.monitor.pictures.ward import ward_overview
+    from pneumoscore.monitor.records.reading import read_models
+    from pneumoscore.severity.scale import scale_named
+
+    if out is not None:
+        write_target(out)
+    known = scale_named(scale)
+    with open_records(records) as place:
+        models = [item for item in read_models(place) if model_number in (None, item.id)]
+        errors, problem = errors_of(models[-1] if models else None, error_model)
+        found = ward_overview(
+            place,
+            scale,
+            read_rules(rules),
+            errors,
+            model_id=model_number,
+            since=None if days is None else datetime.now() - timedelta(days=days),
+            limit=limit,
+        )
+    if problem:
+        say(problem)
+    for row in found.rows:
+        change = "" if row.difference is None else f"{row.difference:+5.1f}"
+        advice = "" if row.advice is None else row.advice.word
+        line = (
+            f"{row.patient:20} {sparkline(row.values, known):12} {row.values[-1]:4.1f} "
+            f"{change:6} {when(row.last_at, row.calendar, clock=False):11} {advice}"
+        )
+        typer.echo(printable(f"{line} {'; '.join(row.warnings)}".rstrip()))
+    typer.echo(f"{found.scale} by {found.model}: {found.remark} {RESEARCH_NOTICE}.")
+    if out is not None:
+        write_atomically(out, ward_page(found).encode("utf-8"))
+        say(f"page: {out}")
+
+
+def models(records: RecordsPlace = None) -> None:
+    """List the models whose scores are recorded."""
+    from pneumoscore.monitor.records.reading import read_models
+
+    with open_records(records) as place:
+        for item in read_models(place):
+            identity = item.identity
+            typer.echo(
+                printable(
+                    f"{item.id} {identity.name} {identity.version} "
+                    f"(backbone {identity.backbone}, {identity.sha256[:12]})"
+                )
+            )
+
+
+def audit(
+    patient: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Only entries of this patient.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 100,
+    records: RecordsPlace = None,
+) -> None:
+    """Print who wrote what and when."""
+    from pneumoscore.monitor.records.reading import read_audit
+
+    with open_records(records) as place:
+        for entry in read_audit(place, patient, limit=limit):
+            details = json_module.dumps(entry.details, ensure_ascii=False)
+            typer.echo(
+                printable(
+                    f"{entry.at:%Y-%m-%d %H:%M:%S} UTC {entry.actor} {entry.action} "
+                    f"{entry.patient or ''} {details}"
+                )
+            )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    for command in (timeline, changes, ward, models, audit):
+        app.command()(command)

@@ -1,0 +1,1 @@
+"""Pictures of trajectories: timelines and the ward."""

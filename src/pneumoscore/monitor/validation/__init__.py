@@ -1,0 +1,1 @@
+"""The rules on real series: scores, courses and laboratory values of public patients."""
