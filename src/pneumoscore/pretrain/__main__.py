@@ -42,7 +42,9 @@ def _crossvalidate(arguments: argparse.Namespace) -> None:
     config = _config(arguments.config)
     for fold in arguments.only or range(arguments.folds):
         name = f"{config.name}-fold{fold}"
-        part = replace(config, name=name, fold=fold, folds=arguments.folds)
+        # As often over each film as the network trained on all of them.
+        steps = round(config.steps * (arguments.folds - 1) / arguments.folds)
+        part = replace(config, name=name, steps=steps, fold=fold, folds=arguments.folds)
         run = TrainingRun(arguments.runs / name, part)
         train(run, arguments.data)
         predict_fold(run, arguments.data)

@@ -45,18 +45,28 @@ def outputs(
 
 
 def predict_sides(network: SeverityNetwork, films: FilmArrays) -> NDArray[np.float32]:
-    """Return the scores of each lung.
+    """Return the scores of each lung, averaged with those of the mirrored film.
 
     Returns
     -------
     ndarray of float32, shape (n, 2, 2)
         Image side by scale: geographic extent, opacity (RALO).
     """
-    parts = [
-        side_sums(output.contributions, output.lungs.sigmoid()).numpy()
-        for output in outputs(network, films)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+    mirrored = FilmArrays(
+        np.ascontiguousarray(films.pixels[..., ::-1]),
+        films.inside[:, [0, 3, 2, 1]] * np.float32([1, -1, 1, -1]) + np.float32([0, 1, 0, 1]),
+        films.names,
+    )
+    directly, mirror = (
+        np.concatenate(
+            [
+                side_sums(output.contributions, output.lungs.sigmoid()).numpy()
+                for output in outputs(network, each)
+            ]
+        )
+        for each in (films, mirrored)
+    )
+    return np.asarray((directly + mirror[:, ::-1]) / 2, dtype=np.float32)
 
 
 def write_predictions(

@@ -1,0 +1,155 @@
+"""Fills docs/figures.md and the README's table with what the commands print.
+
+Usage: python docs/make_figures.py --data ../shared/data --out-of-fold runs/severity-out-of-fold.csv
+       [--only accuracy speed phantom reproduce agreement outcomes]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = ROOT / "docs" / "figures.md"
+README = ROOT / "README.md"
+PROGRAM = [str(Path(sys.executable).with_name("pneumoscore"))]
+
+
+def run(command: list[str]) -> str:
+    """Run a command in the repository and return what it printed."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return done.stdout
+
+
+def between(text: str, name: str, content: str) -> str:
+    """Put content between the marks ``name: begin`` and ``name: end``."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    if begin not in text or end not in text:
+        raise SystemExit(f"the marks of {name!r} are missing")
+    head, rest = text.split(begin, 1)
+    return f"{head}{begin}\n{content.strip()}\n{end}{rest.split(end, 1)[1]}"
+
+
+def markdown(folder: Path, name: str) -> str:
+    """Return a table that a study command wrote, without its heading."""
+    lines = (folder / f"{name}.md").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#"))
+
+
+def accuracy(data: str, out_of_fold: str) -> dict[str, str]:
+    """Compute figures 1 to 7 and the peers."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        run(
+            [
+                *PROGRAM,
+                "study",
+                "figures",
+                "--data",
+                data,
+                "--predictions",
+                out_of_fold,
+                "--out",
+                str(out / "figures"),
+            ]
+        )
+        run([*PROGRAM, "study", "peers", "--data", data, "--out", str(out / "peers")])
+        return {
+            "accuracy": markdown(out / "figures", "figures"),
+            "peers": markdown(out / "peers", "peers"),
+        }
+
+
+def reproduce(data: str, out_of_fold: str) -> dict[str, str]:
+    """Run the paper's protocol."""
+    del out_of_fold
+    with tempfile.TemporaryDirectory() as folder:
+        printed = run([*PROGRAM, "study", "reproduce", "--data", data, "--out", folder])
+    return {
+        "reproduce": "\n".join(
+            line.replace("### ", "**").strip() + ("**" if line.startswith("### ") else "")
+            for line in printed.splitlines()
+            if "tables, figures and numbers" not in line
+        )
+    }
+
+
+def agreement(data: str, out_of_fold: str) -> dict[str, str]:
+    """Measure the two Brixia readers."""
+    del out_of_fold
+    with tempfile.TemporaryDirectory() as folder:
+        printed = run([*PROGRAM, "study", "agreement", "--data", data, "--out", folder])
+    return {"agreement": printed}
+
+
+def outcomes(data: str, out_of_fold: str) -> dict[str, str]:
+    """Hold scores against ICU admission, intubation and survival."""
+    del out_of_fold
+    with tempfile.TemporaryDirectory() as folder:
+        run(
+            [
+                *PROGRAM,
+                "study",
+                "evaluate",
+                "--cohort",
+                "collection",
+                "--data",
+                data,
+                "--align-opacity",
+                "--out",
+                folder,
+            ]
+        )
+        return {"outcomes": markdown(Path(folder), "outcomes")}
+
+
+def speed(data: str, out_of_fold: str) -> dict[str, str]:
+    """Measure time and memory of scoring."""
+    del out_of_fold
+    films = str(Path(data) / "cohen94")
+    return {"speed": run([sys.executable, "benchmarks/score_speed.py", "--films", films])}
+
+
+def phantom(data: str, out_of_fold: str) -> dict[str, str]:
+    """Score phantoms."""
+    del data, out_of_fold
+    return {"phantom": run([sys.executable, "benchmarks/phantom_response.py"])}
+
+
+PARTS: dict[str, Callable[[str, str], dict[str, str]]] = {
+    "accuracy": accuracy,
+    "reproduce": reproduce,
+    "agreement": agreement,
+    "outcomes": outcomes,
+    "phantom": phantom,
+    "speed": speed,
+}
+
+
+def main() -> None:
+    """Compute the chosen parts and write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--out-of-fold", default="runs/severity-out-of-fold.csv")
+    parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
+    arguments = parser.parse_args()
+    for name in arguments.only:
+        for part, content in PARTS[name](arguments.data, arguments.out_of_fold).items():
+            FIGURES.write_text(
+                between(FIGURES.read_text(encoding="utf-8"), part, content), encoding="utf-8"
+            )
+            if part == "peers":
+                README.write_text(
+                    between(README.read_text(encoding="utf-8"), part, content), encoding="utf-8"
+                )
+            print(f"{part}: written")
+
+
+if __name__ == "__main__":
+    main()
