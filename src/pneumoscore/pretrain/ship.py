@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.files import write_atomically
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.backbone.store import store_backbone
@@ -102,8 +104,31 @@ def _heads(run_folder: Path, out_of_fold: OutOfFold) -> tuple[Head, ...]:
     return tuple(heads)
 
 
-def fit_gate(backbone: Backbone, data: Path) -> FittedGate:
-    """Fit the quality gate of a backbone on films of no test patient."""
+def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
+    """Fit the quality gate of a backbone on films of no test patient.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Whose features the gate sees.
+    data : Path
+        Data folder.
+    kept : Path
+        File that keeps the features between runs; made if need be.
+    """
+    if not kept.is_file():
+        _write_gate_features(backbone, data, kept)
+    with np.load(kept, allow_pickle=False) as table:
+        return fit_quality_gate(
+            table["features"],
+            table["views"].tolist(),
+            table["patients"].tolist(),
+            familiar=table["familiar"],
+            lung_edges=table["edges"],
+        )
+
+
+def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
     features: list[NDArray[np.float32]] = []
     edges: list[float] = []
     views: list[str] = []
@@ -119,13 +144,17 @@ def fit_gate(backbone: Backbone, data: Path) -> FittedGate:
         familiar.append(image.familiar)
         if image.familiar and output.lungs is not None:
             edges.append(lung_at_edge(output.lungs[0], prepared.placement, spec.size))
-    return fit_quality_gate(
-        np.stack(features),
-        views,
-        patients,
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        allow_pickle=False,
+        features=np.stack(features),
+        views=np.array(views),
+        patients=np.array(patients),
         familiar=np.array(familiar),
-        lung_edges=np.array(edges) if edges else None,
+        edges=np.array(edges),
     )
+    write_atomically(path, stream.getvalue())
 
 
 def ship_model(runs: Path, config: TrainingConfig, data: Path, out: Path) -> Bundle:
@@ -145,7 +174,8 @@ def ship_model(runs: Path, config: TrainingConfig, data: Path, out: Path) -> Bun
     from pneumoscore.pretrain.card import card_text
 
     backbone = Backbone.open(config.name)
-    fitted = fit_gate(backbone, data)
+    kept = runs / f"gate-{backbone.record.sha256[:16]}.npz"
+    fitted = fit_gate(backbone, data, kept)
     _LOGGER.info("gate, held-out patients: passed as frontal %s", fitted.accepted)
     out_of_fold = read_out_of_fold(runs, config.name)
     bundle = Bundle(
