@@ -211,14 +211,15 @@ def advise(times: Sequence[datetime], steps: Sequence[Step], rules: RuleSet) -> 
     age = (times[-1] - times[last.seen]) / _DAY
     size = f"{last.difference:+.1f} points (standard error {last.standard_error:.1f})"
     if age > rules.hold_days:
-        return Advice("stable", f"no detectable step for {age:.0f} days; before, {size}", label)
+        return Advice(
+            "stable", f"no detectable step for {age:.0f} days, the last was {size}", label
+        )
     word = "worsening" if last.higher else "improving"
-    films = last.seen - last.first + 1
-    text = f"the last {films} films" if films > 1 else "the film"
+    after, before = last.seen - last.first + 1, last.first - last.since
+    films = f"{after} {'film' if after == 1 else 'films'} against the {before} before"
+    ratio = abs(last.difference / last.standard_error)
     return Advice(
         word,
-        f"{size} in {text} up to the step's detection against "
-        f"{last.first - last.since} before, {abs(last.difference / last.standard_error):.1f} "
-        f"standard errors; {last.boundary:.1f} are needed",
+        f"{size}, {films}: {ratio:.1f} standard errors, {last.boundary:.1f} needed",
         label,
     )

@@ -74,10 +74,10 @@ def timeline_figure(
     pictures = [film for film in shown if film.thumbnail is not None]
     with rc_context(_STYLE):
         figure = Figure(
-            figsize=(10.0, 2.5 * len(scales) + 0.9 + (2.0 if pictures else 0.0)),
+            figsize=(10.0, 2.5 * len(scales) + 0.9 + (1.6 if pictures else 0.0)),
             layout="constrained",
         )
-        heights = [2.5] * len(scales) + ([2.0] if pictures else [])
+        heights = [2.5] * len(scales) + ([1.6] if pictures else [])
         grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
         first = None
         for place, scale in enumerate(scales):
@@ -87,7 +87,7 @@ def timeline_figure(
             axis.tick_params(labelbottom=place == len(scales) - 1)
         if pictures:
             _draw_films(figure, grid[len(scales)], timeline, pictures)
-        figure.suptitle(_title(timeline, assessment, name), fontsize=10, ha="left", x=0.01)
+        figure.suptitle(_title(timeline, assessment, name), fontsize=9, ha="left", x=0.01)
         figure.supxlabel(_foot(timeline, len(pictures)), fontsize=7, color=_FAINT)
     return figure
 
@@ -168,7 +168,7 @@ def _draw_lungs(axis: Any, times: Sequence[Any], values: Sequence[Any]) -> None:
         parts = [getattr(item, side) for item in values]
         known = [np.nan if part is None else part for part in parts]
         axis.plot(times, known, style, color=colour, linewidth=1.0, label=f"{side} lung")
-    axis.legend(loc="upper left", fontsize=7, frameon=False, ncols=2)
+    axis.legend(loc="upper right", fontsize=7, frameon=False, ncols=2)
 
 
 def _draw_events(axis: Any, timeline: Timeline) -> None:

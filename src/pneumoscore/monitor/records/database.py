@@ -17,7 +17,7 @@ from pneumoscore.monitor.records.errors import RecordsError, translated
 from pneumoscore.monitor.records.migrate import require_known, stored_version, upgrade
 from pneumoscore.monitor.records.schema import HEAD
 
-__all__ = ["RECORDS_VARIABLE", "Records", "records_url"]
+__all__ = ["RECORDS_VARIABLE", "Records", "open_engine", "records_url"]
 
 RECORDS_VARIABLE = "PNEUMOSCORE_RECORDS"
 _PATIENCE_SECONDS = 60.0
@@ -94,7 +94,7 @@ class Records:
         file = _file_of(url)
         if file is not None:
             _prepare_file(file, create)
-        records = cls(_engine(url))
+        records = cls(open_engine(url))
         try:
             with translated(records.place):
                 records._bring_up_to_date(file)
@@ -195,7 +195,8 @@ def _keep_copy(source: Path, target: Path) -> None:
         old.backup(new)
 
 
-def _engine(url: URL) -> Engine:
+def open_engine(url: URL) -> Engine:
+    """Return an engine with the settings that `Records` needs; it connects when used."""
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS})
         event.listen(engine, "connect", _set_up_sqlite)

@@ -1,0 +1,155 @@
+"""Timelines and the ward as PNG, SVG and HTML."""
+
+from __future__ import annotations
+
+import io
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from PIL import Image
+
+from pneumoscore.monitor.change.assess import assess
+from pneumoscore.monitor.change.error_model import ErrorModel
+from pneumoscore.monitor.change.rules import RuleSet
+from pneumoscore.monitor.intake import cohort_record, dicom_record, film_thumbnail
+from pneumoscore.monitor.pictures.page import sparkline_svg, timeline_page, ward_page
+from pneumoscore.monitor.pictures.timeline import picture_bytes, timeline_figure
+from pneumoscore.monitor.pictures.ward import ward_overview
+from pneumoscore.monitor.records.course import add_events, add_note
+from pneumoscore.monitor.records.database import Records
+from pneumoscore.monitor.records.errors import RecordsError
+from pneumoscore.monitor.records.reading import read_timeline
+from pneumoscore.monitor.records.types import EventRecord, FilmRecord, Timeline, time_of_day
+from pneumoscore.monitor.records.writing import add_films
+from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.scale import OPACITY
+from pneumoscore.severity.score import RESEARCH_NOTICE
+
+MakeRecord = Callable[..., FilmRecord]
+
+
+@pytest.fixture(scope="module")
+def picture(tiny_folder: Path, tiny_model: ModuleType) -> bytes:
+    model = SeverityModel.open(tiny_folder, threads=1)
+    radiograph = tiny_model.film()
+    return film_thumbnail(radiograph, model.score(radiograph, force=True))
+
+
+@pytest.fixture
+def one(records: Records, record: MakeRecord, picture: bytes) -> Timeline:
+    """A patient with a hostile name, a rise, an event and a note."""
+    name = "<b>&'x"
+    films = [record(name, day, extent=3.0 if day < 3 else 6.5, view="PA" if day == 2 else "AP",
+                    flags=("lungs_cut_off",) if day == 4 else (), thumbnail=picture)
+             for day in range(6)]  # fmt: skip
+    add_films(records, films, source="test")
+    add_events(records, [EventRecord(name, "icu_admission", films[2].taken_at, "<i>bed 4</i>")])
+    add_note(records, name, "<script>alert(1)</script>")
+    return read_timeline(records, name, pictures=True)
+
+
+def test_thumbnail_is_small_and_in_colour(picture: bytes) -> None:
+    with Image.open(io.BytesIO(picture)) as image:
+        assert image.mode == "RGB"
+        assert max(image.size) == 192
+        assert image.getextrema()[0] != image.getextrema()[2]  # the map adds colour
+    assert len(picture) < 20_000
+
+
+def test_png_and_svg(one: Timeline, errors: ErrorModel) -> None:
+    assessment = assess(one, errors, RuleSet())
+    plain = picture_bytes(timeline_figure(one, assessment), "png")
+    with Image.open(io.BytesIO(plain)) as image:
+        assert image.size[0] > 1000
+        assert image.text["Description"] == RESEARCH_NOTICE
+    lungs = picture_bytes(timeline_figure(one, assessment, per_lung=True), "png")
+    unjudged = picture_bytes(timeline_figure(one, None), "png")
+    assert len({plain, lungs, unjudged}) == 3
+    svg = picture_bytes(timeline_figure(one, assessment), "svg")
+    assert svg == picture_bytes(timeline_figure(one, assessment), "svg")
+    root = ElementTree.fromstring(svg)
+    assert RESEARCH_NOTICE in ElementTree.tostring(root, "unicode")
+    assert len(root.findall(".//{http://www.w3.org/2000/svg}image")) == 6
+
+
+def test_page_is_whole_and_harmless(one: Timeline, errors: ErrorModel) -> None:
+    assessment = assess(one, errors, RuleSet())
+    svg = picture_bytes(timeline_figure(one, assessment), "svg").decode()
+    page = timeline_page(one, assessment, svg)
+    assert RESEARCH_NOTICE in page
+    assert "worsening" in page
+    assert "first detectable worsening since first film" in page
+    assert "projection differs (PA before, AP after)" in page
+    assert "quality after: lungs cut off" in page
+    assert "ICU admission" in page
+    assert "<script" not in page
+    assert "<i>bed" not in page
+    assert "<b>" not in page
+    assert "http-equiv" in page
+    problem = timeline_page(one, None, svg, problem="no error model")
+    assert "Changes were not judged: no error model" in problem
+
+
+def test_patients_by_day_and_without_scores(
+    records: Records, record: MakeRecord, errors: ErrorModel
+) -> None:
+    by_day = [record("d", day, taken_at=time_of_day(day), calendar=False) for day in (-1, 2)]
+    add_films(records, by_day, source="test")
+    found = read_timeline(records, "d")
+    svg = picture_bytes(timeline_figure(found, assess(found, errors, RuleSet())), "svg").decode()
+    page = timeline_page(found, assess(found, errors, RuleSet()), svg)
+    assert "day -1" in page
+    assert "2000" not in page.replace("http://www.w3.org/2000", "")
+    single = record("s", 0)
+    add_films(records, [single], source="test")
+    alone = read_timeline(records, "s")
+    assert picture_bytes(timeline_figure(alone, assess(alone, errors, RuleSet())), "png")
+
+
+def test_ward_is_sorted_by_recent_change(
+    records: Records, record: MakeRecord, errors: ErrorModel
+) -> None:
+    courses = {"up": [2, 5], "down": [5, 2], "flat": [4, 4.1], "one": [8], "<u>": [2, 2, 6]}
+    for patient, values in courses.items():
+        films = [record(patient, day, extent=value) for day, value in enumerate(values)]
+        add_films(records, films, source="test")
+    ward = ward_overview(records, "geographic_extent", RuleSet(), errors)
+    assert [row.patient for row in ward.rows] == ["<u>", "up", "flat", "one", "down"]
+    words = {row.patient: row.advice.word for row in ward.rows if row.advice}
+    assert words == {"<u>": "worsening", "up": "worsening", "flat": "stable", "one": "one film",
+                     "down": "improving"}  # fmt: skip
+    assert ward.rows[0].values == (2.0, 2.0, 6.0)
+    page = ward_page(ward)
+    assert RESEARCH_NOTICE in page
+    assert "&lt;u&gt;" in page
+    assert page.count("<polyline") == 5
+    short = ward_overview(records, "opacity", RuleSet(), None, limit=2)
+    assert [row.advice for row in short.rows] == [None, None]
+    assert "2 of 5 patients" in short.remark
+    late = record("x", 1).taken_at
+    assert len(ward_overview(records, "opacity", RuleSet(), errors, since=late).rows) == 4
+
+
+def test_an_empty_ward(records: Records) -> None:
+    with pytest.raises(RecordsError, match="no scores"):
+        ward_overview(records, "opacity", RuleSet(), None)
+    assert "no films" in sparkline_svg([], [], OPACITY)
+
+
+def test_films_without_patient_or_day_are_refused(
+    tiny_folder: Path, tiny_model: ModuleType
+) -> None:
+    from pneumoscore.cohort.types import CohortFilm
+    from pneumoscore.errors import PneumoScoreError
+
+    model = SeverityModel.open(tiny_folder, threads=1)
+    radiograph = tiny_model.film()
+    score = model.score(radiograph, force=True)
+    with pytest.raises(PneumoScoreError, match=r"no Patient ID \(0010,0020\)"):
+        dicom_record(radiograph, score)
+    undated = CohortFilm("f.png", Path("f.png"), "p")
+    with pytest.raises(PneumoScoreError, match="day is unknown"):
+        cohort_record("c", undated, score)

@@ -1,0 +1,206 @@
+"""Fitting the error, and judging rules on series whose answers are known."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscore.cohort.public import load_hannover
+from pneumoscore.errors import ModelError
+from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
+from pneumoscore.monitor.change.rules import RuleSet
+from pneumoscore.monitor.fitting import (
+    FilmPair,
+    Retakes,
+    fit_scale,
+    measure_retakes,
+    same_day_pairs,
+)
+from pneumoscore.monitor.validation.alarms import (
+    alarm_table,
+    any_increase,
+    evaluate_alarms,
+    outcome_table,
+    worsening,
+)
+from pneumoscore.monitor.validation.course import (
+    correlation_table,
+    movement_table,
+    ranks,
+    repeated_measures_correlation,
+    within_pairs,
+)
+from pneumoscore.monitor.validation.report import detectable_table
+from pneumoscore.monitor.validation.series import (
+    PatientSeries,
+    SeriesFilm,
+    hannover_events,
+    hannover_series,
+)
+from pneumoscore.severity.model import SeverityModel
+
+
+def series(patient: str, course: dict[float, float], **changes: object) -> PatientSeries:
+    films = tuple(
+        SeriesFilm(f"{patient}{day}", day, "AP", {"geographic_extent": value, "opacity": value / 2})
+        for day, value in course.items()
+    )
+    given = {"events": {}, "died": False, "went_to_icu": False} | changes
+    return PatientSeries(patient, "test", films, **given)
+
+
+def test_fitting_recovers_the_error() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.uniform(0, 8, 400)
+    sd = 0.2 + 0.05 * truth
+    values = truth[:, None] + sd[:, None] * generator.standard_normal((400, 9))
+    fitted = fit_scale(Retakes("geographic_extent", values), [])
+    # The kernel smooths and, at the ends, looks inwards only.
+    for score, expected in ((2.0, 0.3), (4.0, 0.4), (6.0, 0.5)):
+        assert fitted.sd(score) == pytest.approx(expected, rel=0.12)
+    assert fitted.evidence["films"] == 400
+
+
+def test_pairs_of_a_day_set_the_size() -> None:
+    generator = np.random.default_rng(1)
+    steady = np.full((60, 5), 4.0) + 0.1 * generator.standard_normal((60, 5))
+    pairs = [
+        FilmPair(str(number), first, second, True)
+        for number, (first, second) in enumerate(4.0 + 0.5 * generator.standard_normal((200, 2)))
+    ]
+    fitted = fit_scale(Retakes("geographic_extent", steady), pairs)
+    assert fitted.sd(4.0) == pytest.approx(0.5, rel=0.12)
+    assert fitted.evidence["factor_low"] < 5.0 < fitted.evidence["factor_high"] * 1.1
+    calm = [FilmPair("x", 4.0, 4.001, True)] * 5
+    assert fit_scale(Retakes("geographic_extent", steady), calm).sd(4.0) == pytest.approx(
+        0.1, rel=0.2
+    )
+
+
+def test_pairs_are_of_one_patient_and_day() -> None:
+    one = series("a", {0.0: 2.0, 1.0: 3.0})
+    films = (*one.films, SeriesFilm("x", 1.0, "PA", {"opacity": 1.0}))
+    pairs = same_day_pairs([PatientSeries("a", "test", films), series("b", {1.0: 2.0})], "opacity")
+    assert pairs == [FilmPair("test a", 1.5, 1.0, False)]
+
+
+def test_retakes_change_the_score_and_repeat(
+    tiny_folder: Path, tiny_model: ModuleType, tmp_path: Path
+) -> None:
+    paths = []
+    for seed in range(3):
+        path = tmp_path / f"{seed}.png"
+        Image.fromarray((tiny_model.film(seed).pixels * 255).astype(np.uint8)).save(path)
+        paths.append(path)
+    model = SeverityModel.open(tiny_folder, threads=1)
+    found = measure_retakes(model, paths, retakes=4, seed=2)
+    assert found["opacity"].values.shape == (3, 5)
+    assert (np.ptp(found["opacity"].values, axis=1) > 0).all()
+    again = measure_retakes(model, paths, retakes=4, seed=2)
+    assert np.array_equal(again["opacity"].values, found["opacity"].values)
+
+
+def test_repeated_measures_correlation_is_the_analysis_of_covariance() -> None:
+    generator = np.random.default_rng(4)
+    clusters = np.repeat(np.arange(6), 5)
+    first = generator.standard_normal(30) + 3 * clusters
+    second = -0.6 * first + 4 * clusters + generator.standard_normal(30)
+    # Least squares with a level for each patient and one slope (Bakdash and Marusich 2017).
+    levels = np.equal.outer(clusters, np.arange(6)).astype(float)
+    full = np.column_stack([levels, first])
+
+    def rest(design: np.ndarray) -> float:
+        return float(np.linalg.lstsq(design, second, rcond=None)[1][0])
+
+    explained = rest(levels) - rest(full)
+    expected = -math.sqrt(explained / (explained + rest(full)))
+    assert repeated_measures_correlation(first, second, clusters) == pytest.approx(expected)
+    assert math.isnan(repeated_measures_correlation(first, clusters * 1.0, clusters))
+    assert ranks(np.array([5.0, 1.0, 1.0])).tolist() == [2.0, 0.5, 0.5]
+
+
+def test_alarms_are_counted_before_the_event_and_in_those_without(errors: ErrorModel) -> None:
+    rise = {0.0: 2.0, 1.0: 2.1, 2.0: 6.0, 3.0: 6.0}
+    wobble = {0.0: 3.0, 2.0: 3.1, 4.0: 3.0, 6.0: 3.2}
+    everyone = [
+        series("dies after a rise", rise, events={"death": 5.0}, died=True),
+        series("dies without", wobble, events={"death": 9.0}, died=True),
+        series("to intensive care before", wobble, events={"icu_admission": 1.0}, went_to_icu=True),
+        series("well", wobble),
+        series("well after a rise", {0.0: 2.0, 4.0: 6.0}),
+        series("unknown", wobble, died=None),
+        series("in intensive care since before", wobble, events={"icu_admission": -1.0},
+               went_to_icu=True),
+        series("one film", {0.0: 3.0}),
+    ]  # fmt: skip
+    rules = {"steps": worsening(errors, RuleSet()), "any": any_increase(("geographic_extent",))}
+    found = evaluate_alarms(everyone, rules, repeats=100)
+    steps, plain = found["steps"], found["any"]
+    assert (steps["events"].value, steps["others"].value) == (2, 3)
+    assert steps["patient-days"].value == 6 + 4 + 6
+    assert steps["called before event"].value == 0.5
+    assert steps["lead days"].value == 3.0  # seen on day 2, death on day 5
+    assert steps["false calls per patient-day"].value == pytest.approx(1 / 16)
+    assert plain["called before event"].value == 1.0
+    assert plain["false calls per patient-day"].value == pytest.approx(5 / 16)
+    assert plain["patients with false calls"].value == 1.0
+    assert "too small" in alarm_table("t", found).note
+    outcomes = outcome_table(everyone, rules, repeats=100)
+    assert [row[:2] for row in outcomes.rows] == [("died", "2"), ("survived", "4")]
+    assert alarm_table("t", {}).rows == ()
+
+
+def test_movement_before_intensive_care() -> None:
+    up = series("a", {0.0: 2.0, 4.0: 5.0}, events={"icu_admission": 3.0})
+    both = [up, series("b", {0.0: 3.0}, events={"icu_admission": 3.0}), series("c", {0.0: 3.0})]
+    row = movement_table(both, ("geographic_extent",), repeats=100).rows[0]
+    assert row[1:3] == ("2", "2")
+    assert row[3].startswith("3.00")
+    assert row[4].startswith("0.75")
+    assert movement_table([], ("opacity",)).rows[0][1:4] == ("0", "0", "-")
+
+
+@pytest.mark.shared_data
+def test_hannover_days_count_from_admission(shared_data: Path) -> None:
+    films = load_hannover(shared_data)
+    days = np.array([film.offset_days for film in films])
+    assert (days >= 0).mean() > 0.9
+    scores = {film.name: {"opacity": 1.0, "geographic_extent": 2.0} for film in films}
+    found = hannover_series(shared_data, scores)
+    assert sum(len(item.films) for item in found) == 198
+    for item in found:
+        assert [film.day for film in item.films] == sorted(film.day for film in item.films)
+        if "death" in item.events:
+            assert item.events["death"] >= item.films[-1].day
+        if "icu_discharge" in item.events:
+            assert item.events["icu_discharge"] >= item.events["icu_admission"]
+    events = hannover_events(shared_data)
+    # One of each kind for a patient: the days of all films agree.
+    assert len({(event.patient, event.kind) for event in events}) == len(events)
+    pairs = within_pairs(found, "opacity", "po2")
+    assert len(pairs.scores) > 50
+    assert correlation_table(found, ("opacity",), repeats=100).rows
+
+
+@pytest.mark.shared_data
+def test_the_built_in_model_has_its_error_model(shared_data: Path) -> None:
+    del shared_data
+    model = SeverityModel.open(threads=1)
+    errors = find_error_model(model.identity)
+    assert set(model.shown) <= set(errors.scales)
+    for part in errors.scales.values():
+        assert part.evidence["pairs"] >= 10
+    assert "1.6" in detectable_table(errors).markdown()
+
+
+def test_a_model_without_an_error_model_is_told(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path))
+    with pytest.raises(ModelError, match="fit-error-model"):
+        find_error_model(SeverityModel.open(tiny_folder, threads=1).identity)
