@@ -52,9 +52,10 @@ def predict_sides(network: SeverityNetwork, films: FilmArrays) -> NDArray[np.flo
     ndarray of float32, shape (n, 2, 2)
         Image side by scale: geographic extent, opacity (RALO).
     """
+    top, left, bottom, right = films.inside.T
     mirrored = FilmArrays(
         np.ascontiguousarray(films.pixels[..., ::-1]),
-        films.inside[:, [0, 3, 2, 1]] * np.float32([1, -1, 1, -1]) + np.float32([0, 1, 0, 1]),
+        np.stack([top, 1 - right, bottom, 1 - left], axis=1),
         films.names,
     )
     directly, mirror = (
