@@ -37,7 +37,7 @@ def films(tmp_path: Path) -> Path:
         acquired = datetime(2026, 1, 1, 8) + timedelta(days=day)
         write_phantom_dicom(
             render_phantom(spec), folder / f"{day}.dcm", SyntheticPatient(), acquired,
-            study_number=day,
+            study_number=day + 1,
         )  # fmt: skip
     return folder
 
@@ -198,7 +198,7 @@ def test_a_cohort_by_day(
     assert "day is unknown" in outcome.err
     assert "2 new films" in outcome.out
     assert patient("event", "p1", "proning", "day 1.5").status == 0
-    assert "day 1" in patient("ward").out
+    assert "day 2" in patient("ward").out
     page = tmp_path / "t.html"
     assert patient("timeline", "p1", "-o", page).status == 0
     assert "day 1.5" in page.read_text()

@@ -150,7 +150,7 @@ def test_steps_are_seen_once_and_never_taken_back() -> None:
 
 
 def test_a_slow_rise_is_found_by_several_films() -> None:
-    values = [2.0, 2.0, 2.1, 3.4, 3.5, 3.6]
+    values = [2.0, 2.0, 2.1, 3.3, 3.6, 3.9]
     (step,) = find_steps(values, FLAT, RuleSet())
     assert step.seen > step.first
 
