@@ -120,9 +120,7 @@ def postgresql_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str) -> str:
-    """URL of an empty database."""
+def _new_database(postgresql_server: str) -> str:
     import pg8000.native
 
     host, port = postgresql_server.rsplit("@", 1)[1].split(":")
@@ -130,6 +128,18 @@ def postgresql_url(postgresql_server: str) -> str:
     with pg8000.native.Connection("tests", host, "postgres", int(port)) as connection:
         connection.run(f"CREATE DATABASE {name}")
     return f"{postgresql_server}/{name}"
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> str:
+    """URL of an empty database."""
+    return _new_database(postgresql_server)
+
+
+@pytest.fixture
+def second_postgresql_url(postgresql_server: str) -> str:
+    """URL of another empty database."""
+    return _new_database(postgresql_server)
 
 
 @pytest.fixture(

@@ -55,19 +55,19 @@ def test_backup_and_restore(filled: Records, tmp_path: Path, record: MakeRecord)
 
 @pytest.mark.postgresql
 def test_from_a_file_to_a_server_and_back(
-    filled: Records, tmp_path: Path, postgresql_url: str, record: MakeRecord
+    filled: Records, tmp_path: Path, second_postgresql_url: str, record: MakeRecord
 ) -> None:
     file = tmp_path / "b.db"
     counts = backup(filled, file)
-    assert restore(file, postgresql_url) == counts
-    with Records.open(postgresql_url) as server:
+    assert restore(file, second_postgresql_url) == counts
+    with Records.open(second_postgresql_url) as server:
         before = read_timeline(filled, "a", pictures=True)
         assert read_timeline(server, "a", pictures=True) == before
         assert add_films(server, [record("a", 9)], source="goes on").films == 1
         again = backup(server, tmp_path / "again.db")
     assert again["films"] == 7
     with pytest.raises(RecordsError, match="there are records"):
-        restore(file, postgresql_url)
+        restore(file, second_postgresql_url)
 
 
 def test_records_are_replaced_only_when_asked_and_kept(tmp_path: Path, record: MakeRecord) -> None:

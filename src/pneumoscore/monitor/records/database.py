@@ -51,9 +51,12 @@ def records_url(place: str | os.PathLike[str] | None = None) -> URL:
             "the URL of the records cannot be read", "postgresql://user@host/name"
         ) from error
     if url.drivername in {"postgres", "postgresql"}:
-        return url.set(drivername="postgresql+pg8000")
+        url = url.set(drivername="postgresql+pg8000")
     if url.get_backend_name() not in {"sqlite", "postgresql"} or not url.database:
-        raise RecordsError(f"records by {url.drivername}", "a file, or postgresql://user@host/name")
+        raise RecordsError(
+            f"a URL of {url.get_backend_name()} that names {url.database or 'no database'}",
+            "the path of a file, or postgresql://user@host/name",
+        )
     return url
 
 
