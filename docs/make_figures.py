@@ -106,7 +106,7 @@ def outcomes(data: str, out_of_fold: str) -> dict[str, str]:
                 folder,
             ]
         )
-        return {"outcomes": markdown(Path(folder), "outcomes")}
+        return {"outcomes": markdown(Path(folder) / "tables", "outcomes")}
 
 
 def speed(data: str, out_of_fold: str) -> dict[str, str]:

@@ -1,0 +1,56 @@
+"""Fills docs/monitoring.md with what the commands print.
+
+Usage: python docs/make_monitoring.py --data ../shared/data [--refit]
+
+``--refit`` measures the built-in model's test-retest error anew first; do so whenever the model
+changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from make_figures import PROGRAM, ROOT, between, run
+
+PAGE = ROOT / "docs" / "monitoring.md"
+ERROR_MODELS = ROOT / "src" / "pneumoscore" / "monitor" / "error_models"
+
+
+def refit(data: str) -> None:
+    """Measure the built-in model's error into the package."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "errors.json"
+        run([*PROGRAM, "patient", "fit-error-model", "--data", data, "--out", str(out)])
+        from pneumoscore.monitor.change.error_model import read_error_model, write_error_model
+
+        errors = read_error_model(out)
+        write_error_model(errors, ERROR_MODELS / f"{errors.name}-{errors.version}.json")
+
+
+def validation(data: str) -> str:
+    """Run the validation; headings become bold lines within the page's own section."""
+    with tempfile.TemporaryDirectory() as folder:
+        printed = run([*PROGRAM, "patient", "validate", "--data", data, "--out", folder])
+    lines = (
+        f"**{line.removeprefix('### ')}**" if line.startswith("### ") else line
+        for line in printed.splitlines()
+    )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Fill the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--refit", action="store_true")
+    options = parser.parse_args()
+    if options.refit:
+        refit(options.data)
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(between(text, "validation", validation(options.data)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
