@@ -58,7 +58,7 @@ def demo(
             overlay=overlays,
             title="Demonstration: one synthetic patient over five days",
         ) as sinks:
-            results = score_files(films, opened, force=True, keep_radiographs=True)
+            results = score_files(films, opened, keep_radiographs=True)
             _, failed = deliver(results, sinks, bar, None)
     extents = " ".join(str(film.geographic_extent) for film in drawn)
     opacities = " ".join(str(film.opacity) for film in drawn)
