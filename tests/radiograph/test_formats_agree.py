@@ -12,6 +12,7 @@ from pydicom.encaps import get_frame
 
 from pneumoscore.radiograph import InputSpec, ReadOptions, read_radiograph
 from pneumoscore.radiograph.prepare import prepare
+from pneumoscore.severity.model import SeverityModel
 
 LOSSLESS = (
     "implicit",
@@ -101,6 +102,26 @@ def test_the_same_pixels_are_the_same_input_in_every_format(files, shared_data):
         bound = 0.02 if name == "12 of 16" else 2e-4
         difference = np.abs(array - inputs["png"]).max()
         assert difference < bound, name
+
+
+@pytest.mark.shared_data
+def test_the_same_pixels_get_the_same_score_in_every_format(files, shared_data):
+    path = sorted((shared_data / "scored").iterdir())[3]
+    with Image.open(path) as image:
+        image.thumbnail((400, 400))
+        film = np.asarray(image.convert("L"))
+    model = SeverityModel.open()
+    scores = {
+        name: model.score(read_radiograph(data))
+        for name, data in same_film_in_every_format(files, film).items()
+        if name != "12 of 16"  # rounded to other values
+    }
+    for name, score in scores.items():
+        for item in score.scales:
+            assert abs(item.raw - scores["png"][item.scale.name].raw) < 1e-3, name
+            assert item.contributions is not None
+            assert abs(item.contributions.sum() - (item.raw - item.intercept)) < 1e-4
+            assert item.right + item.left == pytest.approx(item.value, abs=1e-6)
 
 
 def test_a_film_as_jpeg_in_and_out_of_dicom_is_the_same(files):
