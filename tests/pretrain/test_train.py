@@ -1,5 +1,6 @@
 """A small training on the public films: every source, exact resume, held-out patients."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import pytest
 import torch
 
 from pneumoscore.errors import ModelError
-from pneumoscore.pretrain.config import TrainingConfig, read_config
+from pneumoscore.pretrain.config import StreamConfig, TrainingConfig, read_config
 from pneumoscore.pretrain.curve import draw_curve
+from pneumoscore.pretrain.exclusions import Exclusions, find_exclusions
+from pneumoscore.pretrain.lungs import LungNet
 from pneumoscore.pretrain.scored import folds_by_patient, scored_films
 from pneumoscore.pretrain.sources import (
     FINDINGS,
     TrainingFilms,
-    films_of_scored_patients,
     finding_targets,
 )
 from pneumoscore.pretrain.train import TrainingRun, averaged_network, prepare_lung_net, train
@@ -26,11 +28,26 @@ def smoke() -> TrainingConfig:
     return read_config(CONFIGS / "smoke.toml")
 
 
+@pytest.fixture(scope="module")
+def exclusions_file(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exclusions") / "exclusions.json"
+    find_exclusions(shared_data, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exclusions(shared_data: Path, exclusions_file: Path) -> Exclusions:
+    return find_exclusions(shared_data, exclusions_file)
+
+
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_a_resumed_run_equals_an_unbroken_one(
-    smoke: TrainingConfig, shared_data: Path, tmp_path: Path
+    smoke: TrainingConfig, shared_data: Path, exclusions_file: Path, tmp_path: Path
 ) -> None:
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+        shutil.copy(exclusions_file, tmp_path / name / "exclusions.json")
     whole = TrainingRun(tmp_path / "whole" / "smoke", smoke)
     broken = TrainingRun(tmp_path / "broken" / "smoke", smoke)
     train(whole, shared_data)
@@ -49,12 +66,16 @@ def test_a_resumed_run_equals_an_unbroken_one(
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_streams_hold_no_film_of_a_held_out_patient(
-    smoke: TrainingConfig, shared_data: Path, tmp_path: Path
+    smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
 ) -> None:
     config = replace(smoke, folds=4, fold=1, limit=0, normal_limit=8)
-    config = replace(config, streams=replace(config.streams, findings=0, normal=0))
-    lung_net = prepare_lung_net(shared_data, tmp_path / "lungs.pt", replace(config, limit=12))
-    streams = TrainingFilms(shared_data, config, lung_net, tmp_path / "outlines").streams()
+    config = replace(config, streams=replace(config.streams, findings=0))
+    lung_net = prepare_lung_net(
+        shared_data, tmp_path / "lungs.pt", replace(config, limit=12), exclusions
+    )
+    streams = TrainingFilms(
+        shared_data, config, exclusions, lung_net, tmp_path / "outlines"
+    ).streams()
     used = {name for stream in streams for name in stream.films.names}
     films = scored_films(shared_data)
     parts = folds_by_patient([f for f in films if f.name.startswith("scored/")], 4)
@@ -65,7 +86,20 @@ def test_streams_hold_no_film_of_a_held_out_patient(
     assert not used & held_out
     assert not any(name.startswith("cohen94/") for name in used)
     others = {n for s in streams if s.name in {"rated", "masked"} for n in s.films.names}
-    assert not others & films_of_scored_patients(shared_data)
+    assert not others & exclusions.of_any_scored_patient
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_films_without_lungs_are_not_painted(
+    smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
+) -> None:
+    config = replace(smoke, streams=StreamConfig(normal=2))
+    torch.manual_seed(0)
+    untrained = LungNet().eval()
+    source = TrainingFilms(shared_data, config, exclusions, untrained, tmp_path / "outlines")
+    with pytest.raises(ModelError, match="lung network"):
+        source.streams()
 
 
 @pytest.mark.shared_data

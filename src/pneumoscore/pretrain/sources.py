@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.cohort.leakage import bar_test_films
+from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import TrainingConfig
+from pneumoscore.pretrain.exclusions import Exclusions
 from pneumoscore.pretrain.films import (
     CorpusRow,
     FilmArrays,
@@ -29,7 +30,6 @@ from pneumoscore.pretrain.streams import FilmStream
 __all__ = [
     "FINDINGS",
     "TrainingFilms",
-    "films_of_scored_patients",
     "finding_targets",
     "kept_for_validation",
     "lung_training_films",
@@ -131,17 +131,6 @@ def lung_training_films(
     return films, squared_masks([data / "lungs" / row["file"] for row in rows], size)
 
 
-def films_of_scored_patients(data: Path) -> set[str]:
-    """Return all films of patients with a scored film, look-alikes included.
-
-    Lung outlines, expert masks and Brixia ratings are used of other patients only, so that
-    one lung network serves every part of a cross-validation.
-    """
-    return set(bar_test_films(data, "cohen94").reasons) | set(
-        bar_test_films(data, "scored").reasons
-    )
-
-
 class TrainingFilms:
     """Builds the streams that a configuration asks for.
 
@@ -151,13 +140,22 @@ class TrainingFilms:
         Data folder.
     config : TrainingConfig
         What to read, and what to keep out.
+    exclusions : Exclusions
+        Films that may show patients to keep out.
     lung_net : LungNet
         Outlines lungs.
     cache : Path
         Folder for outlines between runs.
     """
 
-    def __init__(self, data: Path, config: TrainingConfig, lung_net: LungNet, cache: Path) -> None:
+    def __init__(
+        self,
+        data: Path,
+        config: TrainingConfig,
+        exclusions: Exclusions,
+        lung_net: LungNet,
+        cache: Path,
+    ) -> None:
         self._cache = cache
         self._lung_identity = b"".join(
             value.numpy().tobytes() for value in lung_net.state_dict().values()
@@ -165,10 +163,8 @@ class TrainingFilms:
         self._data = data
         self._config = config
         self._lung_net = lung_net
-        self._barred: Mapping[str, str] = (
-            bar_test_films(data).reasons if config.held_out == "cohen94" else {}
-        )
-        self._of_scored_patients = films_of_scored_patients(data)
+        self._barred = exclusions.of_the_94 if config.held_out == "cohen94" else {}
+        self._of_scored_patients = exclusions.of_any_scored_patient
         self._index = read_corpus_index(data / "corpus" / "index.csv")
         self._scored = scored_films(data)
         cross_validated = [film for film in self._scored if film.name.startswith("scored/")]
@@ -349,5 +345,11 @@ class TrainingFilms:
         if wanted.unscored and teacher:
             found.append(self._unscored(wanted.unscored, teacher))
         for stream in found:
+            if not len(stream.films):
+                raise ModelError(
+                    f"no film is left for the stream {stream.name!r}",
+                    "at least one",
+                    "raise the limit, or train the lung network longer if it finds no lungs",
+                )
             _LOGGER.info("stream %s: %d films", stream.name, len(stream.films))
         return found

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import TrainingConfig
+from pneumoscore.pretrain.exclusions import Exclusions, find_exclusions
 from pneumoscore.pretrain.losses import training_loss
 from pneumoscore.pretrain.lungs import LungNet, train_lung_net
 from pneumoscore.pretrain.network import SeverityNetwork, channels_last
 from pneumoscore.pretrain.sources import (
     FINDINGS,
     TrainingFilms,
-    films_of_scored_patients,
     lung_training_films,
 )
 from pneumoscore.pretrain.streams import draw_batch
@@ -74,7 +74,9 @@ def save_atomically(values: Any, path: Path) -> None:
     temporary.replace(path)
 
 
-def prepare_lung_net(data: Path, path: Path, config: TrainingConfig) -> LungNet:
+def prepare_lung_net(
+    data: Path, path: Path, config: TrainingConfig, exclusions: Exclusions
+) -> LungNet:
     """Load the lung network at `path`, or train and save it.
 
     It sees lung masks of patients without any scored film only.
@@ -84,7 +86,7 @@ def prepare_lung_net(data: Path, path: Path, config: TrainingConfig) -> LungNet:
         net.load_state_dict(torch.load(path, weights_only=True)["network"])
         return net.eval()
     films, masks = lung_training_films(
-        data, films_of_scored_patients(data), config.size, config.limit
+        data, exclusions.of_any_scored_patient, config.size, config.limit
     )
     net, dice = train_lung_net(films, masks, steps=config.lung_steps, seed=0, batch=12)
     _LOGGER.info("lung network: Dice %.3f on films kept aside", dice)
@@ -251,9 +253,12 @@ def train(
     end = min(config.steps, stop_after or config.steps)
     if trainer.step >= end:
         return run.checkpoint
-    lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config)
+    exclusions = find_exclusions(data, run.sibling("exclusions.json"))
+    lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
     teacher = read_teacher(run.sibling(config.teacher)) if config.teacher else None
-    streams = TrainingFilms(data, config, lung_net, run.sibling("outlines")).streams(teacher)
+    streams = TrainingFilms(data, config, exclusions, lung_net, run.sibling("outlines")).streams(
+        teacher
+    )
     window: list[dict[str, float]] = []
     started = time.monotonic()
     while trainer.step < end:
