@@ -101,10 +101,6 @@ def measure(records: Records, patients: int, each: int, folder: Path) -> None:
     wall, processor = time.perf_counter(), time.process_time()
     report = import_films(records, made, source="benchmark")
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    if records.engine.dialect.name == "postgresql":
-        # What the server's autovacuum does by itself after a while.
-        with records.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
     rules = RuleSet()
 
     def timeline(number: int) -> None:

@@ -19,6 +19,7 @@ from pneumoscore.monitor.fitting import (
     Retakes,
     fit_scale,
     measure_retakes,
+    robust_scale,
     same_day_pairs,
 )
 from pneumoscore.monitor.validation.alarms import (
@@ -204,3 +205,14 @@ def test_a_model_without_an_error_model_is_told(
     monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path))
     with pytest.raises(ModelError, match="fit-error-model"):
         find_error_model(SeverityModel.open(tiny_folder, threads=1).identity)
+
+
+def test_the_robust_scale_is_that_of_normal_errors_and_bears_real_changes() -> None:
+    values = np.random.default_rng(8).standard_normal(20_000) * 0.7
+    assert robust_scale(values) == pytest.approx(0.7, rel=0.02)
+    few = values[:40].copy()
+    spoilt = few.copy()
+    spoilt[0] = 8.0
+    assert robust_scale(spoilt) < 1.2 * robust_scale(few)
+    assert float(np.sqrt(np.mean(spoilt**2))) > 1.7 * robust_scale(few)
+    assert robust_scale(np.zeros(4)) == 0.0

@@ -59,7 +59,7 @@ def simulate(
     series: Annotated[
         int,
         typer.Option("--series", min=10, help="Series for each level, length and kind."),
-    ] = 1000,
+    ] = 2000,
 ) -> None:
     """Apply the rules to series whose truth is known."""
     from pneumoscore.monitor.change.error_model import find_error_model
@@ -82,7 +82,7 @@ def validate(
     repeats: Repeats = 1000,
     series: Annotated[
         int, typer.Option("--series", min=10, help="Simulated series, as in 'simulate'.")
-    ] = 500,
+    ] = 2000,
     threads: Threads = None,
 ) -> None:
     """Judge the rules on real series and in simulation; print tables, write figures."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,16 @@ from pneumoscore.severity.scale import scale_named
 from pneumoscore.study.measures.steadiness import PERTURBATIONS, perturb
 from pneumoscore.study.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 
-__all__ = ["FilmPair", "Retakes", "fit_error_model", "measure_retakes", "retake", "same_day_pairs"]
+__all__ = [
+    "FilmPair",
+    "Retakes",
+    "fit_error_model",
+    "fit_scale",
+    "measure_retakes",
+    "retake",
+    "robust_scale",
+    "same_day_pairs",
+]
 
 _KNOTS = 5
 _AT_ONCE = 3
@@ -153,8 +163,8 @@ def fit_scale(retakes: Retakes, pairs: Sequence[FilmPair]) -> ScaleError:
     """Fit the error of one film on one scale.
 
     The variance over retakes, averaged with a Gaussian kernel around five scores, gives the
-    course; the root mean square of the differences of near-simultaneous films in units of
-    that error gives a factor, used where it is over 1.
+    course; the robust size of the differences of near-simultaneous films in units of that
+    error (`robust_scale`) gives a factor, used where it is over 1.
 
     Parameters
     ----------
@@ -195,13 +205,33 @@ def _pair_factor(errors: ScaleError, pairs: Sequence[FilmPair]) -> tuple[Estimat
     differences = np.array([pair.second - pair.first for pair in pairs])
     middle = [(pair.first + pair.second) / 2.0 for pair in pairs]
     sds = np.array([errors.sd(value) for value in middle])
-    relative = differences**2 / (2.0 * sds**2)
+    relative = differences / (np.sqrt(2.0) * sds)
 
-    def root(draw: Draw) -> dict[str, float]:
-        return {"factor": float(np.sqrt(relative[draw.index].mean()))}
+    def scale(draw: Draw) -> dict[str, float]:
+        return {"factor": robust_scale(relative[draw.index])}
 
-    estimate = PatientBootstrap(tuple(pair.patient for pair in pairs)).estimate(root)["factor"]
-    return estimate, float(np.sqrt((differences**2).mean() / 2.0))
+    estimate = PatientBootstrap(tuple(pair.patient for pair in pairs)).estimate(scale)["factor"]
+    return estimate, robust_scale(differences / np.sqrt(2.0))
+
+
+def robust_scale(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation around 0 by Huber's proposal 2 (k = 1.5).
+
+    Between two films of one day the patient now and then does change, after an intubation
+    for example; a root mean square would take that for error. Source: Huber 1964 (Ann Math
+    Stat 35: 73-101), with the location known to be 0; consistent for normal errors.
+    """
+    bound = 1.5
+    normal = NormalDist()
+    inside = 2.0 * normal.cdf(bound) - 1.0
+    expected = inside - 2.0 * bound * normal.pdf(bound) + bound**2 * (1.0 - inside)
+    scale = float(np.sqrt(np.mean(values**2)))
+    for _ in range(200):
+        if scale <= 0.0:
+            return 0.0
+        shrunk = np.minimum(np.abs(values) / scale, bound)
+        scale *= float(np.sqrt(np.mean(shrunk**2) / expected))
+    return scale
 
 
 def fit_error_model(
@@ -253,8 +283,8 @@ def fit_error_model(
         others = [pair for pair in everything if not pair.same_projection]
         extra = {"pairs_of_other_projections": float(len(others))}
         if others:
-            squares = [(pair.second - pair.first) ** 2 for pair in others]
-            extra["pair_sd_of_other_projections"] = round(float(np.sqrt(np.mean(squares) / 2)), 4)
+            halves = np.array([pair.second - pair.first for pair in others]) / np.sqrt(2.0)
+            extra["pair_sd_of_other_projections"] = round(robust_scale(halves), 4)
         scales[scale] = ScaleError(fitted.scores, fitted.sds, {**fitted.evidence, **extra})
     identity = model.identity
     return ErrorModel(

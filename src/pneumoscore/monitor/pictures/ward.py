@@ -13,7 +13,13 @@ from pneumoscore.monitor.change.steps import find_steps
 from pneumoscore.monitor.records.database import Records
 from pneumoscore.monitor.records.errors import RecordsError
 from pneumoscore.monitor.records.reading import read_models
-from pneumoscore.monitor.records.ward import LatestPair, read_latest_pairs, read_series
+from pneumoscore.monitor.records.ward import (
+    LatestPair,
+    PatientCourse,
+    SeriesPoint,
+    read_courses,
+    read_latest_pairs,
+)
 
 __all__ = ["Ward", "WardRow", "ward_overview"]
 
@@ -117,15 +123,11 @@ def ward_overview(
     with records.reading() as connection:
         pairs = read_latest_pairs(connection, model.id, scale, since)
         sized = sorted(
-            ((_size(pair, scale, errors), pair) for pair in pairs),
-            key=lambda item: (-(item[0] if item[0] is not None else 0.0), item[1].patient),
+            ((_size(pair, scale, errors), pair.patient_id) for pair in pairs),
+            key=lambda item: (-(item[0] if item[0] is not None else 0.0), item[1]),
         )[:limit]
-        ids = [pair.patient_id for _, pair in sized]
-        series = read_series(connection, ids, model.id, (scale,))
-    rows = tuple(
-        _row(pair, size, series[pair.patient_id][scale], scale, rules, errors)
-        for size, pair in sized
-    )
+        courses = read_courses(connection, [number for _, number in sized], model.id, scale)
+    rows = tuple(_row(courses[number], size, scale, rules, errors) for size, number in sized)
     remark = f"{len(rows)} of {len(pairs)} patients with scores by this model"
     if len(models) > 1:
         remark += "; patients scored only by other models are not shown"
@@ -139,44 +141,49 @@ def _size(pair: LatestPair, scale: str, errors: ErrorModel | None) -> float | No
     """Return the change in smallest detectable changes, or in points without an error model."""
     if pair.before is None:
         return None
-    difference = pair.last[1] - pair.before[1]
+    difference = pair.last - pair.before
     if errors is None:
         return difference
-    middle = (pair.last[1] + pair.before[1]) / 2.0
+    middle = (pair.last + pair.before) / 2.0
     return difference / errors.scale(scale).smallest_detectable_change(middle)
 
 
 def _row(
-    pair: LatestPair,
+    course: PatientCourse,
     size: float | None,
-    series: list[tuple[datetime, float]],
     scale: str,
     rules: RuleSet,
     errors: ErrorModel | None,
 ) -> WardRow:
-    times = [at for at, _ in series]
-    values = [value for _, value in series]
+    points = course.points
+    times = [point.at for point in points]
+    values = [point.value for point in points]
     advice = None
     if errors is not None:
         smallest = rules.smallest_change.get(scale, 0.0)
         advice = advise(times, find_steps(values, errors.scale(scale), rules, smallest), rules)
-    warnings = []
-    if pair.before is not None:
-        views = {projection(pair.last[2]), projection(pair.before[2])}
-        if None in views:
-            warnings.append("projection unknown")
-        elif len(views) > 1:
-            warnings.append("projection differs")
-        if pair.last[3] or pair.before[3]:
-            warnings.append("quality flags")
     return WardRow(
-        pair.patient,
-        pair.calendar,
-        pair.last[0],
+        course.patient,
+        course.calendar,
+        times[-1],
         tuple((at - times[0]) / _DAY for at in times),
         tuple(values),
-        None if pair.before is None else pair.last[1] - pair.before[1],
+        values[-1] - values[-2] if len(values) > 1 else None,
         None if errors is None else size,
         advice,
-        tuple(warnings),
+        _warnings(points[-2:]),
     )
+
+
+def _warnings(points: tuple[SeriesPoint, ...]) -> tuple[str, ...]:
+    if len(points) < 2:
+        return ()
+    warnings = []
+    views = {projection(point.view) for point in points}
+    if None in views:
+        warnings.append("projection unknown")
+    elif len(views) > 1:
+        warnings.append("projection differs")
+    if any(point.flags for point in points):
+        warnings.append("quality flags")
+    return tuple(warnings)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from pneumoscore.monitor.records.database import Records
 from pneumoscore.monitor.records.errors import RecordsError
@@ -25,16 +25,17 @@ def find_patient(connection: Connection, key: str) -> Any:
     RecordsError
         If there is no such patient.
     """
-    row = connection.execute(select(patients).where(patients.c.key == key)).one_or_none()
+    named = patients.alias()
+    kept = func.coalesce(named.c.merged_into, named.c.id)
+    statement = select(patients).join(named, patients.c.id == kept).where(named.c.key == key)
+    row = connection.execute(statement).one_or_none()
     if row is None:
         raise RecordsError(
             "no patient of this identifier is recorded",
             "the identifier as in the films",
             "`pneumoscore patient ward` lists patients",
         )
-    if row.merged_into is None:
-        return row
-    return connection.execute(select(patients).where(patients.c.id == row.merged_into)).one()
+    return row
 
 
 def add_events(records: Records, new: Sequence[EventRecord], *, actor: str | None = None) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, ScalarResult, and_, or_, select
+from sqlalchemy import Connection, Select, and_, or_, select
 
 from pneumoscore.monitor.records.course import find_patient
 from pneumoscore.monitor.records.database import Records
@@ -49,8 +49,16 @@ def read_models(records: Records) -> tuple[StoredModel, ...]:
         return _models(connection)
 
 
-def _models(connection: Connection) -> tuple[StoredModel, ...]:
-    rows = connection.execute(select(models).order_by(models.c.id))
+def _models(connection: Connection, patient_id: int | None = None) -> tuple[StoredModel, ...]:
+    statement = select(models).order_by(models.c.id)
+    if patient_id is not None:
+        used = (
+            select(scores.c.model_id)
+            .join(films, films.c.id == scores.c.film_id)
+            .where(films.c.patient_id == patient_id)
+        )
+        statement = statement.where(models.c.id.in_(used))
+    rows = connection.execute(statement)
     return tuple(
         StoredModel(row.id, ModelIdentity(row.name, row.version, row.backbone, row.sha256))
         for row in rows
@@ -82,29 +90,30 @@ def read_timeline(
     """
     with records.reading() as connection:
         row = find_patient(connection, patient)
-        known = {item.id: item for item in _models(connection)}
-        used: ScalarResult[int] = connection.execute(
-            select(scores.c.model_id)
-            .join(films, films.c.id == scores.c.film_id)
-            .where(films.c.patient_id == row.id)
-            .distinct()
-        ).scalars()
-        present = sorted(used)
-        if model_id is not None and model_id not in known:
-            raise RecordsError(f"no model {model_id} is recorded", "one that scored films")
-        chosen = model_id if model_id is not None else max(present, default=None)
-        merged = connection.execute(select(patients.c.id).where(patients.c.merged_into == row.id))
-        ids = [row.id, *merged.scalars()]
+        present = {item.id: item for item in _models(connection, row.id)}
+        chosen = present[max(present)] if present and model_id is None else None
+        if model_id is not None:
+            chosen = next((item for item in _models(connection) if item.id == model_id), None)
+            if chosen is None:
+                raise RecordsError(f"no model {model_id} is recorded", "one that scored films")
         return Timeline(
             patient=row.key,
             sex=row.sex,
             calendar=row.calendar,
-            model=None if chosen is None else known[chosen],
-            other_models=tuple(known[number] for number in present if number != chosen),
-            films=_timeline_films(connection, row.id, chosen, pictures),
-            events=_events(connection, row.key, ids),
-            notes=_notes(connection, ids),
+            model=chosen,
+            other_models=tuple(item for item in present.values() if item != chosen),
+            films=_timeline_films(
+                connection, row.id, None if chosen is None else chosen.id, pictures
+            ),
+            events=_events(connection, row.key, row.id),
+            notes=_notes(connection, row.id),
         )
+
+
+def _theirs(patient_id: int) -> Select[tuple[int]]:
+    """Select the ids of a patient and of those merged into it."""
+    theirs = or_(patients.c.id == patient_id, patients.c.merged_into == patient_id)
+    return select(patients.c.id).where(theirs)
 
 
 def _timeline_films(
@@ -147,20 +156,22 @@ def _value(row: Any) -> ScaleValue:
     return ScaleValue(*(row[scores.c[name]] for name in names))
 
 
-def _events(connection: Connection, key: str, ids: Sequence[int]) -> tuple[EventRecord, ...]:
+def _events(connection: Connection, key: str, patient_id: int) -> tuple[EventRecord, ...]:
     rows = connection.execute(
-        select(events).where(events.c.patient_id.in_(ids)).order_by(events.c.at, events.c.id)
+        select(events)
+        .where(events.c.patient_id.in_(_theirs(patient_id)))
+        .order_by(events.c.at, events.c.id)
     )
     # Two merged identifiers may both have brought the same event.
     once = {(row.kind, row.at): EventRecord(key, row.kind, row.at, row.detail) for row in rows}
     return tuple(once.values())
 
 
-def _notes(connection: Connection, ids: Sequence[int]) -> tuple[NoteRecord, ...]:
+def _notes(connection: Connection, patient_id: int) -> tuple[NoteRecord, ...]:
     statement = (
         select(notes, films.c.uid)
         .outerjoin(films, films.c.id == notes.c.film_id)
-        .where(notes.c.patient_id.in_(ids))
+        .where(notes.c.patient_id.in_(_theirs(patient_id)))
         .order_by(notes.c.at, notes.c.id)
     )
     return tuple(
@@ -209,9 +220,7 @@ def read_audit(
         )
         if patient is not None:
             number = find_patient(connection, patient).id
-            statement = statement.where(
-                or_(patients.c.id == number, patients.c.merged_into == number)
-            )
+            statement = statement.where(audit.c.patient_id.in_(_theirs(number)))
         rows = connection.execute(statement.order_by(audit.c.id.desc()).limit(limit)).all()
     return tuple(
         AuditEntry(row.id, row.at, row.actor, row.action, row.key, json.loads(row.details))

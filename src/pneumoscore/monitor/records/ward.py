@@ -7,41 +7,80 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, ScalarSelect, select
 
 from pneumoscore.monitor.records.rows import batched
 from pneumoscore.monitor.records.schema import films, patients, scores
 
-__all__ = ["LatestPair", "read_latest_pairs", "read_series"]
+__all__ = ["LatestPair", "PatientCourse", "SeriesPoint", "read_courses", "read_latest_pairs"]
 
 
 @dataclass(frozen=True, slots=True)
 class LatestPair:
-    """A patient's last two films on one scale.
+    """A patient's last two scores on one scale.
 
     Attributes
     ----------
     patient_id : int
         Within the records.
+    last : float
+        Of the last scored film.
+    before : float or None
+        Of the one before it; None for a patient with one.
+    """
+
+    patient_id: int
+    last: float
+    before: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """One film of a course.
+
+    Attributes
+    ----------
+    at : datetime
+        Acquisition.
+    value : float
+        Score.
+    view : str or None
+        Projection.
+    flags : str
+        Quality flags, with blanks between.
+    """
+
+    at: datetime
+    value: float
+    view: str | None
+    flags: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatientCourse:
+    """A patient's course on one scale.
+
+    Attributes
+    ----------
     patient : str
         Identifier.
     calendar : bool
         Whether times are dates.
-    last, before : tuple of (datetime, float, str or None, str) or None
-        Time, value, view and flags; `before` is None for a patient with one film.
+    points : tuple of SeriesPoint
+        In time order.
     """
 
-    patient_id: int
     patient: str
     calendar: bool
-    last: tuple[datetime, float, str | None, str]
-    before: tuple[datetime, float, str | None, str] | None
+    points: tuple[SeriesPoint, ...]
 
 
 def read_latest_pairs(
     connection: Connection, model_id: int, scale: str, since: datetime | None = None
 ) -> list[LatestPair]:
-    """Return the last two films of every patient with a score.
+    """Return the last two scores of every patient that has one.
+
+    Two walks of an index for each patient: no sorting of all films.
 
     Parameters
     ----------
@@ -50,61 +89,58 @@ def read_latest_pairs(
     model_id, scale
         Whose scores, and which.
     since : datetime, optional
-        Leave out patients whose last film is older.
+        Leave out patients without a film at or after this time.
     """
-    place = func.row_number().over(
-        partition_by=films.c.patient_id, order_by=(films.c.taken_at.desc(), films.c.id.desc())
-    )
-    ranked = (
-        select(
-            films.c.patient_id,
-            films.c.taken_at,
-            films.c.view,
-            scores.c.value,
-            scores.c.flags,
-            place.label("place"),
-        )
-        .join(scores, scores.c.film_id == films.c.id)
+    last, before = (_value_from_the_end(model_id, scale, place) for place in (0, 1))
+    statement = select(patients.c.id, last.label("last"), before.label("before"))
+    if since is not None:
+        recent = (films.c.patient_id == patients.c.id) & (films.c.taken_at >= since)
+        statement = statement.where(select(films.c.id).where(recent).exists())
+    return [
+        LatestPair(number, value, earlier)
+        for number, value, earlier in connection.execute(statement)
+        if value is not None
+    ]
+
+
+def _value_from_the_end(model_id: int, scale: str, place: int) -> ScalarSelect[Any]:
+    return (
+        select(scores.c.value)
+        .join(films, films.c.id == scores.c.film_id)
+        .where(films.c.patient_id == patients.c.id)
         .where(scores.c.model_id == model_id, scores.c.scale == scale)
-        .subquery()
+        .order_by(films.c.taken_at.desc(), films.c.id.desc())
+        .limit(1)
+        .offset(place)
+        .correlate(patients)
+        .scalar_subquery()
     )
-    statement = (
-        select(ranked, patients.c.key, patients.c.calendar)
-        .join(patients, patients.c.id == ranked.c.patient_id)
-        .where(ranked.c.place <= 2)
-        .order_by(ranked.c.patient_id, ranked.c.place)
-    )
-    found: dict[int, list[Any]] = {}
-    for row in connection.execute(statement):
-        found.setdefault(row.patient_id, []).append(row)
-    pairs = []
-    for rows in found.values():
-        if since is not None and rows[0].taken_at < since:
-            continue
-        last, *rest = ((row.taken_at, row.value, row.view, row.flags) for row in rows)
-        pairs.append(
-            LatestPair(
-                rows[0].patient_id, rows[0].key, rows[0].calendar, last, rest[0] if rest else None
-            )
-        )
-    return pairs
 
 
-def read_series(
-    connection: Connection, patient_ids: Sequence[int], model_id: int, scales: Sequence[str]
-) -> dict[int, dict[str, list[tuple[datetime, float]]]]:
-    """Return times and values by patient's id and scale, in time order."""
-    found: dict[int, dict[str, list[tuple[datetime, float]]]] = {
-        number: {scale: [] for scale in scales} for number in patient_ids
-    }
+def read_courses(
+    connection: Connection, patient_ids: Sequence[int], model_id: int, scale: str
+) -> dict[int, PatientCourse]:
+    """Return the courses of patients by their id within the records."""
+    keys: dict[int, tuple[str, bool]] = {}
+    points: dict[int, list[SeriesPoint]] = {number: [] for number in patient_ids}
     for group in batched(patient_ids, 500):
         statement = (
-            select(films.c.patient_id, films.c.taken_at, scores.c.scale, scores.c.value)
+            select(
+                films.c.patient_id,
+                patients.c.key,
+                patients.c.calendar,
+                films.c.taken_at,
+                scores.c.value,
+                films.c.view,
+                scores.c.flags,
+            )
             .join(scores, scores.c.film_id == films.c.id)
+            .join(patients, patients.c.id == films.c.patient_id)
             .where(films.c.patient_id.in_(group), scores.c.model_id == model_id)
-            .where(scores.c.scale.in_(list(scales)))
+            .where(scores.c.scale == scale)
             .order_by(films.c.patient_id, films.c.taken_at, films.c.id)
         )
-        for row in connection.execute(statement):
-            found[row.patient_id][row.scale].append((row.taken_at, row.value))
-    return found
+        for number, key, calendar, *point in connection.execute(statement):
+            keys[number] = (key, calendar)
+            points[number].append(SeriesPoint(*point))
+    return {number: PatientCourse(*keys[number], tuple(points[number])) for number in patient_ids}

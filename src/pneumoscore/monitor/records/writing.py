@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, text, update
 
 from pneumoscore.monitor.records.database import Records
 from pneumoscore.monitor.records.known import look_up
@@ -17,6 +17,7 @@ from pneumoscore.severity.scale import scale_named
 
 __all__ = ["BATCH", "add_films", "import_films"]
 
+_MANY = 2000
 BATCH = 500
 """Films of one transaction."""
 
@@ -100,6 +101,10 @@ def import_films(
         total += add_films(records, group, source=source, actor=actor)
         if acknowledge is not None:
             acknowledge(total)
+    if total.films >= _MANY and records.engine.dialect.name == "postgresql":
+        # Else the server plans as for an empty database until it looks by itself.
+        with records.writing() as connection:
+            connection.execute(text("ANALYZE"))
     return total
 
 

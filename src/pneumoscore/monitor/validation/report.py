@@ -97,7 +97,8 @@ def detectable_table(errors: ErrorModel) -> Table:
         ),
         tuple(rows),
         f"Points; 95 % of pairs without change differ by less. Measured by {errors.measured}. "
-        "Error: standard deviation of one film's score. Factor: error of same-day films over "
+        "Error: standard deviation of one film's score, for same-day films by Huber's proposal 2. "
+        "Factor: error of same-day films over "
         "that by perturbation; it is applied where it is over 1. Some of these films were in "
         "the model's training data: the error on others may be larger. A detectable change is "
         "not therefore an important one; no minimal important change is published.",
@@ -111,7 +112,7 @@ def validate(
     data: Path,
     *,
     repeats: int = 1000,
-    simulated: int = 500,
+    simulated: int = 2000,
     progress: Callable[[int], None] | None = None,
 ) -> Validation:
     """Judge error model and rules in simulation and on real series.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from pneumoscore.cohort.leakage import film_stem
 from pneumoscore.cohort.parsing import parse_number
 from pneumoscore.cohort.public import load_collection_visible, load_hannover
 from pneumoscore.cohort.tables import Row, read_table
@@ -114,11 +115,16 @@ def _report(progress: Callable[[int], None], base: int, done: int) -> None:
 
 
 def _cohorts(data: Path) -> tuple[Cohort, Cohort]:
+    hannover = load_hannover(data)
     collection = load_collection_visible(data).where(lambda film: film.offset_days is not None)
+    # The collection holds some of the Hannover stays too.
+    stems = {film_stem(film.name) for film in hannover}
+    twice = {film.patient for film in collection if film_stem(film.name) in stems}
+    collection = collection.where(lambda film: film.patient not in twice)
     counts: dict[str, int] = {}
     for film in collection:
         counts[film.patient] = counts.get(film.patient, 0) + 1
-    return load_hannover(data), collection.where(lambda film: counts[film.patient] > 1)
+    return hannover, collection.where(lambda film: counts[film.patient] > 1)
 
 
 def _day(row: Row, name: str) -> float | None:
