@@ -97,9 +97,9 @@ def read_latest_pairs(
         recent = (films.c.patient_id == patients.c.id) & (films.c.taken_at >= since)
         statement = statement.where(select(films.c.id).where(recent).exists())
     return [
-        LatestPair(number, value, earlier)
-        for number, value, earlier in connection.execute(statement)
-        if value is not None
+        LatestPair(row.id, row.last, row.before)
+        for row in connection.execute(statement)
+        if row.last is not None
     ]
 
 
@@ -140,7 +140,7 @@ def read_courses(
             .where(scores.c.scale == scale)
             .order_by(films.c.patient_id, films.c.taken_at, films.c.id)
         )
-        for number, key, calendar, *point in connection.execute(statement):
-            keys[number] = (key, calendar)
-            points[number].append(SeriesPoint(*point))
+        for row in connection.execute(statement):
+            keys[row.patient_id] = (row.key, row.calendar)
+            points[row.patient_id].append(SeriesPoint(row.taken_at, row.value, row.view, row.flags))
     return {number: PatientCourse(*keys[number], tuple(points[number])) for number in patient_ids}
