@@ -18,7 +18,13 @@ from pneumoscore.pretrain.sources import (
     TrainingFilms,
     finding_targets,
 )
-from pneumoscore.pretrain.train import TrainingRun, averaged_network, prepare_lung_net, train
+from pneumoscore.pretrain.train import (
+    TrainingRun,
+    averaged_network,
+    prepare_lung_net,
+    train,
+    write_start,
+)
 
 CONFIGS = Path(__file__).parents[2] / "src/pneumoscore/pretrain/configs"
 
@@ -60,7 +66,10 @@ def test_a_resumed_run_equals_an_unbroken_one(
     assert first["step"] == second["step"] == smoke.steps
     for name, value in first["average"].items():
         assert torch.equal(value, second["average"][name]), name
-    averaged_network(whole.checkpoint)
+    write_start(whole.checkpoint, tmp_path / "start.pt")
+    small, large = averaged_network(tmp_path / "start.pt"), averaged_network(whole.checkpoint)
+    for value, expected in zip(small.parameters(), large.parameters(), strict=True):
+        assert torch.allclose(value, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -70,6 +70,13 @@ def _export(arguments: argparse.Namespace) -> None:
     ship_backbone(arguments.runs / config.name, config, arguments.data, arguments.out)
 
 
+def _start(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.train import write_start
+
+    config = _config(arguments.config)
+    write_start(arguments.runs / config.name / "checkpoint.pt", arguments.out)
+
+
 def _out_of_fold(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.out_of_fold import read_out_of_fold, write_calibrated
 
@@ -99,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         ("crossvalidate", _crossvalidate, "train once for each part of the scored patients"),
         ("predict", _predict, "score films with a trained network"),
         ("export", _export, "write the ONNX file and its record"),
+        ("start", _start, "write the network alone, small, for later runs to start from"),
         ("out-of-fold", _out_of_fold, "write calibrated out-of-fold predictions as one table"),
         ("bundle", _bundle, "write the severity model: heads, intervals, quality gate, card"),
     ):
@@ -112,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--only", type=int, nargs="*", help="these parts only")
         if name == "predict":
             command.add_argument("--source", default="cohen94")
-        if name in {"export", "bundle", "out-of-fold"}:
+        if name in {"export", "bundle", "out-of-fold", "start"}:
             command.add_argument("--out", type=Path, required=True, help="folder or file to write")
     return parser
 

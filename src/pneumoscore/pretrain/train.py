@@ -29,7 +29,14 @@ from pneumoscore.pretrain.sources import (
 )
 from pneumoscore.pretrain.streams import draw_batch
 
-__all__ = ["TrainingRun", "averaged_network", "prepare_lung_net", "read_teacher", "train"]
+__all__ = [
+    "TrainingRun",
+    "averaged_network",
+    "prepare_lung_net",
+    "read_teacher",
+    "train",
+    "write_start",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -132,6 +139,25 @@ def averaged_network(checkpoint: Path) -> SeverityNetwork:
     network = SeverityNetwork(len(FINDINGS))
     network.load_state_dict(state["average"])
     return channels_last(network).eval()
+
+
+def write_start(checkpoint: Path, path: Path) -> None:
+    """Write the averaged network alone, at half precision, for later runs to start from.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Of a training run.
+    path : Path
+        File to write; `TrainingConfig.start` and `averaged_network` take it as a checkpoint.
+    """
+    state = averaged_network(checkpoint).state_dict()
+    halved = {
+        name: value.half() if value.dtype.is_floating_point else value
+        for name, value in state.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_atomically({"average": halved}, path)
 
 
 class _Trainer:
