@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pneumoscore.errors import ModelError
+from pneumoscore.pretrain.card import figures_table
 from pneumoscore.pretrain.out_of_fold import (
     OutOfFold,
     opacity_from_ralo,
@@ -64,6 +65,15 @@ def test_opacity_labels_come_from_ralo_by_definition() -> None:
     mapped = opacity_from_ralo(values)
     assert (np.diff(mapped) > 0).all()
     assert mapped[[0, 16, -1]].tolist() == [0.0, 4.0, 6.0]
+
+
+def test_figures_stand_beside_the_mean_predictor() -> None:
+    lines = figures_table(OutOfFold([_part(1), _part(2)]))
+    extent = next(line for line in lines if line.startswith("| geographic_extent 0-8"))
+    _, _, films, error, of_mean, r, _ = (cell.strip() for cell in extent.split("|"))
+    assert films == "120 (60)"
+    assert float(error) < 0.2 < 1.5 < float(of_mean)
+    assert float(r) > 0.99
 
 
 def test_the_table_is_written_and_absent_parts_are_named(tmp_path: Path) -> None:

@@ -78,10 +78,13 @@ def _start(arguments: argparse.Namespace) -> None:
 
 
 def _out_of_fold(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.card import figures_table
     from pneumoscore.pretrain.out_of_fold import read_out_of_fold, write_calibrated
 
     config = _config(arguments.config)
-    write_calibrated(read_out_of_fold(arguments.runs, config.name), arguments.out)
+    out_of_fold = read_out_of_fold(arguments.runs, config.name)
+    write_calibrated(out_of_fold, arguments.out)
+    print("\n".join(figures_table(out_of_fold)))
 
 
 def _bundle(arguments: argparse.Namespace) -> None:

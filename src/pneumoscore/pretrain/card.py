@@ -9,6 +9,7 @@ import numpy as np
 
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.severity.bundle import Bundle
+from pneumoscore.severity.scale import SCALES
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.gate import FittedGate
 from pneumoscore.study.statistics.accuracy import mae, pearson
@@ -16,7 +17,7 @@ from pneumoscore.study.statistics.accuracy import mae, pearson
 if TYPE_CHECKING:
     from pneumoscore.pretrain.out_of_fold import OutOfFold
 
-__all__ = ["card_text"]
+__all__ = ["card_text", "figures_table"]
 
 _LIMITS = (
     "- Films of children, lateral and oblique films, CT and photographs are out of scope.",
@@ -30,23 +31,22 @@ _LIMITS = (
 )
 
 
-def _figures(bundle: Bundle, out_of_fold: OutOfFold) -> list[str]:
+def figures_table(out_of_fold: OutOfFold) -> list[str]:
+    """Return the cross-validated figures beside the mean predictor's, as Markdown lines."""
     lines = [
         "| scale | films (patients) | MAE | of predicting the mean | Pearson r |",
         "|---|---|---|---|---|",
     ]
-    for head in bundle.heads:
-        if head.scale.name not in {"geographic_extent", "opacity_ralo"}:
-            continue
-        found = out_of_fold.on(head.scale)
+    for scale in SCALES:
+        found = out_of_fold.on(scale)
         targets, predictions = found.targets, found.predictions
         mean_error = float(np.abs(targets - targets.mean()).mean())
         lines.append(
-            f"| {head.scale.name} {head.scale.low:g}-{head.scale.high:g} "
+            f"| {scale.name} {scale.low:g}-{scale.high:g} "
             f"| {len(targets)} ({len(set(found.patients))}) | {mae(targets, predictions):.2f} "
             f"| {mean_error:.2f} | {pearson(targets, predictions):.2f} |"
         )
-    return lines
+    return [*lines, "", "Labels of opacity 0-6 are RALO labels brought over by definition."]
 
 
 def card_text(
@@ -88,7 +88,7 @@ def card_text(
         (
             "Figures, cross-validated by patient",
             [
-                *_figures(bundle, out_of_fold),
+                *figures_table(out_of_fold),
                 "",
                 "Each film is predicted by a network that saw no film of its patient; the "
                 "residuals make the 90 % intervals. Figures on other films, with intervals, are "
