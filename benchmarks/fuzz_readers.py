@@ -217,7 +217,12 @@ def outcome(data: bytes) -> str:
 
 
 def _work(pipe: Connection, files: Sequence[tuple[str, bytes]], seed: int) -> None:
-    """Answer indices with outcome, processor seconds and peak memory in bytes."""
+    """Answer indices with outcome, processor seconds and the memory added so far in bytes.
+
+    A forked process begins with the memory of the one that started it, which is not the
+    readers' doing.
+    """
+    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryFile() as noise:
         os.dup2(noise.fileno(), 2)
         while (index := pipe.recv()) is not None:
@@ -231,7 +236,8 @@ def _work(pipe: Connection, files: Sequence[tuple[str, bytes]], seed: int) -> No
                 result = f"noisy {noise.read(200)!r}"
                 noise.seek(0)
                 noise.truncate()
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            peak = (most - inherited) * 1024
             pipe.send((result, seconds, peak))
 
 
@@ -246,7 +252,7 @@ class Tally:
     bad : list of str
         Mutants with an outcome that must not happen.
     slowest, peak : float
-        Processor seconds and bytes.
+        Processor seconds, and bytes added.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
