@@ -27,6 +27,8 @@ class Augmentation:
         Probability of a mirror image.
     gamma, contrast : float
         Largest relative change of the tone curve's exponent (as log) and of its slope.
+    shade : float
+        Largest change of brightness from the middle to an edge of the film.
     noise, blur : float
         Largest standard deviation of noise, and of Gaussian blur in pixels.
     overlay : float
@@ -34,13 +36,14 @@ class Augmentation:
     """
 
     size: int = 224
-    rotation_degrees: float = 10.0
+    rotation_degrees: float = 12.0
     shift: float = 0.08
-    zoom: float = 0.18
-    stretch: float = 0.1
+    zoom: float = 0.22
+    stretch: float = 0.13
     flip: float = 0.5
     gamma: float = 0.45
     contrast: float = 0.3
+    shade: float = 0.1
     noise: float = 0.03
     blur: float = 1.2
     overlay: float = 0.3
@@ -89,6 +92,15 @@ def standardise(films: Tensor, inside: Tensor) -> Tensor:
     return centred / spread.clamp(min=1e-3)
 
 
+def _shading(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Brightness rising from one edge to another, as a tilted patient or grid causes it."""
+    count, _, rows, columns = films.shape
+    down = torch.linspace(-1, 1, rows).view(1, 1, -1, 1)
+    across = torch.linspace(-1, 1, columns).view(1, 1, 1, -1)
+    slope = _uniform(2 * count, -settings.shade, settings.shade, generator)
+    return slope[:count].view(-1, 1, 1, 1) * down + slope[count:].view(-1, 1, 1, 1) * across
+
+
 def _tone(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
     count = len(films)
 
@@ -98,7 +110,7 @@ def _tone(films: Tensor, settings: Augmentation, generator: torch.Generator) -> 
     gamma = column(_uniform(count, -settings.gamma, settings.gamma, generator).exp())
     slope = column(1 + _uniform(count, -settings.contrast, settings.contrast, generator))
     offset = column(_uniform(count, -0.1, 0.1, generator))
-    toned = films.clamp(0, 1).pow(gamma)
+    toned = films.clamp(0, 1).pow(gamma) + _shading(films, settings, generator)
     return ((toned - 0.5) * slope + 0.5 + offset).clamp(0, 1)
 
 

@@ -102,9 +102,12 @@ def _priors(lungs: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _draw_shares(count: int, generator: torch.Generator) -> Tensor:
-    """Involved share of each lung, shape (n, 2): correlated, one lung often spared."""
+    """Involved share of each lung, shape (n, 2): mostly correlated, one lung often spared."""
     common = torch.rand(count, 1, generator=generator)
-    shares = common + 0.22 * torch.randn(count, 2, generator=generator)
+    together = common + 0.22 * torch.randn(count, 2, generator=generator)
+    apart = torch.rand(count, 2, generator=generator)
+    independent = torch.rand(count, 1, generator=generator) < 0.3
+    shares = torch.where(independent, apart, together)
     shares = torch.where(torch.rand(count, 2, generator=generator) < 0.12, 0.0, shares)
     healthy = torch.rand(count, 1, generator=generator) < 0.12
     shares = torch.where(healthy, 0.0, shares.clamp(0, 1))
