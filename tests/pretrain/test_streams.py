@@ -1,6 +1,9 @@
 """Batches keep films and truth together."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from pneumoscore.pretrain.augment import Augmentation, augment, standardise
@@ -17,6 +20,7 @@ STILL = Augmentation(
     stretch=0,
     gamma=0,
     contrast=0,
+    shade=0,
     noise=0,
     blur=0,
     overlay=0,
@@ -79,6 +83,33 @@ def test_unknown_truth_stays_unknown() -> None:
     assert batch.opacity.isnan().all()
     assert batch.sides.isnan().all()
     assert not batch.totals.isnan().any()
+
+
+def test_a_teacher_scores_the_film_as_it_is_and_the_scores_move_with_it() -> None:
+    stream = replace(_one_sided_stream(), taught=True, opacity=None)
+    seen = []
+
+    def brightness(films: torch.Tensor, lungs: torch.Tensor) -> torch.Tensor:
+        seen.append(films)
+        sides = torch.stack([(films * lungs[:, side : side + 1]).mean((1, 2, 3)) for side in (0, 1)])
+        return torch.stack([sides.T, 2 * sides.T], 2)
+
+    settings = replace(STILL, gamma=0.5, noise=0.1)
+    batch = draw_batch([stream], settings, 0, torch.Generator().manual_seed(0), brightness)
+    assert len({float(film.std()) for film in seen[0]}) == 1, "the teacher saw a changed film"
+    bright = batch.films[:, 0, :, : SIZE // 2].mean((1, 2)) > 0
+    assert 0 < bright.sum() < len(bright)
+    for row, left in enumerate(bright.tolist()):
+        side = 0 if left else 1
+        assert batch.sides[row, side, 0] > 0.4 > -0.4 > batch.sides[row, 1 - side, 0]
+        assert batch.totals[row].tolist() == pytest.approx([0, 0], abs=1e-5)
+        assert batch.sides[row, side, 1] == pytest.approx(2 * float(batch.sides[row, side, 0]))
+
+
+def test_without_a_teacher_taught_films_keep_their_own_truth() -> None:
+    stream = replace(_one_sided_stream(), taught=True)
+    batch = draw_batch([stream], STILL, 0, torch.Generator().manual_seed(0))
+    assert batch.totals.tolist() == [[4.0, 3.0]] * 16
 
 
 def test_standardised_films_ignore_their_padding() -> None:

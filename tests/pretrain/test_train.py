@@ -87,7 +87,8 @@ def test_streams_hold_no_film_of_a_held_out_patient(
     ).streams()
     used = {name for stream in streams for name in stream.films.names}
     films = scored_films(shared_data)
-    parts = folds_by_patient([f for f in films if f.name.startswith("scored/")], 4)
+    scored = [film for film in films if film.name.startswith("scored/")]
+    parts = folds_by_patient(scored, 4, exclusions.alike)
     held_out = {film.name for film in films if parts.get(film.patient) == 1}
     assert {stream.name for stream in streams} == {"scored", "rated", "masked"}
     assert len(used) > 150
@@ -112,9 +113,17 @@ def test_films_without_lungs_are_not_painted(
 
 
 @pytest.mark.shared_data
-def test_parts_keep_patients_together_and_are_of_like_size(shared_data: Path) -> None:
+def test_parts_keep_patients_and_look_alikes_together_and_are_of_like_size(
+    shared_data: Path, exclusions: Exclusions
+) -> None:
     films = [film for film in scored_films(shared_data) if film.name.startswith("scored/")]
-    parts = folds_by_patient(films, 4)
+    parts = folds_by_patient(films, 4, exclusions.alike)
+    patients = {film.name: film.patient for film in films}
+    strangers = [
+        (one, other) for one, other in exclusions.alike if patients[one] != patients[other]
+    ]
+    assert strangers
+    assert all(parts[patients[one]] == parts[patients[other]] for one, other in strangers)
     sizes = [sum(parts[film.patient] == part for film in films) for part in range(4)]
     assert len(films) == sum(sizes) == 221
     assert max(sizes) - min(sizes) <= 15

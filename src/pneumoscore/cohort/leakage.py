@@ -22,6 +22,7 @@ __all__ = [
     "bar_test_films",
     "best_correlations",
     "film_stem",
+    "look_alikes",
     "thumbnail",
 ]
 
@@ -133,6 +134,21 @@ def _crops_within(cropped: NDArray[np.float32], whole: NDArray[np.float32]) -> N
         canvas = np.stack([_central_crop(film, 1.0, size) for film in whole])
         best = np.maximum(best, _template_correlations(templates, canvas))
     return best
+
+
+def look_alikes(data: Path, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the pairs of films that look alike, each pair once, in the order of `names`.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of the public collection.
+    names : sequence of str
+        Paths below it.
+    """
+    thumbnails = np.stack([thumbnail(data / name) for name in names])
+    alike = np.triu(best_correlations(thumbnails, thumbnails) >= LOOK_ALIKE_CORRELATION, k=1)
+    return [(names[first], names[second]) for first, second in np.argwhere(alike).tolist()]
 
 
 @dataclass(frozen=True, slots=True)

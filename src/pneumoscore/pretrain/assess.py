@@ -10,27 +10,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from pneumoscore.pretrain.augment import standardise
+from pneumoscore.pretrain.augment import standardised_films
 from pneumoscore.pretrain.films import FilmArrays, folder_films
 from pneumoscore.pretrain.losses import side_sums
 from pneumoscore.pretrain.network import SeverityNetwork, SeverityOutput
 from pneumoscore.pretrain.scored import ScoredFilm
 
-__all__ = ["outputs", "predict_sides", "standardised_films", "write_predictions"]
+__all__ = ["outputs", "predict_sides", "write_predictions"]
 
 COLUMNS = ("file", "patient", "view", "source", "scale", "target", "prediction")
-
-
-def standardised_films(films: FilmArrays) -> Tensor:
-    """Return films as the network takes them, shape (n, 1, size, size)."""
-    pixels = torch.from_numpy(films.pixels).float()[:, None] / 255
-    size = pixels.shape[-1]
-    inside = torch.zeros_like(pixels)
-    for row, (top, left, bottom, right) in enumerate((films.inside * size).round().astype(int)):
-        inside[row, :, top:bottom, left:right] = 1
-    return standardise(pixels, inside)
 
 
 def outputs(

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Augmentation", "AugmentedFilms", "augment", "standardise"]
+from pneumoscore.pretrain.films import FilmArrays
+
+__all__ = ["Augmentation", "AugmentedFilms", "augment", "standardise", "standardised_films"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,16 @@ def standardise(films: Tensor, inside: Tensor) -> Tensor:
     centred = (films - mean) * inside
     spread = (centred.square().sum((2, 3), keepdim=True) / count).sqrt()
     return centred / spread.clamp(min=1e-3)
+
+
+def standardised_films(films: FilmArrays) -> Tensor:
+    """Return films as the network takes them, shape (n, 1, size, size)."""
+    pixels = torch.from_numpy(films.pixels).float()[:, None] / 255
+    size = pixels.shape[-1]
+    inside = torch.zeros_like(pixels)
+    for row, (top, left, bottom, right) in enumerate((films.inside * size).round().astype(int)):
+        inside[row, :, top:bottom, left:right] = 1
+    return standardise(pixels, inside)
 
 
 def _shading(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:

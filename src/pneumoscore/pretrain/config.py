@@ -31,7 +31,8 @@ class StreamConfig:
     masked : int
         Films with expert masks of the opacities.
     unscored : int
-        COVID-19 films of the corpus, with scores of an earlier network (`teacher`).
+        COVID-19 films of the corpus, scored by the averaged network as training goes on
+        (the mean teacher of Tarvainen and Valpola 2017).
     """
 
     normal: int = 0
@@ -64,8 +65,8 @@ class TrainingConfig:
         Of everything random.
     start : str
         Checkpoint to begin from, relative to the run folder's parent; empty for none.
-    teacher : str
-        Table of scores for `streams.unscored`, likewise.
+    taught_after : int
+        Batches before the averaged network teaches the unscored films.
     held_out : str
         Films that nothing may see: ``"cohen94"`` or ``"none"``.
     fold, folds : int
@@ -94,7 +95,7 @@ class TrainingConfig:
     averaging: float = 0.997
     seed: int = 0
     start: str = ""
-    teacher: str = ""
+    taught_after: int = 100
     held_out: str = "cohen94"
     fold: int = 0
     folds: int = 0

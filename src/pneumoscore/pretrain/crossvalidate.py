@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pneumoscore.pretrain.assess import predict_scored, write_predictions
+from pneumoscore.pretrain.exclusions import find_exclusions
 from pneumoscore.pretrain.scored import folds_by_patient, scored_films
 from pneumoscore.pretrain.train import TrainingRun, averaged_network
 
@@ -28,7 +29,8 @@ def predict_fold(run: TrainingRun, data: Path) -> Path:
     """
     config = run.config
     scored = [film for film in scored_films(data) if film.name.startswith("scored/")]
-    parts = folds_by_patient(scored, config.folds)
+    alike = find_exclusions(data, run.sibling("exclusions.json")).alike
+    parts = folds_by_patient(scored, config.folds, alike)
     films = [film for film in scored if parts[film.patient] == config.fold]
     network = averaged_network(run.checkpoint)
     path = run.folder / "out_of_fold.csv"

@@ -9,28 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.backbone.files import write_atomically
-from pneumoscore.cohort.leakage import bar_test_films
+from pneumoscore.cohort.leakage import bar_test_films, look_alikes
 
 __all__ = ["Exclusions", "find_exclusions"]
 
+_FORM = b"of_the_94, of_scored, alike"
 _FOLDERS = ("cohen94", "scored", "cohen_other", "hannover", "other_views")
 _TABLES = ("cohen94.csv", "scored.csv", "cohen_metadata.csv", "hannover.csv")
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """Films by path below the data folder, each with its reason.
+    """Films by path below the data folder.
 
     Attributes
     ----------
     of_the_94 : mapping of str to str
-        Films that may show a patient of the 94.
+        Films that may show a patient of the 94, each with its reason.
     of_scored : mapping of str to str
-        Films that may show a patient of the other scored films.
+        Films that may show a patient of the other scored films, each with its reason.
+    alike : tuple of (str, str)
+        Pairs of the other scored films that look alike.
     """
 
     of_the_94: Mapping[str, str]
     of_scored: Mapping[str, str]
+    alike: tuple[tuple[str, str], ...]
 
     @property
     def of_any_scored_patient(self) -> frozenset[str]:
@@ -43,7 +47,7 @@ class Exclusions:
 
 
 def _fingerprint(data: Path) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_FORM)
     for name in _TABLES:
         digest.update((data / name).read_bytes())
     for folder in _FOLDERS:
@@ -66,14 +70,19 @@ def find_exclusions(data: Path, kept: Path) -> Exclusions:
     if kept.is_file():
         known = json.loads(kept.read_text(encoding="utf-8"))
         if known["fingerprint"] == fingerprint:
-            return Exclusions(known["of_the_94"], known["of_scored"])
+            alike = tuple((first, second) for first, second in known["alike"])
+            return Exclusions(known["of_the_94"], known["of_scored"], alike)
+    scored = [f"scored/{path.name}" for path in sorted((data / "scored").iterdir())]
     found = Exclusions(
-        dict(bar_test_films(data, "cohen94").reasons), dict(bar_test_films(data, "scored").reasons)
+        dict(bar_test_films(data, "cohen94").reasons),
+        dict(bar_test_films(data, "scored").reasons),
+        tuple(look_alikes(data, scored)),
     )
     form = {
         "fingerprint": fingerprint,
         "of_the_94": found.of_the_94,
         "of_scored": found.of_scored,
+        "alike": found.alike,
     }
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(kept, json.dumps(form, indent=1).encode())

@@ -110,9 +110,9 @@ def training_loss(
     parts = {
         "findings": _masked_mean(findings, known_findings),
         "lungs": _masked_mean(lungs, known_lungs),
-        "places": _masked_mean(places, known_places * batch.weights),
-        "sides": _masked_mean(sides, known_sides * batch.weights.view(-1, 1, 1)),
-        "totals": _masked_mean(totals, known_totals * batch.weights.view(-1, 1)),
+        "places": _masked_mean(places, known_places),
+        "sides": _masked_mean(sides, known_sides),
+        "totals": _masked_mean(totals, known_totals),
     }
     total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
     return total, {name: float(part.detach()) for name, part in parts.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +52,25 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def folds_by_patient(films: Sequence[ScoredFilm], folds: int) -> dict[str, int]:
+def _joined_patients(
+    films: Sequence[ScoredFilm], alike: Iterable[tuple[str, str]]
+) -> dict[str, str]:
+    """Return for each patient the first, by number, of those with look-alike films."""
+    patients = {film.name: film.patient for film in films}
+    first = {patient: patient for patient in patients.values()}
+    for pair in alike:
+        one, other = sorted(first[patients[name]] for name in pair)
+        first = {key: one if value == other else value for key, value in first.items()}
+    return first
+
+
+def folds_by_patient(
+    films: Sequence[ScoredFilm], folds: int, alike: Iterable[tuple[str, str]] = ()
+) -> dict[str, int]:
     """Return the cross-validation part of each patient; the parts hold about as many films.
 
     Patients come in the order of a hash of their number, each into the smallest part so far.
+    Patients with look-alike films, which may be one patient under two numbers, stay together.
 
     Parameters
     ----------
@@ -63,8 +78,11 @@ def folds_by_patient(films: Sequence[ScoredFilm], folds: int) -> dict[str, int]:
         All films of the cross-validation.
     folds : int
         Number of parts.
+    alike : iterable of (str, str), optional
+        Pairs of film names that look alike (`pneumoscore.cohort.leakage.look_alikes`).
     """
-    counts = Counter(film.patient for film in films)
+    joined = _joined_patients(films, alike)
+    counts = Counter(joined[film.patient] for film in films)
 
     def order(patient: str) -> str:
         return hashlib.sha256(f"pneumoscore fold {patient}".encode()).hexdigest()
@@ -74,7 +92,7 @@ def folds_by_patient(films: Sequence[ScoredFilm], folds: int) -> dict[str, int]:
     for patient in sorted(counts, key=order):
         parts[patient] = sizes.index(min(sizes))
         sizes[parts[patient]] += counts[patient]
-    return parts
+    return {patient: parts[first] for patient, first in joined.items()}
 
 
 def scored_films(data: Path) -> list[ScoredFilm]:

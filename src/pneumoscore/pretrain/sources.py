@@ -6,7 +6,7 @@ import csv
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +168,11 @@ class TrainingFilms:
         self._index = read_corpus_index(data / "corpus" / "index.csv")
         self._scored = scored_films(data)
         cross_validated = [film for film in self._scored if film.name.startswith("scored/")]
-        self._folds = folds_by_patient(cross_validated, config.folds) if config.folds else {}
+        self._folds = (
+            folds_by_patient(cross_validated, config.folds, exclusions.alike)
+            if config.folds
+            else {}
+        )
 
     def _limited(self, items: list[ScoredFilm]) -> list[ScoredFilm]:
         return items[: self._config.limit] if self._config.limit else items
@@ -312,23 +316,20 @@ class TrainingFilms:
             opacity=opacity,
         )
 
-    def _unscored(self, per_batch: int, teacher: Mapping[str, Sequence[float]]) -> FilmStream:
+    def _unscored(self, per_batch: int) -> FilmStream:
         films, _ = self._corpus("covid_adult", False)
-        rows = [index for index, name in enumerate(films.names) if name in teacher]
-        films = films.take(rows)
-        sides = np.array([teacher[name] for name in films.names], dtype=np.float32)
-        sides = sides.reshape(-1, 2, 2)
         return FilmStream(
             name="unscored",
             films=films,
             per_batch=per_batch,
             findings=_unknown(len(films), len(FINDINGS)),
-            totals=sides.sum(1),
-            sides=sides,
+            totals=_unknown(len(films), 2),
+            sides=_unknown(len(films), 2, 2),
             lungs=self._lungs(films),
+            taught=True,
         )
 
-    def streams(self, teacher: Mapping[str, Sequence[float]] | None = None) -> list[FilmStream]:
+    def streams(self) -> list[FilmStream]:
         """Return the streams of the configuration."""
         wanted = self._config.streams
         found: list[FilmStream] = []
@@ -342,8 +343,8 @@ class TrainingFilms:
             found.append(self._readers(wanted.rated, rated=True))
         if wanted.masked:
             found.append(self._masked(wanted.masked))
-        if wanted.unscored and teacher:
-            found.append(self._unscored(wanted.unscored, teacher))
+        if wanted.unscored:
+            found.append(self._unscored(wanted.unscored))
         for stream in found:
             if not len(stream.films):
                 raise ModelError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -10,11 +11,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pneumoscore.pretrain.augment import Augmentation, augment
+from pneumoscore.pretrain.augment import Augmentation, augment, standardised_films
 from pneumoscore.pretrain.films import FilmArrays
 from pneumoscore.pretrain.painting import paint
 
-__all__ = ["Batch", "FilmStream", "draw_batch"]
+__all__ = ["Batch", "FilmStream", "Teacher", "draw_batch"]
+
+Teacher = Callable[[Tensor, Tensor], Tensor]
+"""From standardised films (n, 1, size, size) and lungs (n, 2, size, size) to the scores of each
+lung, shape (n, 2, 2): image side by scale."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +46,9 @@ class FilmStream:
         Opacity masks of each lung, times 255; needs `sides`.
     painted : bool
         Whether opacities are painted into the films; the truth above is then replaced.
-    weights : ndarray of float32, shape (n,), or None
-        How much each film's totals and sides count; 1 if None.
+    taught : bool
+        Whether the truth of totals and sides is what a teacher says of the film as it is; the
+        truth above is then replaced. Needs `lungs`.
     """
 
     name: str
@@ -54,7 +60,7 @@ class FilmStream:
     lungs: NDArray[np.uint8] | None = None
     opacity: NDArray[np.uint8] | None = None
     painted: bool = False
-    weights: NDArray[np.float32] | None = None
+    taught: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,6 @@ class Batch:
     sides : Tensor, shape (n, 2, 2)
     lungs : Tensor, shape (n, 2, size, size)
     opacity : Tensor, shape (n, 2, size, size)
-    weights : Tensor, shape (n,)
     """
 
     films: Tensor
@@ -78,7 +83,6 @@ class Batch:
     sides: Tensor
     lungs: Tensor
     opacity: Tensor
-    weights: Tensor
 
 
 def _to_size(masks: NDArray[np.uint8], size: int) -> Tensor:
@@ -99,6 +103,7 @@ def _draw(
     settings: Augmentation,
     opacity_column: int,
     generator: torch.Generator,
+    teacher: Teacher | None,
 ) -> Batch:
     rows = torch.randint(len(stream.films), (stream.per_batch,), generator=generator).numpy()
     pixels = torch.from_numpy(stream.films.pixels[rows]).float()[:, None] / 255
@@ -107,9 +112,6 @@ def _draw(
     findings = torch.from_numpy(stream.findings[rows])
     totals = torch.from_numpy(stream.totals[rows])
     sides = torch.from_numpy(stream.sides[rows])
-    weights = torch.ones(count)
-    if stream.weights is not None:
-        weights = torch.from_numpy(stream.weights[rows])
     unknown = torch.full((count, 2, 1, 1), torch.nan).expand(count, 2, size, size)
     lungs = unknown if stream.lungs is None else _to_size(stream.lungs[rows], size)
     opacity = unknown if stream.opacity is None else _to_size(stream.opacity[rows], size)
@@ -119,6 +121,9 @@ def _draw(
         sides = torch.stack([painted.extent, painted.density], 2)
         totals = sides.sum(1)
         findings = _opacity_findings(findings, painted.extent, opacity_column)
+    if stream.taught and teacher is not None:
+        sides = teacher(standardised_films(stream.films.take(rows.tolist())), lungs)
+        totals = sides.sum(1)
     known = torch.cat([lungs, opacity], 1)
     view = augment(pixels, known.nan_to_num(), settings, generator)
     nan_lungs = lungs.isnan().flatten(1).any(1)
@@ -130,7 +135,7 @@ def _draw(
     sides = torch.where(flipped.view(-1, 1, 1), sides.flip(1), sides)
     moved_lungs[nan_lungs] = torch.nan
     moved_opacity[nan_opacity] = torch.nan
-    return Batch(view.films, findings, totals, sides, moved_lungs, moved_opacity, weights)
+    return Batch(view.films, findings, totals, sides, moved_lungs, moved_opacity)
 
 
 def draw_batch(
@@ -138,6 +143,7 @@ def draw_batch(
     settings: Augmentation,
     opacity_column: int,
     generator: torch.Generator,
+    teacher: Teacher | None = None,
 ) -> Batch:
     """Draw `per_batch` films of each stream, painted and augmented.
 
@@ -149,9 +155,11 @@ def draw_batch(
         Column of the findings that says "Lung Opacity"; painted films set it.
     generator : torch.Generator
         Source of all randomness, so that a saved state resumes exactly.
+    teacher : Teacher, optional
+        Scores the films of taught streams; without one their scores stay unknown.
     """
     parts = [
-        _draw(stream, settings, opacity_column, generator)
+        _draw(stream, settings, opacity_column, generator, teacher)
         for stream in streams
         if stream.per_batch > 0
     ]

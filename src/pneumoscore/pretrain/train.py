@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.exclusions import Exclusions, find_exclusions
-from pneumoscore.pretrain.losses import training_loss
+from pneumoscore.pretrain.losses import side_sums, training_loss
 from pneumoscore.pretrain.lungs import LungNet, train_lung_net
 from pneumoscore.pretrain.network import SeverityNetwork, channels_last
 from pneumoscore.pretrain.sources import (
@@ -33,7 +34,6 @@ __all__ = [
     "TrainingRun",
     "averaged_network",
     "prepare_lung_net",
-    "read_teacher",
     "train",
     "write_start",
 ]
@@ -101,12 +101,6 @@ def prepare_lung_net(
     return net
 
 
-def read_teacher(path: Path) -> dict[str, list[float]]:
-    """Read scores of an earlier network: film, then side by scale (four values)."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row[0]: [float(value) for value in row[1:5]] for row in csv.reader(file)}
-
-
 def _learning_rate(step: int, config: TrainingConfig) -> float:
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
@@ -171,7 +165,8 @@ class _Trainer:
         if config.start:
             state = torch.load(run.sibling(config.start), weights_only=True)
             self.network.load_state_dict(state["average"])
-        self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.averaged = channels_last(SeverityNetwork(len(FINDINGS))).eval()
+        self.averaged.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.network, config.weight_decay), betas=(0.9, 0.98)
         )
@@ -183,7 +178,7 @@ class _Trainer:
             return
         state = torch.load(self.run.checkpoint, weights_only=True)
         self.network.load_state_dict(state["network"])
-        self.average = state["average"]
+        self.averaged.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.step = state["step"]
@@ -193,7 +188,7 @@ class _Trainer:
         save_atomically(
             {
                 "network": self.network.state_dict(),
-                "average": self.average,
+                "average": self.averaged.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
                 "step": self.step,
@@ -201,13 +196,24 @@ class _Trainer:
             self.run.checkpoint,
         )
 
+    def _teach(self, films: Tensor, lungs: Tensor) -> Tensor:
+        """Scores of each lung by the averaged network, over the film and its mirror image."""
+        both = torch.cat([films, films.flip(3)]).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            contributions = self.averaged(both).contributions.float()
+        places = F.adaptive_avg_pool2d(lungs, contributions.shape[-1])
+        mirrored = places.flip(1, 3)
+        directly, mirror = side_sums(contributions, torch.cat([places, mirrored])).chunk(2)
+        return ((directly + mirror.flip(1)) / 2).clamp(0, 4)
+
     def advance(self, films: list[Any]) -> tuple[float, dict[str, float]]:
         config = self.run.config
         rate = _learning_rate(self.step, config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         opacity_column = FINDINGS.index("Lung Opacity")
-        batch = draw_batch(films, config.augmentation, opacity_column, self.generator)
+        teacher = self._teach if self.step >= config.taught_after else None
+        batch = draw_batch(films, config.augmentation, opacity_column, self.generator, teacher)
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16):
             output = self.network(batch.films.contiguous(memory_format=torch.channels_last))
@@ -218,7 +224,7 @@ class _Trainer:
         self.optimizer.step()
         # Early on the average would remember the random start for too long.
         decay = min(config.averaging, (1 + self.step) / (10 + self.step))
-        _average(self.average, self.network, decay)
+        _average(self.averaged.state_dict(), self.network, decay)
         self.step += 1
         return float(loss.detach()), parts
 
@@ -281,10 +287,7 @@ def train(
         return run.checkpoint
     exclusions = find_exclusions(data, run.sibling("exclusions.json"))
     lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
-    teacher = read_teacher(run.sibling(config.teacher)) if config.teacher else None
-    streams = TrainingFilms(data, config, exclusions, lung_net, run.sibling("outlines")).streams(
-        teacher
-    )
+    streams = TrainingFilms(data, config, exclusions, lung_net, run.sibling("outlines")).streams()
     window: list[dict[str, float]] = []
     started = time.monotonic()
     while trainer.step < end:
