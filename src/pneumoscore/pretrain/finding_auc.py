@@ -110,10 +110,11 @@ def _person(patient: str) -> str:
 
 
 def kept_films(rows: Sequence[CorpusRow], source: str) -> list[CorpusRow]:
-    """Return the films of a source whose patients no built-in network was trained on.
+    """Return the films of a source whose patients, by its numbers, training keeps aside.
 
-    Left out are films kept aside of children of whom another film, under a longer or shorter
-    number, was not.
+    `rsna_normal` has NIH films without patient numbers, so it may show some of them. Left out
+    are children's films kept aside where another film of the child, under a longer or shorter
+    number, is not.
 
     Parameters
     ----------
