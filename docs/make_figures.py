@@ -116,6 +116,19 @@ def crossvalidation(data: str, out_of_fold: str) -> dict[str, str]:
     return {"crossvalidation": run([*command, "--out", out_of_fold])}
 
 
+def findings(data: str, out_of_fold: str) -> dict[str, str]:
+    """Measure the generic network's findings on films kept aside."""
+    del out_of_fold
+    command = [sys.executable, "-m", "pneumoscore.pretrain", "--data", data]
+    return {"findings": run([*command, "findings", "generic"])}
+
+
+def networks(data: str, out_of_fold: str) -> dict[str, str]:
+    """Measure size and time of the networks alone."""
+    del data, out_of_fold
+    return {"networks": run([sys.executable, "benchmarks/backbone_speed.py"])}
+
+
 def speed(data: str, out_of_fold: str) -> dict[str, str]:
     """Measure time and memory of scoring."""
     del out_of_fold
@@ -136,6 +149,8 @@ PARTS: dict[str, Callable[[str, str], dict[str, str]]] = {
     "agreement": agreement,
     "outcomes": outcomes,
     "phantom": phantom,
+    "findings": findings,
+    "networks": networks,
     "speed": speed,
 }
 

@@ -11,13 +11,10 @@ from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import StreamConfig, TrainingConfig, read_config
 from pneumoscore.pretrain.curve import draw_curve
 from pneumoscore.pretrain.exclusions import Exclusions, find_exclusions
+from pneumoscore.pretrain.finding_targets import FINDINGS, finding_targets
 from pneumoscore.pretrain.lungs import LungNet
 from pneumoscore.pretrain.scored import folds_by_patient, scored_films
-from pneumoscore.pretrain.sources import (
-    FINDINGS,
-    TrainingFilms,
-    finding_targets,
-)
+from pneumoscore.pretrain.sources import TrainingFilms
 from pneumoscore.pretrain.train import (
     TrainingRun,
     averaged_network,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -87,6 +88,21 @@ def _out_of_fold(arguments: argparse.Namespace) -> None:
     print("\n".join(figures_table(out_of_fold)))
 
 
+def _findings(arguments: argparse.Namespace) -> None:
+    from pneumoscore.backbone.session import Backbone
+    from pneumoscore.pretrain.finding_auc import NOTE, as_json, finding_table, measure_backbone
+    from pneumoscore.severity.score import RESEARCH_NOTICE
+
+    backbone = Backbone.open(_config(arguments.config).name, threads=arguments.threads)
+    measured = measure_backbone(backbone, arguments.data)
+    if arguments.json:
+        print(json.dumps(as_json(backbone.record, measured), indent=1, allow_nan=False))
+        return
+    for source in measured:
+        print(finding_table(backbone.record, source).markdown())
+    print(f"{NOTE}\n\n{RESEARCH_NOTICE}.")
+
+
 def _bundle(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.ship import ship_model
 
@@ -111,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         ("export", _export, "write the ONNX file and its record"),
         ("start", _start, "write the network alone, small, for later runs to start from"),
         ("out-of-fold", _out_of_fold, "write calibrated out-of-fold predictions as one table"),
+        ("findings", _findings, "AUC of each finding on films kept aside, within each source"),
         ("bundle", _bundle, "write the severity model: heads, intervals, quality gate, card"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -123,6 +140,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--only", type=int, nargs="*", help="these parts only")
         if name == "predict":
             command.add_argument("--source", default="cohen94")
+        if name == "findings":
+            command.add_argument("--json", action="store_true", help="print as JSON")
         if name in {"export", "bundle", "out-of-fold", "start"}:
             command.add_argument("--out", type=Path, required=True, help="folder or file to write")
     return parser

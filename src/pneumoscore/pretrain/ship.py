@@ -19,10 +19,10 @@ from pneumoscore.backbone.store import store_backbone
 from pneumoscore.cohort.leakage import bar_test_films
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.export import to_onnx
+from pneumoscore.pretrain.finding_targets import FINDINGS
 from pneumoscore.pretrain.gate_images import gate_images
 from pneumoscore.pretrain.network import severity_coefficients
 from pneumoscore.pretrain.out_of_fold import OutOfFold, read_out_of_fold
-from pneumoscore.pretrain.sources import FINDINGS
 from pneumoscore.pretrain.train import averaged_network
 from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.types import InputSpec

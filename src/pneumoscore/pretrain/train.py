@@ -20,14 +20,11 @@ from torch import Tensor, nn
 from pneumoscore.errors import ModelError
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.exclusions import Exclusions, find_exclusions
+from pneumoscore.pretrain.finding_targets import FINDINGS
 from pneumoscore.pretrain.losses import side_sums, training_loss
 from pneumoscore.pretrain.lungs import LungNet, train_lung_net
 from pneumoscore.pretrain.network import SeverityNetwork, channels_last
-from pneumoscore.pretrain.sources import (
-    FINDINGS,
-    TrainingFilms,
-    lung_training_films,
-)
+from pneumoscore.pretrain.sources import TrainingFilms, lung_training_films
 from pneumoscore.pretrain.streams import draw_batch
 
 __all__ = [
