@@ -91,8 +91,9 @@ def test_a_teacher_scores_the_film_as_it_is_and_the_scores_move_with_it() -> Non
 
     def brightness(films: torch.Tensor, lungs: torch.Tensor) -> torch.Tensor:
         seen.append(films)
-        sides = torch.stack([(films * lungs[:, side : side + 1]).mean((1, 2, 3)) for side in (0, 1)])
-        return torch.stack([sides.T, 2 * sides.T], 2)
+        sums = [(films * lungs[:, side : side + 1]).mean((1, 2, 3)) for side in (0, 1)]
+        sides = torch.stack(sums, 1)
+        return torch.stack([sides, 2 * sides], 2)
 
     settings = replace(STILL, gamma=0.5, noise=0.1)
     batch = draw_batch([stream], settings, 0, torch.Generator().manual_seed(0), brightness)
