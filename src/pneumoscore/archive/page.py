@@ -12,7 +12,7 @@ from typing import Any
 
 from pneumoscore.archive.scoring import FileResult
 from pneumoscore.archive.sinks import ResultSink
-from pneumoscore.backbone.files import written_atomically
+from pneumoscore.files import written_atomically
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
 __all__ = ["page_file"]

@@ -181,7 +181,7 @@ def report(
     threads: Threads = None,
 ) -> None:
     """Write an evaluation as one page with the TRIPOD+AI and CLAIM items."""
-    from pneumoscore.backbone.files import write_atomically
+    from pneumoscore.files import write_atomically
     from pneumoscore.study.pdf import write_pdf
     from pneumoscore.study.report import html_report, read_facts
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.errors import ModelError
+from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.prepare import film_map
 from pneumoscore.radiograph.types import Placement, Radiograph
 from pneumoscore.severity.picture_colour import blend
