@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import sha256_of
 from pneumoscore.backbone.record import BackboneRecord, save_record
+from pneumoscore.files import sha256_of
 from pneumoscore.radiograph.types import InputSpec, Radiograph
 from pneumoscore.severity.bundle import Bundle, write_bundle
 from pneumoscore.severity.head import Head

@@ -12,26 +12,18 @@ from typing import Any
 
 from pneumoscore.archive.scoring import FileResult
 from pneumoscore.archive.sinks import ResultSink
-from pneumoscore.backbone.files import written_atomically
+from pneumoscore.files import written_atomically
+from pneumoscore.severity.page_head import NUMBER_CELLS, PageStyle, page_head
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
 __all__ = ["page_file"]
 
 _PICTURE_QUALITY = 82
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8886; --warn: #b35c00; --bar: #2b6cb0; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --warn: #f0a050; --bar: #7db8f0; }} }}
-body {{ font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
- padding: 0 1rem; }}
-.notice {{ border: 2px solid var(--warn); padding: .5rem .8rem; font-weight: 600; }}
+_COLOURS = """\
+:root { color-scheme: light dark; --line: #8886; --warn: #b35c00; --bar: #2b6cb0; }
+@media (prefers-color-scheme: dark) { :root { --warn: #f0a050; --bar: #7db8f0; } }
+"""
+_RULES = f"""\
 article {{ border-top: 1px solid var(--line); padding: 1rem 0; display: grid; gap: 1.2rem;
  grid-template-columns: minmax(12rem, 26rem) 1fr; }}
 @media (max-width: 45rem) {{ article {{ grid-template-columns: 1fr; }} }}
@@ -39,18 +31,14 @@ article img {{ width: 100%; height: auto; background: #000; }}
 h2 {{ font-size: 1rem; margin: 0 0 .6rem; overflow-wrap: anywhere; }}
 table {{ border-collapse: collapse; }}
 th, td {{ text-align: left; padding: .2rem .9rem .2rem 0; vertical-align: middle; }}
-td.number {{ font-variant-numeric: tabular-nums; white-space: nowrap; }}
+{NUMBER_CELLS}
 .value {{ font-size: 1.3rem; font-weight: 600; }}
 .flags, .error {{ color: var(--warn); }}
 footer {{ border-top: 1px solid var(--line); margin-top: 1rem; font-size: .85rem;
  overflow-wrap: anywhere; }}
 svg {{ display: block; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p class="notice">{notice}</p>
 """
+_STYLE = PageStyle(_COLOURS, width=72, margin=2, notice_padding=".5rem", rules=_RULES)
 _TABLE_HEAD = (
     "<table><thead><tr><th>Score</th><th>Value</th><th>Interval</th><th>Right lung</th>"
     "<th>Left lung</th><th></th></tr></thead><tbody>\n"
@@ -88,7 +76,7 @@ class _Page:
         self._stream = stream
         self._models: dict[str, None] = {}
         self._scored = self._files = 0
-        self._write(_HEAD.format(title=escape(title), notice=escape(RESEARCH_NOTICE)))
+        self._write(page_head(title, _STYLE))
 
     def _write(self, text: str) -> None:
         self._stream.write(text.encode("utf-8"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pneumoscore.archive.scoring import FileResult
-from pneumoscore.backbone.files import written_atomically
+from pneumoscore.files import written_atomically
 from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pneumoscore.backbone.files import sha256_of, write_atomically
 from pneumoscore.backbone.record import BackboneRecord, is_name, load_record, save_record
 from pneumoscore.backbone.registry import available_backbones, backbones_folder, weights_folder
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.errors import ModelError
+from pneumoscore.files import sha256_of, write_atomically
 from pneumoscore.radiograph.types import InputSpec
 
 if TYPE_CHECKING:

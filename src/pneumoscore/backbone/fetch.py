@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.backbone.add import DENSENET_INPUT, add_backbone, require_converter
-from pneumoscore.backbone.files import sha256_of, written_atomically
 from pneumoscore.backbone.record import BackboneRecord, load_record
 from pneumoscore.backbone.registry import available_backbones
 from pneumoscore.errors import ModelError
+from pneumoscore.files import sha256_of, written_atomically
 
 __all__ = ["PUBLISHED", "Progress", "PublishedBackbone", "download", "fetch_backbone"]
 

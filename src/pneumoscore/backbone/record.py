@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.errors import ModelError
+from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.types import InputSpec
 
 __all__ = ["BackboneOutput", "BackboneRecord", "load_record", "save_record"]

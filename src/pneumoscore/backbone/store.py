@@ -15,13 +15,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.backbone.gradient import add_input_gradient, raise_opset
 from pneumoscore.backbone.graph import GraphEditor
 from pneumoscore.backbone.halve import store_weights_as_float16
 from pneumoscore.backbone.record import BackboneRecord, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.errors import ModelError
+from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.types import InputSpec
 
 __all__ = ["gradient_part", "store_backbone", "verify_backbone"]

@@ -12,7 +12,7 @@ from pneumoscore.cli.patient_options import ErrorModelFile, RulesFile
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
 from pneumoscore.cli.study_options import Data, Out, Repeats
-from pneumoscore.severity.score import RESEARCH_NOTICE
+from pneumoscore.cli.study_tables import print_tables
 
 __all__ = ["register"]
 
@@ -106,9 +106,7 @@ def validate(
             progress=lambda done: bar.update(done, None),
         )
     write_validation(found, out)
-    for _, table in found.tables:
-        typer.echo(table.markdown())
-    typer.echo(f"{RESEARCH_NOTICE}.")
+    print_tables(table for _, table in found.tables)
     say(f"tables, figures and numbers: {out}")
 
 

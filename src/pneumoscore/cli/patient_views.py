@@ -97,7 +97,7 @@ def timeline(
     """Draw a patient's timeline: scores with intervals, events, changes, films with maps."""
     from dataclasses import replace
 
-    from pneumoscore.backbone.files import write_atomically
+    from pneumoscore.files import write_atomically
     from pneumoscore.monitor.pictures.page import timeline_page
     from pneumoscore.monitor.pictures.timeline import picture_bytes, timeline_figure
 
@@ -237,7 +237,7 @@ def ward(
     records: RecordsPlace = None,
 ) -> None:
     """List patients by recent change, the largest rise first."""
-    from pneumoscore.backbone.files import write_atomically
+    from pneumoscore.files import write_atomically
     from pneumoscore.monitor.change.rules import read_rules
     from pneumoscore.monitor.pictures.labels import sparkline, when
     from pneumoscore.monitor.pictures.page import ward_page

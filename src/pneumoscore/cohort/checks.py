@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pneumoscore.backbone.files import sha256_of
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.files import sha256_of
 from pneumoscore.severity.scale import scale_named
 
 __all__ = ["CohortError", "Fault", "check_cohort", "check_split", "count_faults", "refuse_faults"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pneumoscore.files import write_atomically
 from pneumoscore.pretrain.augment import standardised_films
 from pneumoscore.pretrain.films import FilmArrays, folder_films
 from pneumoscore.pretrain.losses import side_sums
@@ -85,14 +86,11 @@ def write_predictions(
         for (scale, target), value in zip(targets, total, strict=True):
             identity = [film.name, film.patient, film.view, film.source]
             lines.append([*identity, scale, f"{target:.4f}", f"{value:.4f}"])
-    temporary = path.with_suffix(".partial")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(lines)
+    write_atomically(path, stream.getvalue().encode())
 
 
 def predict_scored(

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.cohort.leakage import bar_test_films, look_alikes
+from pneumoscore.files import write_atomically
 
 __all__ = ["Exclusions", "find_exclusions"]
 

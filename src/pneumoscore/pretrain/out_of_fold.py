@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.errors import ModelError
+from pneumoscore.files import write_atomically
 from pneumoscore.pretrain.assess import COLUMNS
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO, Scale
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.backbone.store import store_backbone
 from pneumoscore.cohort.leakage import bar_test_films
+from pneumoscore.files import write_atomically
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.export import to_onnx
 from pneumoscore.pretrain.finding_targets import FINDINGS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
+from pneumoscore.files import written_atomically
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.exclusions import Exclusions
 from pneumoscore.pretrain.films import (
@@ -131,13 +131,8 @@ class TrainingFilms:
         sides = split_sides(outline_lungs(self._lung_net, films))
         rows, columns = sides.shape[2] // 2, sides.shape[3] // 2
         halved = _quantised(sides.reshape(len(sides), 2, rows, 2, columns, 2).mean((3, 5)))
-        self._cache.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.partial")
-        with temporary.open("wb") as file:
+        with written_atomically(path) as file:
             np.save(file, halved)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
         return halved
 
     def _corpus(self, archive: str, normal_only: bool) -> tuple[FilmArrays, NDArray[np.float32]]:

@@ -6,7 +6,6 @@ import csv
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pneumoscore.errors import ModelError
+from pneumoscore.files import written_atomically
 from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.exclusions import Exclusions, find_exclusions
 from pneumoscore.pretrain.finding_targets import FINDINGS
@@ -70,12 +70,8 @@ class TrainingRun:
 
 def save_atomically(values: Any, path: Path) -> None:
     """Write a PyTorch file so that a cut-off leaves the old one whole."""
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
+    with written_atomically(path) as file:
         torch.save(values, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def prepare_lung_net(

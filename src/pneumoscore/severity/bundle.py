@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.backbone.record import is_name
 from pneumoscore.errors import ModelError
+from pneumoscore.files import write_atomically
 from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import QualityGate

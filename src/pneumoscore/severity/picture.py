@@ -8,28 +8,34 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.errors import ModelError
-from pneumoscore.radiograph.prepare import film_map
-from pneumoscore.radiograph.types import Placement, Radiograph
-from pneumoscore.severity.picture_colour import blend
+from pneumoscore.files import write_atomically
+from pneumoscore.radiograph.types import Radiograph
+from pneumoscore.severity.picture_panel import (
+    Panel,
+    contribution_panel,
+    film_panel,
+    panel_image,
+    saliency_panel,
+)
 from pneumoscore.severity.picture_text import (
     FAINT_INK,
     INK,
     NOTICE_INK,
+    PAPER,
+    SMALL_TEXT,
     describe,
     describe_flags,
     describe_model,
-    describe_sides,
     draw_lines,
-    font,
     line_height,
     picture_info,
     wrap,
@@ -46,24 +52,10 @@ _PANEL_SIDE = 640
 _MIN_SIDE = 320
 _MARGIN = 14
 _TEXT = 17
-_SMALL = 14
-_BAR = 14
-_PAPER = (18, 18, 20)
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Panel:
-    """One film of a picture with what stands above and below it."""
-
-    pixels: Pixels
-    title: str
-    sides: tuple[str, str] = ("", "")
-    bar: tuple[float, float] | None = None
-    ticks: tuple[str, ...] = ()
-    unit: str = ""
+_PanelMaker = Callable[[Pixels, Score, ScaleScore], Panel]
 
 
 def overlay_image(radiograph: Radiograph, score: Score, scale_name: str) -> Image:
@@ -91,10 +83,7 @@ def overlay_image(radiograph: Radiograph, score: Score, scale_name: str) -> Imag
     ValueError
         If the score is of a film of another shape.
     """
-    part = _part(score, scale_name)
-    grey = _reduced(radiograph, score, _MAX_SIDE)
-    panel = _contribution_panel(grey, score, part)
-    return _composed([panel], score, f"PneumoScore overlay: {part.scale.title}")
+    return _picture(radiograph, score, scale_name, "overlay", _MAX_SIDE, [contribution_panel])
 
 
 def explain_image(
@@ -126,14 +115,8 @@ def explain_image(
     ValueError
         If the score is of a film of another shape.
     """
-    part = _part(score, scale_name)
-    grey = _reduced(radiograph, score, _PANEL_SIDE)
-    panels = [
-        _Panel(np.repeat(grey[..., None], 3, axis=2), "Film"),
-        _contribution_panel(grey, score, part),
-        _saliency_panel(grey, score, saliency),
-    ]
-    return _composed(panels, score, f"PneumoScore explanation: {part.scale.title}")
+    panels: list[_PanelMaker] = [film_panel, contribution_panel, partial(saliency_panel, saliency)]
+    return _picture(radiograph, score, scale_name, "explanation", _PANEL_SIDE, panels)
 
 
 def save_picture(image: Image, path: str | os.PathLike[str]) -> None:
@@ -160,6 +143,21 @@ def save_picture(image: Image, path: str | os.PathLike[str]) -> None:
     stream = io.BytesIO()
     image.save(stream, format="PNG", pnginfo=texts)
     write_atomically(Path(path), stream.getvalue())
+
+
+def _picture(
+    radiograph: Radiograph,
+    score: Score,
+    scale_name: str,
+    kind: str,
+    longest: int,
+    panels: Sequence[_PanelMaker],
+) -> Image:
+    """Return a picture of the given kind, its films' longer side at most `longest` pixels."""
+    part = _part(score, scale_name)
+    grey = _reduced(radiograph, score, longest)
+    drawn = [panel(grey, score, part) for panel in panels]
+    return _composed(drawn, score, f"PneumoScore {kind}: {part.scale.title}")
 
 
 def _part(score: Score, scale_name: str) -> ScaleScore:
@@ -189,60 +187,7 @@ def _reduced(radiograph: Radiograph, score: Score, longest: int) -> Pixels:
     return levels
 
 
-def _on_picture(values: Values, placement: Placement, shape: tuple[int, int]) -> Values:
-    """Spread a map of the backbone's input over the film as the picture shows it."""
-    rows, columns = placement.film_shape
-    ratio = max(rows, columns) / max(shape)
-    shown = Placement(placement.scale * ratio, placement.top, placement.left, shape)
-    return film_map(values, shown, _input_size(placement))
-
-
-def _input_size(placement: Placement) -> int:
-    """Return rows and columns of the input: a cropped film fills it with its shorter side."""
-    cropped = min(placement.top, placement.left) < -0.5
-    side = min(placement.film_shape) if cropped else max(placement.film_shape)
-    return max(1, round(side * placement.scale))
-
-
-def _contribution_panel(grey: Pixels, score: Score, part: ScaleScore) -> _Panel:
-    title = f"Contribution to {part.scale.title.lower()}"
-    sides = describe_sides(part)
-    if part.contributions is None:
-        unit = "This head has no contribution map"
-        return _Panel(np.repeat(grey[..., None], 3, axis=2), title, sides, unit=unit)
-    values = part.contributions
-    largest = float(np.abs(values).max())
-    shown = _on_picture(values, score.placement, (grey.shape[0], grey.shape[1]))
-    relative = shown / largest if largest > 0.0 else np.zeros_like(shown)
-    low = -1.0 if values.min() < 0.0 else 0.0
-    ends = (f"{low * largest:.2g}", "0", f"{largest:.2g}")
-    return _Panel(
-        blend(grey, relative),
-        title,
-        sides,
-        bar=(low, 1.0),
-        ticks=ends if low < 0.0 else ends[1:],
-        unit=f"score points per place ({values.shape[0]} x {values.shape[1]} places)",
-    )
-
-
-def _saliency_panel(grey: Pixels, score: Score, saliency: Values | None) -> _Panel:
-    title = "Saliency (Cohen et al. 2020)"
-    largest = 0.0 if saliency is None else float(saliency.max())
-    if saliency is None or not largest > 0.0:
-        unit = "No saliency map" if saliency is None else "The saliency map is zero"
-        return _Panel(np.repeat(grey[..., None], 3, axis=2), title, unit=unit)
-    shown = _on_picture(saliency, score.placement, (grey.shape[0], grey.shape[1])) / largest
-    return _Panel(
-        blend(grey, shown),
-        title,
-        bar=(0.0, 1.0),
-        ticks=("0", "1"),
-        unit="relative to the strongest place of this film",
-    )
-
-
-def _composed(panels: list[_Panel], score: Score, title: str) -> Image:
+def _composed(panels: list[Panel], score: Score, title: str) -> Image:
     """Return the panels side by side between the score's lines and the notice."""
     from PIL import Image, ImageDraw
 
@@ -251,14 +196,18 @@ def _composed(panels: list[_Panel], score: Score, title: str) -> Image:
     room = width - 2 * _MARGIN
     scores = [line for part in score.scales for line in wrap(describe(part), _TEXT, room)]
     above = [(_TEXT, INK, line) for line in scores]
-    above += [(_SMALL, FAINT_INK, line) for line in wrap(describe_flags(score), _SMALL, room)]
-    below = [(_SMALL, FAINT_INK, line) for line in wrap(describe_model(score), _SMALL, room)]
+    above += [
+        (SMALL_TEXT, FAINT_INK, line) for line in wrap(describe_flags(score), SMALL_TEXT, room)
+    ]
+    below = [
+        (SMALL_TEXT, FAINT_INK, line) for line in wrap(describe_model(score), SMALL_TEXT, room)
+    ]
     below += [(_TEXT, NOTICE_INK, line) for line in wrap(RESEARCH_NOTICE, _TEXT, room)]
     panel_top = 2 * _MARGIN + _height(above)
-    drawn = [_panel_image(panel, wide) for panel in panels]
+    drawn = [panel_image(panel, wide) for panel in panels]
     height = panel_top + max(image.height for image in drawn) + _height(below) + 2 * _MARGIN
 
-    canvas = Image.new("RGB", (width, height), _PAPER)
+    canvas = Image.new("RGB", (width, height), PAPER)
     for number, image in enumerate(drawn):
         canvas.paste(image, (_MARGIN + number * (wide + _MARGIN), panel_top))
     draw = ImageDraw.Draw(canvas)
@@ -271,36 +220,3 @@ def _composed(panels: list[_Panel], score: Score, title: str) -> Image:
 
 def _height(lines: list[tuple[int, tuple[int, int, int], str]]) -> int:
     return sum(line_height(size) for size, _, _ in lines)
-
-
-def _panel_image(panel: _Panel, wide: int) -> Image:
-    """Return one panel: title, sides, film, colour bar with its ticks, unit."""
-    from PIL import Image, ImageDraw
-
-    rows, columns = panel.pixels.shape[:2]
-    head = 2 * line_height(_SMALL)
-    unit = wrap(panel.unit, _SMALL, wide)
-    foot = _BAR + 10 + (1 + len(unit)) * line_height(_SMALL)
-    image = Image.new("RGB", (wide, head + rows + foot), _PAPER)
-    draw = ImageDraw.Draw(image)
-    draw_lines(draw, wrap(panel.title, _SMALL, wide)[:1], (0, 0), _SMALL)
-    left = (wide - columns) // 2
-    right_word, left_word = panel.sides
-    draw.text((0, line_height(_SMALL)), right_word, font=font(_SMALL), fill=INK)
-    end = wide - round(font(_SMALL).getlength(left_word))
-    draw.text((end, line_height(_SMALL)), left_word, font=font(_SMALL), fill=INK)
-    image.paste(Image.fromarray(panel.pixels), (left, head))
-    top = head + rows + 6
-    if panel.bar is not None:
-        low, high = panel.bar
-        steps = np.linspace(low, high, wide)
-        # Drawn as the map is: over mid-grey, fading out with the magnitude.
-        bar = blend(np.full((_BAR, wide), 64, np.uint8), np.broadcast_to(steps, (_BAR, wide)))
-        image.paste(Image.fromarray(bar), (0, top))
-        for number, tick in enumerate(panel.ticks):
-            length = font(_SMALL).getlength(tick)
-            at = (wide - length) * number / (len(panel.ticks) - 1)
-            draw.text((round(at), top + _BAR + 2), tick, font=font(_SMALL), fill=INK)
-        top += _BAR + 2 + line_height(_SMALL)
-    draw_lines(draw, unit, (0, top), _SMALL, FAINT_INK)
-    return image

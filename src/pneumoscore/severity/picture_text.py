@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "describe_sides", "draw_lines", "font", "picture_info", "wrap"]
 
+PAPER = (18, 18, 20)
+"""Red, green and blue of a picture's ground, 0 to 255; the inks stand on it."""
 INK = (235, 235, 235)
 FAINT_INK = (170, 170, 170)
 NOTICE_INK = (255, 196, 84)
+SMALL_TEXT = 14
+"""Size of what is not a score or the notice, pixels."""
 
 
 def describe(part: ScaleScore) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import sha256_of, write_atomically
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
 from pneumoscore.backbone.registry import home_folder
 from pneumoscore.backbone.session import Backbone
+from pneumoscore.files import sha256_of, write_atomically
 from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.read import read_radiograph
 

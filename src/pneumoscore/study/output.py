@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pneumoscore.backbone.files import write_atomically
+from pneumoscore.files import write_atomically
 from pneumoscore.study.statistics.bootstrap import Estimate
 
 __all__ = ["Table", "format_estimate", "format_number", "plain", "write_json", "write_table"]

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.files import write_atomically
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.evaluation_tables import (
     error_table,

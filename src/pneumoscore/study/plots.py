@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
+from pneumoscore.files import write_atomically
 from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.statistics.bland_altman import LimitsOfAgreement

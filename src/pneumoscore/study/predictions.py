@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.cohort.parsing import parse_number, parse_sex, parse_text, parse_view
 from pneumoscore.cohort.tables import Row, read_table, require_columns
 from pneumoscore.cohort.types import Cohort, CohortFilm
 from pneumoscore.errors import NotScorableError, UnreadableFileError
+from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import Scale, scale_named

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.files import write_atomically
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import ModelError, PneumoScoreError
+from pneumoscore.files import write_atomically
 from pneumoscore.severity.features import FEATURE_SETS, select_features
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE

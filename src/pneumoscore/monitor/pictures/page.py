@@ -9,38 +9,32 @@ from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
 from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
 from pneumoscore.monitor.pictures.ward import Ward
 from pneumoscore.monitor.records.types import Timeline
+from pneumoscore.severity.page_head import NUMBER_CELLS, PageStyle, page_head
 from pneumoscore.severity.scale import Scale, scale_named
-from pneumoscore.severity.score import RESEARCH_NOTICE
 
 __all__ = ["sparkline_svg", "timeline_page", "ward_page"]
 
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ --line: #ccc; --warn: #a04a00; --ink: #1f5f8b; }}
-body {{ font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 1.5rem auto;
- padding: 0 1rem; color: #111; background: #fff; }}
-.notice {{ border: 2px solid var(--warn); padding: .4rem .8rem; font-weight: 600; }}
+_COLOURS = """\
+:root { --line: #ccc; --warn: #a04a00; --ink: #1f5f8b; }
+"""
+_RULES = f"""\
 .advice {{ font-size: 1.15rem; }}
 table {{ border-collapse: collapse; margin: .8rem 0 1.6rem; }}
 th, td {{ text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line);
  vertical-align: middle; }}
-td.number {{ font-variant-numeric: tabular-nums; white-space: nowrap; }}
+{NUMBER_CELLS}
 .warn {{ color: var(--warn); }}
 .chart svg {{ width: 100%; height: auto; }}
 caption {{ text-align: left; font-weight: 600; padding: .3rem 0; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p class="notice">{notice}</p>
 """
+_STYLE = PageStyle(
+    _COLOURS,
+    width=76,
+    margin=1.5,
+    body="color: #111; background: #fff;",
+    notice_padding=".4rem",
+    rules=_RULES,
+)
 
 
 def timeline_page(
@@ -59,7 +53,7 @@ def timeline_page(
     problem : str, optional
         Why changes were not judged.
     """
-    parts = [_head(f"Timeline of {timeline.patient}")]
+    parts = [page_head(f"Timeline of {timeline.patient}", _STYLE)]
     if assessment is None:
         parts.append(f'<p class="warn">Changes were not judged: {escape(problem)}</p>')
     else:
@@ -75,10 +69,6 @@ def timeline_page(
     parts.append(_notes(timeline))
     parts.append("</body>\n</html>\n")
     return "\n".join(parts)
-
-
-def _head(title: str) -> str:
-    return _HEAD.format(title=escape(title), notice=escape(RESEARCH_NOTICE))
 
 
 def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -214,4 +204,4 @@ def ward_page(ward: Ward) -> str:
     header = ("patient", "course", "last score", "last film", "recent change",
               "in smallest detectable changes", "advice", "comparability")  # fmt: skip
     table = _table(title, header, rows)
-    return f"{_head('Ward')}\n{table}\n<p>{escape(ward.remark)}</p>\n</body>\n</html>\n"
+    return f"{page_head('Ward', _STYLE)}\n{table}\n<p>{escape(ward.remark)}</p>\n</body>\n</html>\n"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from io import BufferedWriter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from pneumoscore.files import written_atomically
 
 from .spec import Phantom
 
@@ -87,7 +85,7 @@ def write_phantom_png(phantom: Phantom, path: str | os.PathLike[str]) -> None:
     from PIL import Image
 
     levels = np.round(phantom.pixels * 65535.0).astype(np.uint16)
-    with _written_whole(Path(path)) as stream:
+    with written_atomically(Path(path), make_folder=False) as stream:
         Image.fromarray(levels).save(stream, format="PNG", compress_level=4)
 
 
@@ -122,7 +120,7 @@ def write_phantom_dicom(
         If a number is below 1.
     """
     dataset = phantom_dataset(phantom, patient, acquired_at, study_number, series_number)
-    with _written_whole(Path(path)) as stream:
+    with written_atomically(Path(path), make_folder=False) as stream:
         dataset.save_as(stream, enforce_file_format=True)
 
 
@@ -284,20 +282,3 @@ def _describe_image(dataset: Dataset, phantom: Phantom) -> None:
         f"Synthetic: geographic extent {phantom.geographic_extent} of 8, "
         f"opacity {phantom.opacity} of 6"
     )
-
-
-@contextlib.contextmanager
-def _written_whole(path: Path) -> Iterator[BufferedWriter]:
-    """Open a temporary file beside `path` that takes its name once it is on the disk."""
-    handle, name = tempfile.mkstemp(prefix=".phantom-", suffix=".part", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -1,0 +1,152 @@
+"""``pneumoscore study evaluate``, ``report``: a model against labels and outcomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscore.cli.options import Level, ModelName, Threads
+from pneumoscore.cli.progress import LateProgress
+from pneumoscore.cli.status import say
+from pneumoscore.cli.study_options import (
+    Against,
+    Align,
+    AllowFaults,
+    CohortName,
+    Images,
+    MappingFile,
+    NamedData,
+    Out,
+    PredictionsFile,
+    Repeats,
+)
+from pneumoscore.cli.study_tables import print_tables
+
+if TYPE_CHECKING:
+    from pneumoscore.study.assess import Assessment
+
+__all__ = ["register"]
+
+
+def _assess(
+    model: str | None,
+    cohort: str | None,
+    predictions: Path | None,
+    against: Path | None,
+    where: tuple[Path | None, Path | None, Path | None],
+    choices: tuple[bool, bool, int, float, int | None],
+) -> Assessment:
+    """Evaluate a model on a cohort, or predictions from a table."""
+    from pneumoscore.severity.model import SeverityModel
+    from pneumoscore.study.assess import add_comparison, assess_model, assess_predictions
+    from pneumoscore.study.cohorts import checked, open_cohort
+
+    allow_faults, align, repeats, level, threads = choices
+    if (cohort is None) == (predictions is None):
+        raise typer.BadParameter("give either --cohort or --predictions")
+    if predictions is not None:
+        found = assess_predictions(predictions, repeats)
+    else:
+        films, remarks = checked(open_cohort(str(cohort), *where), allow_faults)
+        opened = SeverityModel.open(model, threads=threads)
+        with LateProgress("films") as bar:
+            found = assess_model(
+                opened,
+                films,
+                repeats=repeats,
+                level=level,
+                align=align,
+                remarks=remarks,
+                progress=lambda done: bar.update(done, len(films)),
+            )
+    return found if against is None else add_comparison(found, against, repeats)
+
+
+def evaluate(
+    cohort: CohortName = None,
+    model: ModelName = None,
+    predictions: PredictionsFile = None,
+    against: Against = None,
+    data: NamedData = None,
+    images: Images = None,
+    mapping: MappingFile = None,
+    out: Out = Path("evaluation"),
+    allow_faults: AllowFaults = False,
+    align_opacity: Align = False,
+    repeats: Repeats = 1000,
+    level: Level = 0.9,
+    threads: Threads = None,
+) -> None:
+    """Evaluate a model, or predictions from a table, against labels and outcomes."""
+    from pneumoscore.study.assess import write_assessment
+
+    found = _assess(
+        model,
+        cohort,
+        predictions,
+        against,
+        (data, images, mapping),
+        (allow_faults, align_opacity, repeats, level, threads),
+    )
+    write_assessment(found, out)
+    print_tables([table for _, table in found.tables()])
+    for remark in found.remarks:
+        say(remark)
+    say(f"tables and numbers: {out}")
+
+
+def report(
+    cohort: CohortName = None,
+    model: ModelName = None,
+    predictions: PredictionsFile = None,
+    against: Against = None,
+    data: NamedData = None,
+    images: Images = None,
+    mapping: MappingFile = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="Page to write.")] = Path(
+        "report.html"
+    ),
+    facts: Annotated[
+        Path | None,
+        typer.Option("--facts", metavar="FILE", help="JSON with your answers to checklist items."),
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also write a PDF beside it.")] = False,
+    allow_faults: AllowFaults = False,
+    align_opacity: Align = False,
+    repeats: Repeats = 1000,
+    level: Level = 0.9,
+    threads: Threads = None,
+) -> None:
+    """Write an evaluation as one page with the TRIPOD+AI and CLAIM items."""
+    from pneumoscore.files import write_atomically
+    from pneumoscore.study.pdf import write_pdf
+    from pneumoscore.study.report import html_report, read_facts
+
+    answers = {} if facts is None else read_facts(facts)
+    found = _assess(
+        model,
+        cohort,
+        predictions,
+        against,
+        (data, images, mapping),
+        (allow_faults, align_opacity, repeats, level, threads),
+    )
+    content = found.report(answers)
+    write_atomically(out, html_report(content).encode("utf-8"))
+    typer.echo(f"report: {out}")
+    if pdf:
+        way = write_pdf(content, out, out.with_suffix(".pdf"))
+        typer.echo(f"PDF ({way}): {out.with_suffix('.pdf')}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command(
+        epilog="Example: pneumoscore study evaluate --cohort films.csv "
+        "--mapping columns.json -o out"
+    )(evaluate)
+    app.command(
+        epilog="Example: pneumoscore study report --cohort cohen94 --data DATA -o report.html --pdf"
+    )(report)
