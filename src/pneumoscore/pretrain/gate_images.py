@@ -91,6 +91,16 @@ def _corpus(data: Path) -> Iterator[tuple[Radiograph, str]]:
                 yield read_radiograph(files.read(row.file)), row.patient
 
 
+def _copies(pixels: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield an image with other tones, mirrored and cut: there are few of a kind."""
+    yield from (pixels, pixels[:, ::-1], pixels**0.7, pixels**1.4)
+    rows, columns = (length // 8 for length in pixels.shape)
+    yield pixels[rows:-rows, columns:-columns]
+    yield pixels[rows:, ::-1]
+    yield pixels[:-rows, columns:]
+    yield pixels[:, :-columns] ** 0.8
+
+
 def _other_views(data: Path, barred: BarredFilms) -> Iterator[GateImage]:
     with (data / "other_views.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -100,7 +110,7 @@ def _other_views(data: Path, barred: BarredFilms) -> Iterator[GateImage]:
             continue
         film = read_radiograph(data / name)
         view = "lateral" if row["modality"] == "X-ray" else _NOT_A_CHEST
-        for pixels in (film.pixels, film.pixels[:, ::-1], film.pixels**0.7, film.pixels**1.4):
+        for pixels in _copies(film.pixels):
             copy = Radiograph(np.ascontiguousarray(pixels))
             yield GateImage(copy, view, f"collection {row['patientid']}")
 
