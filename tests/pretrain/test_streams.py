@@ -21,6 +21,7 @@ STILL = Augmentation(
     gamma=0,
     contrast=0,
     shade=0,
+    scatter=0,
     noise=0,
     blur=0,
     overlay=0,
