@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
@@ -26,6 +25,7 @@ from pneumoscore.pretrain.lungs import LungNet, train_lung_net
 from pneumoscore.pretrain.network import SeverityNetwork, channels_last
 from pneumoscore.pretrain.sources import TrainingFilms, lung_training_films
 from pneumoscore.pretrain.streams import draw_batch
+from pneumoscore.pretrain.training_log import append_line, averaged_parts, truncate_log
 
 __all__ = [
     "TrainingRun",
@@ -222,28 +222,6 @@ class _Trainer:
         return float(loss.detach()), parts
 
 
-def _log_line(path: Path, values: dict[str, float | int]) -> None:
-    new = not path.is_file()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(values))
-        if new:
-            writer.writeheader()
-        writer.writerow(values)
-
-
-def _truncate_log(path: Path, step: int) -> None:
-    """Drop lines after the checkpoint, so that a resumed run logs each batch once."""
-    if not path.is_file():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = lines[:1] + [line for line in lines[1:] if int(line.split(",")[0]) <= step]
-    path.write_text("".join(kept), encoding="utf-8")
-
-
-def _averaged_parts(window: list[dict[str, float]]) -> dict[str, float]:
-    return {key: sum(part[key] for part in window) / len(window) for key in window[0]}
-
-
 def train(
     run: TrainingRun,
     data: Path,
@@ -274,7 +252,7 @@ def train(
     (run.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
     trainer = _Trainer(run)
     trainer.resume()
-    _truncate_log(run.log, trainer.step)
+    truncate_log(run.log, trainer.step)
     end = min(config.steps, stop_after or config.steps)
     if trainer.step >= end:
         return run.checkpoint
@@ -287,8 +265,8 @@ def train(
         loss, parts = trainer.advance(streams)
         window.append({"loss": loss, **parts})
         if trainer.step % 10 == 0:
-            line = {"step": trainer.step, **_averaged_parts(window)}
-            _log_line(run.log, {key: round(value, 5) for key, value in line.items()})
+            line = {"step": trainer.step, **averaged_parts(window)}
+            append_line(run.log, {key: round(value, 5) for key, value in line.items()})
             _LOGGER.info("%s (%.0f s)", line, time.monotonic() - started)
             window = []
         if trainer.step % config.checkpoint_every == 0 or trainer.step == end:
