@@ -75,7 +75,7 @@ def test_streams_hold_no_film_of_a_held_out_patient(
     smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
 ) -> None:
     config = replace(smoke, folds=4, fold=1, limit=0, normal_limit=8)
-    config = replace(config, streams=replace(config.streams, findings=0))
+    config = replace(config, streams=replace(config.streams, findings=0, unscored=0))
     lung_net = prepare_lung_net(
         shared_data, tmp_path / "lungs.pt", replace(config, limit=12), exclusions
     )
