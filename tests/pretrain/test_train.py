@@ -109,6 +109,24 @@ def test_films_without_lungs_are_not_painted(
         source.streams()
 
 
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_a_barred_corpus_film_is_left_out(
+    smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
+) -> None:
+    config = replace(smoke, streams=StreamConfig(unscored=1), limit=3)
+    net = LungNet().eval()
+
+    def names(chosen: TrainingConfig) -> tuple[str, ...]:
+        films = TrainingFilms(shared_data, chosen, exclusions, net, tmp_path / "outlines")
+        return films.streams()[0].films.names
+
+    first, *others = names(config)
+    left = names(replace(config, barred=(f"covid_adult/{first}",)))
+    assert first not in left
+    assert left[:2] == tuple(others)
+
+
 @pytest.mark.shared_data
 def test_parts_keep_patients_and_look_alikes_together_and_are_of_like_size(
     shared_data: Path, exclusions: Exclusions

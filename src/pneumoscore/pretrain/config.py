@@ -69,6 +69,8 @@ class TrainingConfig:
         Batches before the averaged network teaches the unscored films.
     held_out : str
         Films that nothing may see: ``"cohen94"`` or ``"none"``.
+    barred : tuple of str
+        Corpus films (``"archive/file"``) left out besides, because they look like a scored film.
     fold, folds : int
         Cross-validation by patient over all scored films: part `fold` of `folds` is kept out
         too; 0 folds for none.
@@ -97,6 +99,7 @@ class TrainingConfig:
     start: str = ""
     taught_after: int = 100
     held_out: str = "cohen94"
+    barred: tuple[str, ...] = ()
     fold: int = 0
     folds: int = 0
     limit: int = 0
@@ -141,6 +144,7 @@ def read_config(path: Path) -> TrainingConfig:
     for key, kind in parts.items():
         if key in values:
             values[key] = _built(kind, values[key], f"[{key}] of {path}")
+    values["barred"] = tuple(values.get("barred", ()))
     try:
         config: TrainingConfig = _built(TrainingConfig, values, str(path))
     except TypeError as error:

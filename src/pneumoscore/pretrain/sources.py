@@ -142,6 +142,7 @@ class TrainingFilms:
             if row.archive == archive
             and (not normal_only or "No Finding" in row.findings)
             and not kept_for_validation(row)
+            and f"{archive}/{row.file}" not in self._config.barred
         ]
         rows = rows[: self._config.limit] if self._config.limit else rows
         films = corpus_films(
