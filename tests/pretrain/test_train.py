@@ -1,5 +1,6 @@
 """A small training on the public films: every source, exact resume, held-out patients."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -170,6 +171,18 @@ def test_a_configuration_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [path.stem for path in sorted(CONFIGS.glob("*.toml"))])
 def test_built_in_configurations_hold_out_the_test_films(name: str) -> None:
     assert read_config(CONFIGS / f"{name}.toml").held_out == "cohen94"
+
+
+def test_a_run_goes_on_with_its_own_configuration_only(
+    smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    run = TrainingRun(tmp_path / "smoke", smoke)
+    run.folder.mkdir()
+    run.checkpoint.write_bytes(b"begun")
+    (run.folder / "config.json").write_text(json.dumps(replace(smoke, steps=99).to_dict()))
+    with pytest.raises(ModelError, match=r"another configuration \(steps differ\)"):
+        train(run, tmp_path)
+    assert run.checkpoint.read_bytes() == b"begun"
 
 
 def test_the_log_becomes_a_picture(tmp_path: Path) -> None:

@@ -222,6 +222,22 @@ class _Trainer:
         return float(loss.detach()), parts
 
 
+def _claim_folder(run: TrainingRun) -> None:
+    """Write the configuration, unless a checkpoint of another one is there."""
+    kept = run.folder / "config.json"
+    described = json.dumps(run.config.to_dict(), indent=1)
+    if run.checkpoint.is_file() and kept.is_file():
+        before, wanted = json.loads(kept.read_text("utf-8")), json.loads(described)
+        changed = sorted(key for key in before | wanted if before.get(key) != wanted.get(key))
+        if changed:
+            raise ModelError(
+                f"{run.folder} was begun with another configuration ({', '.join(changed)} differ)",
+                "the configuration of its checkpoint",
+                "move the folder away, or choose another with --runs",
+            )
+    kept.write_text(described, "utf-8")
+
+
 def train(
     run: TrainingRun,
     data: Path,
@@ -246,10 +262,15 @@ def train(
     -------
     Path
         The checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds a checkpoint of another configuration.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     config = run.config
-    (run.folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1), "utf-8")
+    _claim_folder(run)
     trainer = _Trainer(run)
     trainer.resume()
     truncate_log(run.log, trainer.step)
