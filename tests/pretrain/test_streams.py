@@ -21,7 +21,6 @@ STILL = Augmentation(
     gamma=0,
     contrast=0,
     shade=0,
-    scatter=0,
     noise=0,
     blur=0,
     overlay=0,
@@ -139,6 +138,22 @@ def test_augmented_films_keep_their_masks_in_place() -> None:
     for film, mask in zip(view.films[:, 0], view.masks[:, 0], strict=True):
         assert film[mask > 0.9].mean() > 1
         assert film[mask < 0.1].mean() < 0.2
+
+
+def test_shading_brightens_one_edge_and_leaves_the_middle() -> None:
+    films = torch.full((8, 1, SIZE, SIZE), 0.5)
+    films[:, :, ::2, ::2] = 0.4
+    shaded = augment(
+        films, films[:, :0], replace(STILL, shade=0.3), torch.Generator().manual_seed(1)
+    ).films[:, 0]
+    plain = augment(films, films[:, :0], STILL, torch.Generator().manual_seed(1)).films[:, 0]
+    quarter = SIZE // 4
+
+    def across(film: torch.Tensor) -> float:
+        return abs(float(film[:, -quarter:].mean() - film[:, :quarter].mean()))
+
+    assert max(across(film) for film in plain) < 1e-5
+    assert max(across(film) for film in shaded) > 0.5
 
 
 def test_side_sums_split_at_the_midline_of_the_lungs() -> None:

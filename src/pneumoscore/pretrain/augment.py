@@ -31,10 +31,6 @@ class Augmentation:
         Largest relative change of the tone curve's exponent (as log) and of its slope.
     shade : float
         Largest change of brightness from the middle to an edge of the film.
-    scatter : float
-        Largest share of each point's brightness that comes from its wide surroundings, as
-        scattered radiation brings it to portable films; down to minus half of it, as the
-        edge enhancement of devices takes it away.
     noise, blur : float
         Largest standard deviation of noise, and of Gaussian blur in pixels.
     overlay : float
@@ -50,7 +46,6 @@ class Augmentation:
     gamma: float = 0.45
     contrast: float = 0.3
     shade: float = 0.0
-    scatter: float = 0.0
     noise: float = 0.03
     blur: float = 1.2
     overlay: float = 0.3
@@ -116,15 +111,6 @@ def _shading(films: Tensor, settings: Augmentation, generator: torch.Generator) 
     across = torch.linspace(-1, 1, columns).view(1, 1, 1, -1)
     slope = _uniform(2 * count, -settings.shade, settings.shade, generator)
     return slope[:count].view(-1, 1, 1, 1) * down + slope[count:].view(-1, 1, 1, 1) * across
-
-
-def _scattered(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Mix films with their surroundings, about a third of the film wide, or sharpen them."""
-    amount = _uniform(len(films), -settings.scatter / 2, settings.scatter, generator)
-    coarse = F.adaptive_avg_pool2d(films, 14)
-    smooth = F.avg_pool2d(F.pad(coarse, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
-    wide = F.interpolate(smooth, size=films.shape[-2:], mode="bilinear", align_corners=False)
-    return (films + amount.view(-1, 1, 1, 1) * (wide - films)).clamp(0, 1)
 
 
 def _tone(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
@@ -219,7 +205,6 @@ def augment(
         Source of randomness.
     """
     count = len(films)
-    films = _scattered(films, settings, generator)
     films = _blurred(_tone(films, settings, generator), settings, generator)
     films = _overlaid(films, settings, generator)
     flipped = torch.rand(count, generator=generator) < settings.flip
