@@ -13,17 +13,24 @@ from pathlib import Path
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.pretrain.config import TrainingConfig, read_config
+from pneumoscore.pretrain.shipment import Shipment, read_shipment
 
 __all__ = ["main"]
 
 _CONFIGS = Path(__file__).parent / "configs"
 
 
-def _config(name: str) -> TrainingConfig:
+def _path(name: str) -> Path:
     path = Path(name)
-    if path.suffix == ".toml":
-        return read_config(path)
-    return read_config(_CONFIGS / f"{name}.toml")
+    return path if path.suffix == ".toml" else _CONFIGS / f"{name}.toml"
+
+
+def _config(name: str) -> TrainingConfig:
+    return read_config(_path(name))
+
+
+def _shipment(name: str) -> Shipment:
+    return read_shipment(_path(name))
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -67,8 +74,7 @@ def _predict(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.ship import ship_backbone
 
-    config = _config(arguments.config)
-    ship_backbone(arguments.runs / config.name, config, arguments.data, arguments.out)
+    ship_backbone(arguments.runs, _shipment(arguments.config), arguments.data, arguments.out)
 
 
 def _start(arguments: argparse.Namespace) -> None:
@@ -82,8 +88,8 @@ def _out_of_fold(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.card import figures_table
     from pneumoscore.pretrain.out_of_fold import read_out_of_fold, write_calibrated
 
-    config = _config(arguments.config)
-    out_of_fold = read_out_of_fold(arguments.runs, config.name)
+    shipment = _shipment(arguments.config)
+    out_of_fold = read_out_of_fold(arguments.runs, shipment.member_names)
     write_calibrated(out_of_fold, arguments.out)
     print("\n".join(figures_table(out_of_fold)))
 
@@ -93,7 +99,7 @@ def _findings(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.finding_auc import NOTE, as_json, finding_table, measure_backbone
     from pneumoscore.severity.score import RESEARCH_NOTICE
 
-    backbone = Backbone.open(_config(arguments.config).name, threads=arguments.threads)
+    backbone = Backbone.open(_shipment(arguments.config).name, threads=arguments.threads)
     measured = measure_backbone(backbone, arguments.data)
     if arguments.json:
         print(json.dumps(as_json(backbone.record, measured), indent=1, allow_nan=False))
@@ -106,8 +112,7 @@ def _findings(arguments: argparse.Namespace) -> None:
 def _bundle(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.ship import ship_model
 
-    config = _config(arguments.config)
-    ship_model(arguments.runs, config, arguments.data, arguments.out)
+    ship_model(arguments.runs, _shipment(arguments.config), arguments.data, arguments.out)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,6 +31,11 @@ class Augmentation:
         Largest relative change of the tone curve's exponent (as log) and of its slope.
     shade : float
         Largest change of brightness from the middle to an edge of the film.
+    curve : float
+        Largest bend of the tone curve into an S, or against one; below 1 it stays monotone.
+    sharpen : float
+        Largest weight of what a blurred film lacks, as edge enhancement adds it; half as much
+        is taken away at most.
     noise, blur : float
         Largest standard deviation of noise, and of Gaussian blur in pixels.
     overlay : float
@@ -46,6 +51,8 @@ class Augmentation:
     gamma: float = 0.45
     contrast: float = 0.3
     shade: float = 0.0
+    curve: float = 0.0
+    sharpen: float = 0.0
     noise: float = 0.03
     blur: float = 1.2
     overlay: float = 0.3
@@ -122,8 +129,20 @@ def _tone(films: Tensor, settings: Augmentation, generator: torch.Generator) -> 
     gamma = column(_uniform(count, -settings.gamma, settings.gamma, generator).exp())
     slope = column(1 + _uniform(count, -settings.contrast, settings.contrast, generator))
     offset = column(_uniform(count, -0.1, 0.1, generator))
-    toned = films.clamp(0, 1).pow(gamma) + _shading(films, settings, generator)
+    toned = films.clamp(0, 1).pow(gamma)
+    bend = column(_uniform(count, -settings.curve, settings.curve, generator))
+    toned = toned + bend * toned * (1 - toned) * (2 * toned - 1)
+    toned = toned + _shading(films, settings, generator)
     return ((toned - 0.5) * slope + 0.5 + offset).clamp(0, 1)
+
+
+def _gaussian(films: Tensor, sigma: float) -> Tensor:
+    radius = math.ceil(2 * sigma)
+    steps = torch.arange(-radius, radius + 1, dtype=films.dtype)
+    kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(films, (radius, radius, radius, radius), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
 
 
 def _blurred(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
@@ -131,15 +150,23 @@ def _blurred(films: Tensor, settings: Augmentation, generator: torch.Generator) 
     sigma = float(torch.rand(1, generator=generator)) * settings.blur
     if sigma < 0.3:
         return films
-    radius = math.ceil(2 * sigma)
-    steps = torch.arange(-radius, radius + 1, dtype=films.dtype)
-    kernel = torch.exp(-0.5 * (steps / sigma) ** 2)
-    kernel = kernel / kernel.sum()
     chosen = torch.rand(len(films), generator=generator) < 0.5
-    part = F.conv2d(films[chosen], kernel.view(1, 1, 1, -1), padding=(0, radius))
     films = films.clone()
-    films[chosen] = F.conv2d(part, kernel.view(1, 1, -1, 1), padding=(radius, 0))
+    films[chosen] = _gaussian(films[chosen], sigma)
     return films
+
+
+def _sharpened(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Enhance or weaken the edges of a random half of the batch, all at one width."""
+    if settings.sharpen == 0:
+        return films
+    sigma = 1 + 9 * float(torch.rand(1, generator=generator)) ** 2
+    chosen = torch.rand(len(films), generator=generator) < 0.5
+    part = films[chosen]
+    weight = _uniform(len(part), -0.5 * settings.sharpen, settings.sharpen, generator)
+    films = films.clone()
+    films[chosen] = part + weight.view(-1, 1, 1, 1) * (part - _gaussian(part, sigma))
+    return films.clamp(0, 1)
 
 
 def _overlaid(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
@@ -205,7 +232,8 @@ def augment(
         Source of randomness.
     """
     count = len(films)
-    films = _blurred(_tone(films, settings, generator), settings, generator)
+    films = _tone(films, settings, generator)
+    films = _sharpened(_blurred(films, settings, generator), settings, generator)
     films = _overlaid(films, settings, generator)
     flipped = torch.rand(count, generator=generator) < settings.flip
     matrix = _placements(count, settings, generator)

@@ -33,6 +33,8 @@ class StreamConfig:
     unscored : int
         COVID-19 films of the corpus, scored by the averaged network as training goes on
         (the mean teacher of Tarvainen and Valpola 2017).
+    unscored_series : int
+        The same of the collection's and Hannover's films of patients without any scored film.
     """
 
     normal: int = 0
@@ -41,6 +43,7 @@ class StreamConfig:
     rated: int = 0
     masked: int = 0
     unscored: int = 0
+    unscored_series: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,22 @@ class TrainingConfig:
         Rows and columns of the input.
     steps, warmup : int
         Batches in all, and of rising learning rate.
+    schedule : int
+        Batches over which the learning rate falls; 0 for `steps`. A run that ends sooner relies
+        on the averaged weights.
     learning_rate, weight_decay : float
         Largest rate of AdamW, and its decay.
     averaging : float
         Decay of the exponential moving average of the weights; the average is exported.
     seed : int
         Of everything random.
+    trunk : str
+        Name of the network's trunk (`pneumoscore.pretrain.trunk`).
+    frozen_stages : int
+        Stages of the trunk, besides its stem, that stay as they are; 0 trains everything.
     start : str
-        Checkpoint to begin from, relative to the run folder's parent; empty for none.
+        Checkpoint to begin from, relative to the run folder's parent; empty to begin
+        from the trunk's published ImageNet weights.
     taught_after : int
         Batches before the averaged network teaches the unscored films.
     held_out : str
@@ -92,10 +103,13 @@ class TrainingConfig:
     steps: int
     size: int = 224
     warmup: int = 100
+    schedule: int = 0
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     averaging: float = 0.997
     seed: int = 0
+    trunk: str = "efficientnet-lite0"
+    frozen_stages: int = 0
     start: str = ""
     taught_after: int = 100
     held_out: str = "cohen94"

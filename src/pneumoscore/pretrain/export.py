@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from pneumoscore.pretrain.network import SeverityNetwork
+from pneumoscore.pretrain.network import SeverityNetwork, joined_layers
+from pneumoscore.pretrain.trunk import Convolution, InvertedBlock, Trunk, folded
 
 __all__ = ["to_onnx"]
 
@@ -26,6 +27,7 @@ class _Graph:
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
         self._layers: dict[int, list[str]] = {}
+        self._numbers: dict[float, str] = {}
 
     def layer(self, layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> list[str]:
         """Return the names of a layer's weights, the same each time the layer is used."""
@@ -39,6 +41,12 @@ class _Graph:
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
+    def number(self, value: float) -> str:
+        """Return the name of a constant, the same each time it is asked for."""
+        if value not in self._numbers:
+            self._numbers[value] = self.weight(np.array(value, dtype=np.float32))
+        return self._numbers[value]
+
     def add(self, operator: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
         name = output or f"value_{len(self.nodes)}"
         self.nodes.append(
@@ -47,13 +55,20 @@ class _Graph:
         return name
 
 
-def _convolve(graph: _Graph, x: str, layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> str:
+def _convolve(
+    graph: _Graph,
+    x: str,
+    layer: nn.Conv2d,
+    weight: Tensor,
+    bias: Tensor,
+    pads: list[int] | None = None,
+) -> str:
     return graph.add(
         "Conv",
         [x, *graph.layer(layer, weight, bias)],
         kernel_shape=list(layer.kernel_size),
         strides=list(layer.stride),
-        pads=[int(p) for p in layer.padding] * 2,
+        pads=pads or [int(p) for p in layer.padding] * 2,
         group=layer.groups,
     )
 
@@ -63,26 +78,31 @@ def _normalised(graph: _Graph, x: str, pair: nn.Sequential) -> str:
     layer, norm = pair[0], pair[1]
     if not isinstance(layer, nn.Conv2d) or not isinstance(norm, nn.BatchNorm2d):
         raise TypeError("a convolution followed by batch normalisation is expected")
-    mean, variance = norm.running_mean, norm.running_var
-    if mean is None or variance is None:
-        raise TypeError("batch normalisation without running statistics cannot be folded")
-    factor = norm.weight / torch.sqrt(variance + norm.eps)
-    weight = layer.weight * factor.view(-1, 1, 1, 1)
-    return _convolve(graph, x, layer, weight, norm.bias - mean * factor)
+    weight, bias = folded(layer, norm)
+    before = int(layer.padding[0])
+    after = before + (pair.odd if isinstance(pair, Convolution) else 0)
+    return _convolve(graph, x, layer, weight, bias, [before, before, after, after])
 
 
-def _plain(graph: _Graph, x: str, layer: nn.Conv2d) -> str:
-    bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
-    return _convolve(graph, x, layer, layer.weight, bias)
+def _relu6(graph: _Graph, x: str) -> str:
+    return graph.add("Clip", [x, graph.number(0.0), graph.number(6.0)])
 
 
-def _block(graph: _Graph, x: str, block: Any) -> str:
-    inner = graph.add("Relu", [_normalised(graph, x, block.reduce)])
-    inner = graph.add("Relu", [_normalised(graph, inner, block.spread)])
+def _inverted_block(graph: _Graph, x: str, block: InvertedBlock) -> str:
+    inner = x if block.expand is None else _relu6(graph, _normalised(graph, x, block.expand))
+    inner = _relu6(graph, _normalised(graph, inner, block.depthwise))
     inner = _normalised(graph, inner, block.project)
-    same = isinstance(block.shortcut, nn.Identity)
-    shortcut = x if same else _normalised(graph, x, block.shortcut)
-    return graph.add("Relu", [graph.add("Add", [inner, shortcut])])
+    return graph.add("Add", [inner, x]) if block.residual else inner
+
+
+def _trunk(graph: _Graph, trunk: Trunk, film: str) -> tuple[str, str]:
+    x = _relu6(graph, _normalised(graph, film, trunk.stem))
+    maps = []
+    for stage in trunk.stages:
+        for block in stage:  # type: ignore[attr-defined]
+            x = _inverted_block(graph, x, block)
+        maps.append(x)
+    return maps[trunk.fine_stage], x
 
 
 def _mirror(graph: _Graph, x: str, width: int) -> str:
@@ -91,15 +111,7 @@ def _mirror(graph: _Graph, x: str, width: int) -> str:
 
 
 def _feature_map(graph: _Graph, network: SeverityNetwork, film: str) -> str:
-    stem = network.stem[0]
-    if not isinstance(stem, nn.Sequential):
-        raise TypeError("a stem of convolution and normalisation is expected")
-    x = graph.add("Relu", [_normalised(graph, film, stem)])
-    fine = x
-    for stage in network.stages:
-        fine = x
-        for block in stage:  # type: ignore[attr-defined]
-            x = _block(graph, x, block)
+    fine, x = _trunk(graph, network.trunk, film)
     scales = graph.weight(np.array([1, 1, 2, 2], dtype=np.float32))
     deep = graph.add(
         "Resize",
@@ -113,13 +125,24 @@ def _feature_map(graph: _Graph, network: SeverityNetwork, film: str) -> str:
     return graph.add("Relu", [_normalised(graph, fused, network.blend)])
 
 
-def to_onnx(network: SeverityNetwork, size: int, *, mirrored: bool = True) -> onnx.ModelProto:
-    """Return the network with the inputs and outputs of a backbone (docs/architecture.md).
+def _steady_map(graph: _Graph, network: SeverityNetwork, size: int) -> str:
+    """Add the feature map, averaged with that of the mirrored film, mirrored back."""
+    direct = _feature_map(graph, network, "film")
+    turned = _feature_map(graph, network, _mirror(graph, "film", size))
+    both = graph.add("Add", [direct, _mirror(graph, turned, size // 16)])
+    return graph.add("Mul", [both, graph.number(0.5)])
+
+
+def to_onnx(
+    networks: Sequence[SeverityNetwork], size: int, *, mirrored: bool = True
+) -> onnx.ModelProto:
+    """Return networks as one, with the inputs and outputs of a backbone (docs/architecture.md).
 
     Parameters
     ----------
-    network : SeverityNetwork
-        Trained; its running statistics are folded into the convolutions.
+    networks : sequence of SeverityNetwork
+        Trained; their running statistics are folded into the convolutions. Their maps stand one
+        behind the other in the feature map; findings and lungs are the means of their logits.
     size : int
         Rows and columns of the input.
     mirrored : bool, optional
@@ -127,25 +150,24 @@ def to_onnx(network: SeverityNetwork, size: int, *, mirrored: bool = True) -> on
         steadier, and a mirrored film then gets the same score with its sides exchanged.
     """
     graph = _Graph()
-    direct = _feature_map(graph, network, "film")
-    if mirrored:
-        turned = _feature_map(graph, network, _mirror(graph, "film", size))
-        both = graph.add("Add", [direct, _mirror(graph, turned, size // 16)])
-        half = graph.weight(np.array(0.5, dtype=np.float32))
-        feature_map = graph.add("Mul", [both, half], "feature_map")
-    else:
-        feature_map = graph.add("Identity", [direct], "feature_map")
+    maps = [
+        _steady_map(graph, network, size) if mirrored else _feature_map(graph, network, "film")
+        for network in networks
+    ]
+    feature_map = graph.add("Concat", maps, "feature_map", axis=1)
     axes = graph.weight(np.array([2, 3], dtype=np.int64))
     features = graph.add("ReduceMean", [feature_map, axes], "features", keepdims=0)
+    findings, findings_bias = joined_layers([network.findings for network in networks])
     graph.add(
         "Gemm",
-        [features, graph.weight(network.findings.weight), graph.weight(network.findings.bias)],
+        [features, graph.weight(findings), graph.weight(findings_bias)],
         "findings",
         transB=1,
     )
-    graph.add("Sigmoid", [_plain(graph, feature_map, network.lungs)], "lungs")
-    width = network.findings.in_features
-    count = network.findings.out_features
+    lungs, lungs_bias = joined_layers([network.lungs for network in networks])
+    logits = graph.add("Conv", [feature_map, graph.weight(lungs), graph.weight(lungs_bias)])
+    graph.add("Sigmoid", [logits], "lungs")
+    count, width = findings.shape
     side = size // 16
 
     def value(name: str, *shape: int) -> Any:

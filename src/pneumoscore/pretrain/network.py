@@ -1,47 +1,26 @@
-"""The network: a RegNetX trunk with one fused map, on which everything else is linear."""
+"""The network: a trunk with one fused map, on which everything else is linear."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pneumoscore.pretrain.trunk import Trunk
+
 __all__ = [
-    "NetworkShape",
     "SeverityNetwork",
     "SeverityOutput",
     "channels_last",
+    "joined_layers",
     "severity_coefficients",
 ]
 
 SCALE_SPAN = 8.0
 _Module = TypeVar("_Module", bound=nn.Module)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkShape:
-    """Widths and depths of the network.
-
-    Attributes
-    ----------
-    stem : int
-        Channels after the first convolution.
-    widths, depths : tuple of int
-        Of the four stages; the defaults are RegNetX-400MF (Radosavovic et al. 2020, table 5).
-    group_width : int
-        Channels of one convolution group.
-    feature_width : int
-        Channels of the fused map.
-    """
-
-    stem: int = 32
-    widths: tuple[int, ...] = (32, 64, 160, 400)
-    depths: tuple[int, ...] = (1, 2, 7, 12)
-    group_width: int = 16
-    feature_width: int = 256
 
 
 class SeverityOutput(NamedTuple):
@@ -67,31 +46,6 @@ class SeverityOutput(NamedTuple):
     feature_map: Tensor
 
 
-def _convolution(
-    inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-    )
-
-
-class _Block(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int, group_width: int) -> None:
-        super().__init__()
-        self.reduce = _convolution(inputs, outputs)
-        self.spread = _convolution(outputs, outputs, 3, stride, outputs // group_width)
-        last = nn.BatchNorm2d(outputs)
-        nn.init.zeros_(last.weight)
-        self.project = nn.Sequential(nn.Conv2d(outputs, outputs, 1, bias=False), last)
-        same = inputs == outputs and stride == 1
-        self.shortcut = nn.Identity() if same else _convolution(inputs, outputs, 1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        inner = F.relu(self.spread(F.relu(self.reduce(x))))
-        return F.relu(self.project(inner) + self.shortcut(x))
-
-
 class SeverityNetwork(nn.Module):
     """Film to findings, lungs, contributions and features.
 
@@ -99,43 +53,30 @@ class SeverityNetwork(nn.Module):
     ----------
     findings : int
         Number of finding logits.
-    shape : NetworkShape
-        Widths and depths.
+    trunk : Trunk
+        From film to maps.
+    width : int, optional
+        Channels of the fused map.
     """
 
-    def __init__(self, findings: int, shape: NetworkShape | None = None) -> None:
+    def __init__(self, findings: int, trunk: Trunk, width: int = 256) -> None:
         super().__init__()
-        shape = shape or NetworkShape()
-        self.stem = nn.Sequential(_convolution(1, shape.stem, 3, 2), nn.ReLU(inplace=True))
-        stages: list[nn.Module] = []
-        inputs = shape.stem
-        for width, depth in zip(shape.widths, shape.depths, strict=True):
-            blocks: list[nn.Module] = []
-            for index in range(depth):
-                blocks.append(_Block(inputs, width, 1 if index else 2, shape.group_width))
-                inputs = width
-            stages.append(nn.Sequential(*blocks))
-        self.stages = nn.ModuleList(stages)
-        self.deep = _convolution(shape.widths[-1], shape.feature_width)
-        self.fine = _convolution(shape.widths[-2], shape.feature_width)
-        self.fuse = _convolution(
-            shape.feature_width, shape.feature_width, 3, 1, shape.feature_width // 32
-        )
-        self.blend = _convolution(shape.feature_width, shape.feature_width)
-        self.findings = nn.Linear(shape.feature_width, findings)
-        self.lungs = nn.Conv2d(shape.feature_width, 2, 1)
-        self.severity = nn.Conv2d(shape.feature_width, 2, 1)
+        self.trunk = trunk
+        self.deep = _convolution(trunk.deep_width, width)
+        self.fine = _convolution(trunk.fine_width, width)
+        self.fuse = _convolution(width, width, 3, width // 32)
+        self.blend = _convolution(width, width)
+        self.findings = nn.Linear(width, findings)
+        self.lungs = nn.Conv2d(width, 2, 1)
+        self.severity = nn.Conv2d(width, 2, 1)
         nn.init.normal_(self.severity.weight, std=0.01)
         if self.severity.bias is not None:
             nn.init.zeros_(self.severity.bias)
 
     def feature_map(self, film: Tensor) -> Tensor:
         """Return the fused map, shape (n, width, map, map), one sixteenth of the film's size."""
-        x = self.stem(film)
-        fine = x
-        for stage in self.stages:
-            fine, x = x, stage(x)
-        deep = F.interpolate(self.deep(x), scale_factor=2.0, mode="nearest")
+        fine, coarse = self.trunk(film)
+        deep = F.interpolate(self.deep(coarse), scale_factor=2.0, mode="nearest")
         fused = F.relu(deep + self.fine(fine))
         fused = F.relu(self.fuse(fused))
         return F.relu(self.blend(fused))
@@ -155,6 +96,13 @@ class SeverityNetwork(nn.Module):
         )
 
 
+def _convolution(inputs: int, outputs: int, kernel: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
 def channels_last(module: _Module) -> _Module:
     """Lay a module's convolution weights out as processors like them; returns the module."""
     for parameter in module.parameters():
@@ -163,9 +111,20 @@ def channels_last(module: _Module) -> _Module:
     return module
 
 
-def severity_coefficients(network: SeverityNetwork) -> tuple[Tensor, Tensor]:
-    """Return coefficients (2, width) and intercepts (2,) of the scores on pooled features."""
-    weight = network.severity.weight.detach()[:, :, 0, 0] * SCALE_SPAN
-    bias = network.severity.bias
-    intercept = torch.zeros(2) if bias is None else bias.detach() * SCALE_SPAN
-    return weight, intercept
+def joined_layers(layers: Sequence[nn.Linear | nn.Conv2d]) -> tuple[Tensor, Tensor]:
+    """Return weight and bias that give, on joined inputs, the mean of several linear layers.
+
+    Parameters
+    ----------
+    layers : sequence of Linear or Conv2d
+        With as many outputs each.
+    """
+    weight = torch.cat([layer.weight.detach() for layer in layers], 1) / len(layers)
+    biases = [torch.zeros(len(weight)) if layer.bias is None else layer.bias for layer in layers]
+    return weight, torch.stack(biases).detach().mean(0)
+
+
+def severity_coefficients(networks: Sequence[SeverityNetwork]) -> tuple[Tensor, Tensor]:
+    """Return coefficients (2, width) and intercepts (2,) of the mean scores on joined features."""
+    weight, bias = joined_layers([network.severity for network in networks])
+    return weight[:, :, 0, 0] * SCALE_SPAN, bias * SCALE_SPAN

@@ -141,14 +141,7 @@ class OutOfFold:
         )
 
 
-def read_out_of_fold(runs: Path, name: str) -> OutOfFold:
-    """Read the out-of-fold tables of a cross-validated configuration.
-
-    Raises
-    ------
-    ModelError
-        If there is none.
-    """
+def _tables(runs: Path, name: str) -> list[list[dict[str, str]]]:
     paths = sorted(runs.glob(f"{name}-fold*/out_of_fold.csv"))
     if not paths:
         raise ModelError(
@@ -156,11 +149,50 @@ def read_out_of_fold(runs: Path, name: str) -> OutOfFold:
             "the tables of a cross-validation",
             f"run `python -m pneumoscore.pretrain crossvalidate {name}` first",
         )
-    parts = []
+    tables = []
     for path in paths:
         with path.open(newline="", encoding="utf-8") as file:
-            parts.append(list(csv.DictReader(file)))
-    return OutOfFold(parts)
+            tables.append(list(csv.DictReader(file)))
+    return tables
+
+
+def _averaged(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
+    """Average the predictions of several networks for the same films."""
+    rows = []
+    for lines in zip(*tables, strict=True):
+        identities = {tuple(line[key] for key in COLUMNS if key != "prediction") for line in lines}
+        if len(identities) > 1:
+            raise ModelError(
+                f"the networks' out-of-fold tables differ at {lines[0]['file']}",
+                "the same films in the same parts",
+                "cross-validate all of them with the same code and data",
+            )
+        mean = sum(float(line["prediction"]) for line in lines) / len(lines)
+        rows.append({**lines[0], "prediction": f"{mean:.5f}"})
+    return rows
+
+
+def read_out_of_fold(runs: Path, names: Sequence[str]) -> OutOfFold:
+    """Read the out-of-fold tables of cross-validated networks, and average them.
+
+    Parameters
+    ----------
+    runs : Path
+        Folder of the training runs.
+    names : sequence of str
+        Configurations whose networks the shipped one consists of.
+
+    Raises
+    ------
+    ModelError
+        If a network's tables are missing, or are not of the same films.
+    """
+    of_networks = [_tables(runs, name) for name in names]
+    if len({len(tables) for tables in of_networks}) > 1:
+        raise ModelError(
+            "the networks have different numbers of parts", "the same cross-validation"
+        )
+    return OutOfFold([_averaged(parts) for parts in zip(*of_networks, strict=True)])
 
 
 def write_calibrated(out_of_fold: OutOfFold, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.backbone.store import store_backbone
 from pneumoscore.cohort.leakage import bar_test_films
 from pneumoscore.files import write_atomically
-from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.export import to_onnx
 from pneumoscore.pretrain.finding_targets import FINDINGS
 from pneumoscore.pretrain.gate_images import gate_images
-from pneumoscore.pretrain.network import severity_coefficients
+from pneumoscore.pretrain.network import SeverityNetwork, joined_layers, severity_coefficients
 from pneumoscore.pretrain.out_of_fold import OutOfFold, read_out_of_fold
+from pneumoscore.pretrain.shipment import Shipment
 from pneumoscore.pretrain.train import averaged_network
 from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.types import InputSpec
@@ -41,40 +42,43 @@ WEIGHTS_LICENCE = (
 )
 
 
-def ship_backbone(
-    run_folder: Path, config: TrainingConfig, data: Path, out: Path
-) -> BackboneRecord:
-    """Write the ONNX file and record of a trained network.
+def _networks(runs: Path, shipment: Shipment) -> list[SeverityNetwork]:
+    return [averaged_network(runs / name / "checkpoint.pt") for name in shipment.member_names]
+
+
+def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> BackboneRecord:
+    """Write the ONNX file and record of trained networks.
 
     Parameters
     ----------
-    run_folder : Path
-        With ``checkpoint.pt``.
-    config : TrainingConfig
-        What it was trained with.
+    runs : Path
+        Folder of the training runs, one for each member, with its ``checkpoint.pt``.
+    shipment : Shipment
+        What is shipped.
     data : Path
         Data folder; the hashes of its tables go into the record.
     out : Path
         Folder to write.
     """
-    network = averaged_network(run_folder / "checkpoint.pt")
+    networks = _networks(runs, shipment)
+    weight, bias = joined_layers([network.findings for network in networks])
     details: dict[str, Any] = {
-        "configuration": config.to_dict(),
+        "configurations": [member.to_dict() for member in shipment.members],
         "tables": {
             name: hashlib.sha256((data / name).read_bytes()).hexdigest()
             for name in ("corpus/index.csv", "scored.csv", "masks.csv", "brixia.csv")
         },
-        "findings_weight": network.findings.weight.detach().numpy().round(6).tolist(),
-        "findings_bias": network.findings.bias.detach().numpy().round(6).tolist(),
+        "findings_weight": weight.numpy().round(6).tolist(),
+        "findings_bias": bias.numpy().round(6).tolist(),
     }
     return store_backbone(
-        to_onnx(network, config.size),
+        to_onnx(networks, shipment.size, mirrored=shipment.mirrored),
         out,
-        name=config.name,
-        version=config.version,
-        input=InputSpec(config.size, "pad", "standardised"),
+        name=shipment.name,
+        version=shipment.version,
+        input=InputSpec(shipment.size, "pad", "standardised"),
         findings=FINDINGS,
-        training_data=config.description,
+        training_data=shipment.description,
         licence=WEIGHTS_LICENCE,
         half=True,
         details=details,
@@ -86,9 +90,9 @@ def _interval(out_of_fold: OutOfFold, scale: Scale) -> ConformalInterval:
     return fit_conformal(found.predictions, found.targets, found.patients, scale)
 
 
-def _heads(run_folder: Path, out_of_fold: OutOfFold) -> tuple[Head, ...]:
-    """Take the network's own linear maps, brought to the readers' scale by the calibration."""
-    coefficients, intercepts = severity_coefficients(averaged_network(run_folder / "checkpoint.pt"))
+def _heads(networks: Sequence[SeverityNetwork], out_of_fold: OutOfFold) -> tuple[Head, ...]:
+    """Take the networks' own linear maps, brought to the readers' scale by the calibration."""
+    coefficients, intercepts = severity_coefficients(networks)
     heads = []
     for scale, row in ((GEOGRAPHIC_EXTENT, 0), (OPACITY, 1), (OPACITY_RALO, 1)):
         calibration = out_of_fold.calibration(scale)
@@ -157,15 +161,15 @@ def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
     write_atomically(path, stream.getvalue())
 
 
-def ship_model(runs: Path, config: TrainingConfig, data: Path, out: Path) -> Bundle:
-    """Write the severity model of a trained and cross-validated network.
+def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
+    """Write the severity model of trained and cross-validated networks.
 
     Parameters
     ----------
     runs : Path
         Folder of the training runs.
-    config : TrainingConfig
-        Of the network; its backbone must be installed (`ship_backbone`).
+    shipment : Shipment
+        What is shipped; its backbone must be installed (`ship_backbone`).
     data : Path
         Data folder.
     out : Path
@@ -173,16 +177,16 @@ def ship_model(runs: Path, config: TrainingConfig, data: Path, out: Path) -> Bun
     """
     from pneumoscore.pretrain.card import card_text
 
-    backbone = Backbone.open(config.name)
+    backbone = Backbone.open(shipment.name)
     kept = runs / f"gate-{backbone.record.sha256[:16]}.npz"
     fitted = fit_gate(backbone, data, kept)
     _LOGGER.info("gate, held-out patients: passed as frontal %s", fitted.accepted)
-    out_of_fold = read_out_of_fold(runs, config.name)
+    out_of_fold = read_out_of_fold(runs, shipment.member_names)
     bundle = Bundle(
-        name=config.name,
-        version=config.version,
-        backbone=config.name,
-        heads=_heads(runs / config.name, out_of_fold),
+        name=shipment.name,
+        version=shipment.version,
+        backbone=shipment.name,
+        heads=_heads(_networks(runs, shipment), out_of_fold),
         gate=fitted.gate,
         shown=(GEOGRAPHIC_EXTENT.name, OPACITY.name),
         card="",

@@ -25,7 +25,7 @@ from pneumoscore.pretrain.finding_targets import FINDINGS, finding_targets, kept
 from pneumoscore.pretrain.lungs import LungNet, outline_lungs, split_sides, squared_masks
 from pneumoscore.pretrain.painting import extent_of_share
 from pneumoscore.pretrain.scored import ScoredFilm, brixia_shares, folds_by_patient, scored_films
-from pneumoscore.pretrain.streams import FilmStream
+from pneumoscore.pretrain.streams import LEAST_OPACITY, FilmStream
 
 __all__ = ["TrainingFilms", "lung_training_films"]
 
@@ -186,6 +186,10 @@ class TrainingFilms:
         films, findings = self._joined(
             [self._corpus("nih", False), self._corpus("pediatric", False)]
         )
+        # How far a stated opacity extends is not stated: it counts as half of the lungs.
+        opacity = findings[:, FINDINGS.index("Lung Opacity")]
+        opacity[opacity == 1] = 0.5
+        opacity[opacity == 0] = LEAST_OPACITY
         return FilmStream(
             name="findings",
             films=films,
@@ -248,10 +252,20 @@ class TrainingFilms:
             opacity=opacity,
         )
 
-    def _unscored(self, per_batch: int) -> FilmStream:
-        films, _ = self._corpus("covid_adult", False)
+    def _series(self) -> FilmArrays:
+        """Films of the collection and of Hannover of patients without any scored film."""
+        names = [
+            f"{folder}/{path.name}"
+            for folder in ("cohen_other", "hannover")
+            for path in sorted((self._data / folder).iterdir())
+        ]
+        names = [name for name in names if name not in self._of_scored_patients]
+        names = names[: self._config.limit] if self._config.limit else names
+        return folder_films(self._data, names, self._config.size)
+
+    def _taught(self, name: str, films: FilmArrays, per_batch: int) -> FilmStream:
         return FilmStream(
-            name="unscored",
+            name=name,
             films=films,
             per_batch=per_batch,
             findings=_unknown(len(films), len(FINDINGS)),
@@ -276,7 +290,11 @@ class TrainingFilms:
         if wanted.masked:
             found.append(self._masked(wanted.masked))
         if wanted.unscored:
-            found.append(self._unscored(wanted.unscored))
+            films, _ = self._corpus("covid_adult", False)
+            found.append(self._taught("unscored", films, wanted.unscored))
+        if wanted.unscored_series:
+            films = self._series()
+            found.append(self._taught("unscored series", films, wanted.unscored_series))
         for stream in found:
             if not len(stream.films):
                 raise ModelError(

@@ -17,6 +17,7 @@ from pneumoscore.pretrain.painting import paint
 
 __all__ = ["Batch", "FilmStream", "Teacher", "draw_batch"]
 
+LEAST_OPACITY = 0.02
 Teacher = Callable[[Tensor, Tensor], Tensor]
 """From standardised films (n, 1, size, size) and lungs (n, 2, size, size) to the scores of each
 lung, shape (n, 2, 2): image side by scale."""
@@ -93,8 +94,9 @@ def _to_size(masks: NDArray[np.uint8], size: int) -> Tensor:
 
 
 def _opacity_findings(findings: Tensor, extent: Tensor, opacity_column: int) -> Tensor:
+    """Let the logit of "Lung Opacity" grow with the extent, so that it grades real films too."""
     findings = findings.clone()
-    findings[:, opacity_column] = (extent.sum(1) > 0.3).float()
+    findings[:, opacity_column] = LEAST_OPACITY + (1 - 2 * LEAST_OPACITY) * extent.sum(1) / 8
     return findings
 
 
@@ -152,7 +154,8 @@ def draw_batch(
     streams : list of FilmStream
     settings : Augmentation
     opacity_column : int
-        Column of the findings that says "Lung Opacity"; painted films set it.
+        Column of the findings that says "Lung Opacity"; painted films set it to a probability
+        that grows with their extent.
     generator : torch.Generator
         Source of all randomness, so that a saved state resumes exactly.
     teacher : Teacher, optional

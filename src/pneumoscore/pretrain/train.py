@@ -26,6 +26,7 @@ from pneumoscore.pretrain.network import SeverityNetwork, channels_last
 from pneumoscore.pretrain.sources import TrainingFilms, lung_training_films
 from pneumoscore.pretrain.streams import draw_batch
 from pneumoscore.pretrain.training_log import append_line, averaged_parts, truncate_log
+from pneumoscore.pretrain.trunk import Trunk, trunk_shape
 
 __all__ = [
     "TrainingRun",
@@ -97,13 +98,14 @@ def prepare_lung_net(
 def _learning_rate(step: int, config: TrainingConfig) -> float:
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    done = (step - config.warmup) / max(1, (config.schedule or config.steps) - config.warmup)
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    trained = [p for p in network.parameters() if p.requires_grad]
+    matrices = [p for p in trained if p.ndim > 1]
+    vectors = [p for p in trained if p.ndim <= 1]
     return [
         {"params": matrices, "weight_decay": decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -123,7 +125,7 @@ def averaged_network(checkpoint: Path) -> SeverityNetwork:
     if not checkpoint.is_file():
         raise ModelError(f"no checkpoint at {checkpoint}", "a trained network", "train it first")
     state = torch.load(checkpoint, weights_only=True)
-    network = SeverityNetwork(len(FINDINGS))
+    network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(state["trunk"])))
     network.load_state_dict(state["average"])
     return channels_last(network).eval()
 
@@ -138,13 +140,13 @@ def write_start(checkpoint: Path, path: Path) -> None:
     path : Path
         File to write; `TrainingConfig.start` and `averaged_network` take it as a checkpoint.
     """
-    state = averaged_network(checkpoint).state_dict()
+    network = averaged_network(checkpoint)
     halved = {
         name: value.half() if value.dtype.is_floating_point else value
-        for name, value in state.items()
+        for name, value in network.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_atomically({"average": halved}, path)
+    save_atomically({"average": halved, "trunk": network.trunk.shape.name}, path)
 
 
 class _Trainer:
@@ -154,11 +156,16 @@ class _Trainer:
         config = run.config
         self.run = run
         torch.manual_seed(config.seed)
-        self.network = channels_last(SeverityNetwork(len(FINDINGS)))
+        trunk = Trunk(trunk_shape(config.trunk))
+        self.network = channels_last(SeverityNetwork(len(FINDINGS), trunk))
         if config.start:
             state = torch.load(run.sibling(config.start), weights_only=True)
             self.network.load_state_dict(state["average"])
-        self.averaged = channels_last(SeverityNetwork(len(FINDINGS))).eval()
+        else:
+            trunk.load_published()
+        trunk.freeze(config.frozen_stages)
+        self.averaged = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(config.trunk)))
+        self.averaged = channels_last(self.averaged).eval()
         self.averaged.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
             _parameter_groups(self.network, config.weight_decay), betas=(0.9, 0.98)
@@ -185,6 +192,7 @@ class _Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
                 "step": self.step,
+                "trunk": self.run.config.trunk,
             },
             self.run.checkpoint,
         )
