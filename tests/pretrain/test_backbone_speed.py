@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from pneumoscore.pretrain.export import to_onnx
-from pneumoscore.pretrain.network import NetworkShape, SeverityNetwork
+from pneumoscore.pretrain.network import SeverityNetwork
+from pneumoscore.pretrain.trunk import Trunk, TrunkShape
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "backbone_speed.py"
 
@@ -30,8 +31,14 @@ def benchmark() -> ModuleType:
 @pytest.fixture(scope="module")
 def network() -> SeverityNetwork:
     torch.manual_seed(0)
-    shape = NetworkShape(8, (16, 16, 32, 48), (1, 1, 2, 1), group_width=8, feature_width=32)
-    return SeverityNetwork(5, shape).eval()
+    network = SeverityNetwork(5, Trunk(TrunkShape("tiny", 0.25, 1.0, "", "", "")), width=32)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 1, 3)
+    network.train()
+    for _ in range(3):
+        network(torch.randn(8, 1, 64, 64))
+    return network.eval()
 
 
 def test_the_graph_without_the_mirrored_film_is_the_plain_one(
@@ -39,9 +46,9 @@ def test_the_graph_without_the_mirrored_film_is_the_plain_one(
 ) -> None:
     import onnxruntime
 
-    mirrored = to_onnx(network, 64)
+    mirrored = to_onnx([network], 64)
     single = benchmark.without_mirror(mirrored)
-    plain = to_onnx(network, 64, mirrored=False)
+    plain = to_onnx([network], 64, mirrored=False)
     film = np.random.default_rng(0).normal(size=(2, 1, 64, 64)).astype(np.float32)
     results = [
         onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"film": film})

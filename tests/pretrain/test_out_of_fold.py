@@ -1,5 +1,6 @@
 """Calibration across the parts of a cross-validation."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -82,4 +83,27 @@ def test_the_table_is_written_and_absent_parts_are_named(tmp_path: Path) -> None
     assert lines[0] == "file,patient,view,source,scale,target,prediction"
     assert len(lines) == 13
     with pytest.raises(ModelError, match="crossvalidate"):
-        read_out_of_fold(tmp_path, "severity")
+        read_out_of_fold(tmp_path, ["severity"])
+
+
+def test_the_predictions_of_several_networks_are_averaged(tmp_path: Path) -> None:
+    def write(name: str, fold: int, rows: list[dict[str, str]]) -> None:
+        folder = tmp_path / f"{name}-fold{fold}"
+        folder.mkdir(exist_ok=True)
+        with (folder / "out_of_fold.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+    for fold in (0, 1):
+        rows = _part(fold, 9)
+        write("one", fold, rows)
+        write("two", fold, [{**row, "prediction": row["target"]} for row in rows])
+    joined = read_out_of_fold(tmp_path, ["one", "two"])
+    single = read_out_of_fold(tmp_path, ["one"])
+    # The mean of 0.7 t - 0.5 and t has the slope 0.85; calibration inverts it.
+    assert joined.calibration(GEOGRAPHIC_EXTENT).slope == pytest.approx(1 / 0.85, abs=0.05)
+    assert single.calibration(GEOGRAPHIC_EXTENT).slope == pytest.approx(1 / 0.7, abs=0.05)
+    write("two", 1, _part(7, 9))
+    with pytest.raises(ModelError, match="same films"):
+        read_out_of_fold(tmp_path, ["one", "two"])

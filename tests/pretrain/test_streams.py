@@ -156,6 +156,30 @@ def test_shading_brightens_one_edge_and_leaves_the_middle() -> None:
     assert max(across(film) for film in shaded) > 0.5
 
 
+def test_sharpening_raises_the_contrast_of_edges_alone() -> None:
+    films = torch.full((16, 1, SIZE, SIZE), 0.4)
+    films[:, :, :, SIZE // 2 :] = 0.6
+    settings = replace(STILL, sharpen=1.0)
+    changed = augment(films, films[:, :0], settings, torch.Generator().manual_seed(0)).films[:, 0]
+    plain = augment(films, films[:, :0], STILL, torch.Generator().manual_seed(0)).films[:, 0]
+    middle = SIZE // 2
+    step = (changed[:, :, middle] - changed[:, :, middle - 1]).mean(1)
+    unchanged = float((plain[:, :, middle] - plain[:, :, middle - 1]).mean())
+    assert float(step.max()) > 1.05 * unchanged
+    assert float(step.min()) < 0.98 * unchanged
+
+
+def test_a_bent_tone_curve_stays_monotone() -> None:
+    ramp = torch.linspace(0.15, 0.85, SIZE).view(1, 1, 1, SIZE).expand(8, 1, SIZE, SIZE)
+    settings = replace(STILL, curve=0.9)
+    bent = augment(ramp, ramp[:, :0], settings, torch.Generator().manual_seed(0)).films[:, 0, 0]
+    rises = bent.diff(dim=1).abs()
+    ends = rises[:, [0, -1]].mean(1) / rises[:, SIZE // 2]
+    assert bool(((bent.diff(dim=1) > 0).all(1) | (bent.diff(dim=1) < 0).all(1)).all())
+    assert float(ends.max()) > 1.2
+    assert float(ends.min()) < 0.8
+
+
 def test_side_sums_split_at_the_midline_of_the_lungs() -> None:
     contributions = torch.ones(1, 2, 4, 8)
     lungs = torch.zeros(1, 2, 4, 8)

@@ -110,7 +110,7 @@ def _mirror(graph: _Graph, x: str, width: int) -> str:
     return graph.add("MatMul", [x, graph.weight(np.eye(width, dtype=np.float32)[::-1])])
 
 
-def _feature_map(graph: _Graph, network: SeverityNetwork, film: str) -> str:
+def _feature_map(graph: _Graph, network: SeverityNetwork, film: str, output: str = "") -> str:
     fine, x = _trunk(graph, network.trunk, film)
     scales = graph.weight(np.array([1, 1, 2, 2], dtype=np.float32))
     deep = graph.add(
@@ -122,15 +122,15 @@ def _feature_map(graph: _Graph, network: SeverityNetwork, film: str) -> str:
     )
     fused = graph.add("Relu", [graph.add("Add", [deep, _normalised(graph, fine, network.fine)])])
     fused = graph.add("Relu", [_normalised(graph, fused, network.fuse)])
-    return graph.add("Relu", [_normalised(graph, fused, network.blend)])
+    return graph.add("Relu", [_normalised(graph, fused, network.blend)], output)
 
 
-def _steady_map(graph: _Graph, network: SeverityNetwork, size: int) -> str:
+def _steady_map(graph: _Graph, network: SeverityNetwork, size: int, output: str) -> str:
     """Add the feature map, averaged with that of the mirrored film, mirrored back."""
     direct = _feature_map(graph, network, "film")
     turned = _feature_map(graph, network, _mirror(graph, "film", size))
     both = graph.add("Add", [direct, _mirror(graph, turned, size // 16)])
-    return graph.add("Mul", [both, graph.number(0.5)])
+    return graph.add("Mul", [both, graph.number(0.5)], output)
 
 
 def to_onnx(
@@ -150,11 +150,15 @@ def to_onnx(
         steadier, and a mirrored film then gets the same score with its sides exchanged.
     """
     graph = _Graph()
+    joined = "feature_map"
+    output = joined if len(networks) == 1 else ""
     maps = [
-        _steady_map(graph, network, size) if mirrored else _feature_map(graph, network, "film")
+        _steady_map(graph, network, size, output)
+        if mirrored
+        else _feature_map(graph, network, "film", output)
         for network in networks
     ]
-    feature_map = graph.add("Concat", maps, "feature_map", axis=1)
+    feature_map = maps[0] if output else graph.add("Concat", maps, joined, axis=1)
     axes = graph.weight(np.array([2, 3], dtype=np.int64))
     features = graph.add("ReduceMean", [feature_map, axes], "features", keepdims=0)
     findings, findings_bias = joined_layers([network.findings for network in networks])
