@@ -38,7 +38,8 @@ __all__ = ["fit_gate", "ship_backbone", "ship_model"]
 
 _LOGGER = logging.getLogger(__name__)
 WEIGHTS_LICENCE = (
-    "research use only: trained on public films, some of whose sources allow research use only"
+    "research use only: trained on public films, some of whose sources allow research use only; "
+    "begun from the ImageNet weights of EfficientNet-Lite (Apache-2.0)"
 )
 
 
