@@ -67,7 +67,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     run = TrainingRun(arguments.runs / config.name, config)
     films = [film for film in scored_films(arguments.data) if film.source == arguments.source]
     network = averaged_network(run.checkpoint)
-    sides = predict_scored(network, arguments.data, films, config.size)
+    sides = predict_scored(network, arguments.data, films, config)
     write_predictions(run.folder / f"{arguments.source}.csv", films, sides)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.files import write_atomically
 from pneumoscore.pretrain.augment import standardised_films
+from pneumoscore.pretrain.config import TrainingConfig
 from pneumoscore.pretrain.films import FilmArrays, folder_films
 from pneumoscore.pretrain.losses import side_sums
 from pneumoscore.pretrain.network import SeverityNetwork, SeverityOutput
@@ -34,30 +35,45 @@ def outputs(
             yield output
 
 
-def predict_sides(network: SeverityNetwork, films: FilmArrays) -> NDArray[np.float32]:
-    """Return the scores of each lung, averaged with those of the mirrored film.
+def _side_scores(network: SeverityNetwork, films: FilmArrays) -> NDArray[np.float32]:
+    return np.concatenate(
+        [
+            side_sums(output.contributions, output.lungs.sigmoid()).numpy()
+            for output in outputs(network, films)
+        ]
+    )
+
+
+def predict_sides(
+    network: SeverityNetwork, films: FilmArrays, *, mirrored: bool = True
+) -> NDArray[np.float32]:
+    """Return the scores of each lung.
+
+    Parameters
+    ----------
+    network : SeverityNetwork
+        In evaluation mode.
+    films : FilmArrays
+        n films.
+    mirrored : bool, optional
+        Average the scores with those of the mirrored film.
 
     Returns
     -------
     ndarray of float32, shape (n, 2, 2)
         Image side by scale: geographic extent, opacity (RALO).
     """
+    direct = _side_scores(network, films)
+    if not mirrored:
+        return direct
     top, left, bottom, right = films.inside.T
-    mirrored = FilmArrays(
+    turned = FilmArrays(
         np.ascontiguousarray(films.pixels[..., ::-1]),
         np.stack([top, 1 - right, bottom, 1 - left], axis=1),
         films.names,
     )
-    directly, mirror = (
-        np.concatenate(
-            [
-                side_sums(output.contributions, output.lungs.sigmoid()).numpy()
-                for output in outputs(network, each)
-            ]
-        )
-        for each in (films, mirrored)
-    )
-    return np.asarray((directly + mirror[:, ::-1]) / 2, dtype=np.float32)
+    mirror = _side_scores(network, turned)
+    return np.asarray((direct + mirror[:, ::-1]) / 2, dtype=np.float32)
 
 
 def write_predictions(
@@ -94,7 +110,8 @@ def write_predictions(
 
 
 def predict_scored(
-    network: SeverityNetwork, data: Path, films: Sequence[ScoredFilm], size: int
+    network: SeverityNetwork, data: Path, films: Sequence[ScoredFilm], config: TrainingConfig
 ) -> NDArray[np.float32]:
-    """Read scored films and return what `predict_sides` says of them."""
-    return predict_sides(network, folder_films(data, [film.name for film in films], size))
+    """Read scored films and return what `predict_sides` says of them, as in use."""
+    arrays = folder_films(data, [film.name for film in films], config.size)
+    return predict_sides(network, arrays, mirrored=config.mirrored)

@@ -78,6 +78,8 @@ class TrainingConfig:
         from the trunk's published ImageNet weights.
     taught_after : int
         Batches before the averaged network teaches the unscored films.
+    mirrored : bool
+        Whether the network, in use, averages its map with that of the mirrored film.
     held_out : str
         Films that nothing may see: ``"cohen94"`` or ``"none"``.
     barred : tuple of str
@@ -112,6 +114,7 @@ class TrainingConfig:
     frozen_stages: int = 0
     start: str = ""
     taught_after: int = 100
+    mirrored: bool = True
     held_out: str = "cohen94"
     barred: tuple[str, ...] = ()
     fold: int = 0

@@ -34,5 +34,5 @@ def predict_fold(run: TrainingRun, data: Path) -> Path:
     films = [film for film in scored if parts[film.patient] == config.fold]
     network = averaged_network(run.checkpoint)
     path = run.folder / "out_of_fold.csv"
-    write_predictions(path, films, predict_scored(network, data, films, config.size))
+    write_predictions(path, films, predict_scored(network, data, films, config))
     return path

@@ -22,20 +22,22 @@ class Shipment:
         Identity, and what the networks saw, in words.
     members : tuple of TrainingConfig
         Networks whose features are joined, and whose scores are averaged.
-    mirrored : bool
-        Whether each network's map is averaged with that of the mirrored film.
     """
 
     name: str
     version: str
     description: str
     members: tuple[TrainingConfig, ...]
-    mirrored: bool
 
     @property
     def size(self) -> int:
         """Rows and columns of the input."""
         return self.members[0].size
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether each network's map is averaged with that of the mirrored film."""
+        return self.members[0].mirrored
 
     @property
     def member_names(self) -> tuple[str, ...]:
@@ -49,13 +51,13 @@ def read_shipment(path: Path) -> Shipment:
     Parameters
     ----------
     path : Path
-        TOML. With the key ``members`` it holds name, version, description, mirrored and the
-        names of training configurations beside it.
+        TOML. With the key ``members`` it holds name, version, description and the names
+        of training configurations beside it.
 
     Raises
     ------
     ModelError
-        If the file or a member cannot be read, a key is missing, or the members' sizes differ.
+        If the file or a member cannot be read, a key is missing, or the members take films differently.
     """
     try:
         with path.open("rb") as file:
@@ -64,11 +66,14 @@ def read_shipment(path: Path) -> Shipment:
         raise ModelError(f"cannot read {path}: {error}", "a TOML configuration") from error
     if "members" not in values:
         config = read_config(path)
-        return Shipment(config.name, config.version, config.description, (config,), True)
+        return Shipment(config.name, config.version, config.description, (config,))
     members = tuple(read_config(path.with_name(f"{name}.toml")) for name in values.pop("members"))
-    if len({member.size for member in members}) != 1:
-        raise ModelError(f"the members of {path} take films of different sizes", "one size")
+    if len({(member.size, member.mirrored) for member in members}) != 1:
+        raise ModelError(
+            f"the members of {path} take films of different sizes, or not all mirror them",
+            "the same size and mirroring",
+        )
     try:
         return Shipment(members=members, **values)
     except TypeError as error:
-        raise ModelError(f"{path}: {error}", "name, version, description, mirrored") from error
+        raise ModelError(f"{path}: {error}", "name, version, description") from error
