@@ -9,7 +9,10 @@ from pneumoscore.pretrain.shipment import read_shipment
 
 CONFIGS = Path(__file__).parents[2] / "src/pneumoscore/pretrain/configs"
 TABLE = 'name = "joined"\nversion = "1"\ndescription = "two"\n'
-MEMBER = 'name = "{name}"\nversion = "1"\ndescription = "one"\nsteps = 3\nsize = {size}\nmirrored = false\n'
+MEMBER = (
+    'name = "{name}"\nversion = "1"\ndescription = "one"\n'
+    "steps = 3\nsize = {size}\nmirrored = false\n"
+)
 
 
 def test_a_training_configuration_is_shipped_alone() -> None:

@@ -57,7 +57,8 @@ def read_shipment(path: Path) -> Shipment:
     Raises
     ------
     ModelError
-        If the file or a member cannot be read, a key is missing, or the members take films differently.
+        If the file or a member cannot be read, a key is missing, or the members differ in size
+        or mirroring.
     """
     try:
         with path.open("rb") as file:
