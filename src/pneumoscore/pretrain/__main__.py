@@ -37,25 +37,25 @@ def _train(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.curve import draw_curve
     from pneumoscore.pretrain.train import TrainingRun, train
 
-    config = _config(arguments.config)
-    run = TrainingRun(arguments.runs / config.name, config)
-    train(run, arguments.data, stop_after=arguments.stop_after)
-    draw_curve(run.log, run.folder / "curve.png")
+    for config in _shipment(arguments.config).members:
+        run = TrainingRun(arguments.runs / config.name, config)
+        train(run, arguments.data, stop_after=arguments.stop_after)
+        draw_curve(run.log, run.folder / "curve.png")
 
 
 def _crossvalidate(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.crossvalidate import predict_fold
     from pneumoscore.pretrain.train import TrainingRun, train
 
-    config = _config(arguments.config)
-    for fold in arguments.only or range(arguments.folds):
-        name = f"{config.name}-fold{fold}"
-        # As often over each film as the network trained on all of them.
-        steps = round(config.steps * (arguments.folds - 1) / arguments.folds)
-        part = replace(config, name=name, steps=steps, fold=fold, folds=arguments.folds)
-        run = TrainingRun(arguments.runs / name, part)
-        train(run, arguments.data)
-        predict_fold(run, arguments.data)
+    for config in _shipment(arguments.config).members:
+        for fold in arguments.only or range(arguments.folds):
+            name = f"{config.name}-fold{fold}"
+            # As often over each film as the network trained on all of them.
+            steps = round(config.steps * (arguments.folds - 1) / arguments.folds)
+            part = replace(config, name=name, steps=steps, fold=fold, folds=arguments.folds)
+            run = TrainingRun(arguments.runs / name, part)
+            train(run, arguments.data)
+            predict_fold(run, arguments.data)
 
 
 def _predict(arguments: argparse.Namespace) -> None:
