@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "figures.md"
 README = ROOT / "README.md"
+PAGES = {"peers": (FIGURES, README), "headline": (README,)}
 PROGRAM = [str(Path(sys.executable).with_name("pneumoscore"))]
 
 
@@ -42,6 +43,13 @@ def markdown(folder: Path, name: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("#"))
 
 
+def headline(table: str) -> str:
+    """Return the rows of a table of figures that have a goal."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    rows = [line for line in lines[2:] if line.split("|")[4].strip() != "-"]
+    return "\n".join([*lines[:2], *rows, "", "95 % intervals by bootstrap over patients."])
+
+
 def accuracy(data: str, out_of_fold: str) -> dict[str, str]:
     """Compute figures 1 to 7 and the peers."""
     with tempfile.TemporaryDirectory() as folder:
@@ -60,8 +68,10 @@ def accuracy(data: str, out_of_fold: str) -> dict[str, str]:
             ]
         )
         run([*PROGRAM, "study", "peers", "--data", data, "--out", str(out / "peers")])
+        figures = markdown(out / "figures", "figures")
         return {
-            "accuracy": markdown(out / "figures", "figures"),
+            "accuracy": figures,
+            "headline": headline(figures),
             "peers": markdown(out / "peers", "peers"),
         }
 
@@ -164,13 +174,9 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.only:
         for part, content in PARTS[name](arguments.data, arguments.out_of_fold).items():
-            FIGURES.write_text(
-                between(FIGURES.read_text(encoding="utf-8"), part, content), encoding="utf-8"
-            )
-            if part == "peers":
-                README.write_text(
-                    between(README.read_text(encoding="utf-8"), part, content), encoding="utf-8"
-                )
+            for page in PAGES.get(part, (FIGURES,)):
+                text = between(page.read_text(encoding="utf-8"), part, content)
+                page.write_text(text, encoding="utf-8")
             print(f"{part}: written")
 
 

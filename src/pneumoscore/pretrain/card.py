@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.severity.bundle import Bundle
 from pneumoscore.severity.scale import SCALES
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.gate import FittedGate
+from pneumoscore.study.output import format_estimate
 from pneumoscore.study.statistics.accuracy import mae, pearson
+from pneumoscore.study.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 
 if TYPE_CHECKING:
     from pneumoscore.pretrain.out_of_fold import OutOfFold
 
 __all__ = ["card_text", "figures_table"]
+
+Vector = NDArray[np.float64]
 
 _LIMITS = (
     "- Films of children, lateral and oblique films, CT and photographs are out of scope.",
@@ -31,6 +36,16 @@ _LIMITS = (
 )
 
 
+def _with_intervals(
+    targets: Vector, predictions: Vector, patients: Sequence[str]
+) -> dict[str, Estimate]:
+    def statistics(draw: Draw) -> dict[str, float]:
+        known, found = targets[draw.index], predictions[draw.index]
+        return {"mae": mae(known, found), "r": pearson(known, found)}
+
+    return PatientBootstrap(patients).estimate(statistics)
+
+
 def figures_table(out_of_fold: OutOfFold) -> list[str]:
     """Return the cross-validated figures beside the mean predictor's, as Markdown lines."""
     lines = [
@@ -40,13 +55,19 @@ def figures_table(out_of_fold: OutOfFold) -> list[str]:
     for scale in SCALES:
         found = out_of_fold.on(scale)
         targets, predictions = found.targets, found.predictions
+        figures = _with_intervals(targets, predictions, found.patients)
         mean_error = float(np.abs(targets - targets.mean()).mean())
         lines.append(
             f"| {scale.name} {scale.low:g}-{scale.high:g} "
-            f"| {len(targets)} ({len(set(found.patients))}) | {mae(targets, predictions):.2f} "
-            f"| {mean_error:.2f} | {pearson(targets, predictions):.2f} |"
+            f"| {len(targets)} ({len(set(found.patients))}) "
+            f"| {format_estimate(figures['mae'])} "
+            f"| {mean_error:.2f} | {format_estimate(figures['r'])} |"
         )
-    return [*lines, "", "Labels of opacity 0-6 are RALO labels brought over by definition."]
+    notes = (
+        "95 % intervals by bootstrap over patients. Labels of opacity 0-6 are RALO labels "
+        "brought over by definition."
+    )
+    return [*lines, "", notes]
 
 
 def card_text(
