@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.record import BackboneRecord
+from pneumoscore.backbone.record import BackboneRecord, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.backbone.store import store_backbone
 from pneumoscore.cohort.leakage import bar_test_films
 from pneumoscore.files import write_atomically
 from pneumoscore.pretrain.export import to_onnx
+from pneumoscore.pretrain.finding_auc import as_json, measure_backbone
 from pneumoscore.pretrain.finding_targets import FINDINGS
 from pneumoscore.pretrain.gate_images import gate_images
 from pneumoscore.pretrain.network import SeverityNetwork, joined_layers, severity_coefficients
@@ -57,7 +58,8 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
     shipment : Shipment
         What is shipped.
     data : Path
-        Data folder; the hashes of its tables go into the record.
+        Data folder; the hashes of its tables, and the AUC of the findings on corpus patients
+        kept aside, go into the record.
     out : Path
         Folder to write.
     """
@@ -72,7 +74,7 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         "findings_weight": weight.numpy().round(6).tolist(),
         "findings_bias": bias.numpy().round(6).tolist(),
     }
-    return store_backbone(
+    record = store_backbone(
         to_onnx(networks, shipment.size, mirrored=shipment.mirrored),
         out,
         name=shipment.name,
@@ -84,6 +86,17 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         half=True,
         details=details,
     )
+    return _measured(out / f"{record.name}.json", data)
+
+
+def _measured(path: Path, data: Path) -> BackboneRecord:
+    """Add to a record the AUC of its findings, within each source, on patients kept aside."""
+    backbone = Backbone.open(path)
+    figures = as_json(backbone.record, measure_backbone(backbone, data))["sources"]
+    details = {**backbone.record.details, "measured": {"findings": figures}}
+    record = replace(backbone.record, details=details)
+    save_record(record, path)
+    return record
 
 
 def _interval(out_of_fold: OutOfFold, scale: Scale) -> ConformalInterval:
