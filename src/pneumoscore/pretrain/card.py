@@ -30,6 +30,8 @@ _LIMITS = (
     "tumour raise them too.",
     "- Most training films come from publications and teaching files of 2020, which show more "
     "striking disease than a ward does.",
+    "- The backbone's findings were not trained on with the scores and have lost what they said "
+    "(AUC in its record); take those of the generic network.",
     "- No film scored on the opacity scale 0-6 was used: its head is fitted to RALO labels "
     "(0-8) brought to 0-6 by the scales' definitions, equal up to 2 for each lung and half as "
     "steep above.",
