@@ -11,6 +11,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +47,16 @@ def film_stem(name: str) -> str:
     return stem.lower()
 
 
-def thumbnail(path: Path) -> NDArray[np.float32]:
+def thumbnail(path: Path | BinaryIO) -> NDArray[np.float32]:
     """Read a film as a grey 96 x 96 thumbnail without its slow shading.
 
     The anatomy that all chests share lies in the slow shading; what tells one patient from
     another is finer.
+
+    Parameters
+    ----------
+    path : Path or binary file
+        The film.
 
     Returns
     -------

@@ -109,6 +109,20 @@ def _findings(arguments: argparse.Namespace) -> None:
     print(f"{NOTE}\n\n{RESEARCH_NOTICE}.")
 
 
+def _corpus_copies(arguments: argparse.Namespace) -> None:
+    from pneumoscore.pretrain.corpus_copies import find_corpus_copies, write_corpus_copies
+    from pneumoscore.pretrain.exclusions import find_exclusions
+
+    exclusions = find_exclusions(arguments.data, arguments.runs / "exclusions.json")
+    copies = find_corpus_copies(
+        arguments.data,
+        arguments.archive,
+        exclusions.of_any_scored_patient,
+        lambda done, count: print(f"{done} of {count} barred films", file=sys.stderr),
+    )
+    write_corpus_copies(copies, arguments.out)
+
+
 def _bundle(arguments: argparse.Namespace) -> None:
     from pneumoscore.pretrain.ship import ship_model
 
@@ -132,11 +146,13 @@ def _parser() -> argparse.ArgumentParser:
         ("export", _export, "write the ONNX file and its record"),
         ("start", _start, "write the network alone, small, for later runs to start from"),
         ("out-of-fold", _out_of_fold, "write calibrated out-of-fold predictions as one table"),
+        ("corpus-copies", _corpus_copies, "list corpus films that show a scored patient"),
         ("findings", _findings, "AUC of each finding on films kept aside, within each source"),
         ("bundle", _bundle, "write the severity model: heads, intervals, quality gate, card"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("config", help=config_help)
+        if name != "corpus-copies":
+            command.add_argument("config", help=config_help)
         command.set_defaults(function=function)
         if name == "train":
             command.add_argument("--stop-after", type=int, help="stop at this step")
@@ -147,7 +163,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--source", default="cohen94")
         if name == "findings":
             command.add_argument("--json", action="store_true", help="print as JSON")
-        if name in {"export", "bundle", "out-of-fold", "start"}:
+        if name == "corpus-copies":
+            command.add_argument("--archive", default="covid_adult", help="corpus archive")
+        if name in {"export", "bundle", "out-of-fold", "start", "corpus-copies"}:
             command.add_argument("--out", type=Path, required=True, help="folder or file to write")
     return parser
 

@@ -82,8 +82,6 @@ class TrainingConfig:
         Whether the network, in use, averages its map with that of the mirrored film.
     held_out : str
         Films that nothing may see: ``"cohen94"`` or ``"none"``.
-    barred : tuple of str
-        Corpus films (``"archive/file"``) left out besides, because they look like a scored film.
     fold, folds : int
         Cross-validation by patient over all scored films: part `fold` of `folds` is kept out
         too; 0 folds for none.
@@ -116,7 +114,6 @@ class TrainingConfig:
     taught_after: int = 100
     mirrored: bool = True
     held_out: str = "cohen94"
-    barred: tuple[str, ...] = ()
     fold: int = 0
     folds: int = 0
     limit: int = 0
@@ -161,7 +158,6 @@ def read_config(path: Path) -> TrainingConfig:
     for key, kind in parts.items():
         if key in values:
             values[key] = _built(kind, values[key], f"[{key}] of {path}")
-    values["barred"] = tuple(values.get("barred", ()))
     try:
         config: TrainingConfig = _built(TrainingConfig, values, str(path))
     except TypeError as error:
