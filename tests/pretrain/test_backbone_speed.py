@@ -12,7 +12,8 @@ import torch
 
 from pneumoscore.pretrain.export import to_onnx
 from pneumoscore.pretrain.network import SeverityNetwork
-from pneumoscore.pretrain.trunk import Trunk, TrunkShape
+from pneumoscore.pretrain.trunk import Trunk
+from pneumoscore.pretrain.trunk_shape import TrunkShape
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "backbone_speed.py"
 

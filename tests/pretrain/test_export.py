@@ -6,7 +6,8 @@ import torch
 
 from pneumoscore.pretrain.export import to_onnx
 from pneumoscore.pretrain.network import SeverityNetwork, severity_coefficients
-from pneumoscore.pretrain.trunk import Trunk, TrunkShape
+from pneumoscore.pretrain.trunk import Trunk
+from pneumoscore.pretrain.trunk_shape import TrunkShape
 
 
 def _network(seed: int = 0, width: int = 32, depth: float = 1.0) -> SeverityNetwork:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from pneumoscore.errors import ModelError
-from pneumoscore.pretrain.trunk import Convolution, Trunk, TrunkShape, trunk_shape
+from pneumoscore.pretrain.trunk import Convolution, Trunk
+from pneumoscore.pretrain.trunk_shape import TrunkShape, trunk_shape
 
 PARAMETERS = {"efficientnet-lite0": 4_652_008, "efficientnet-lite2": 6_092_072}
 

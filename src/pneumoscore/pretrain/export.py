@@ -55,24 +55,6 @@ class _Graph:
         return name
 
 
-def _convolve(
-    graph: _Graph,
-    x: str,
-    layer: nn.Conv2d,
-    weight: Tensor,
-    bias: Tensor,
-    pads: list[int] | None = None,
-) -> str:
-    return graph.add(
-        "Conv",
-        [x, *graph.layer(layer, weight, bias)],
-        kernel_shape=list(layer.kernel_size),
-        strides=list(layer.stride),
-        pads=pads or [int(p) for p in layer.padding] * 2,
-        group=layer.groups,
-    )
-
-
 def _normalised(graph: _Graph, x: str, pair: nn.Sequential) -> str:
     """Add a convolution with the batch normalisation that follows it folded in."""
     layer, norm = pair[0], pair[1]
@@ -81,7 +63,14 @@ def _normalised(graph: _Graph, x: str, pair: nn.Sequential) -> str:
     weight, bias = folded(layer, norm)
     before = int(layer.padding[0])
     after = before + (pair.odd if isinstance(pair, Convolution) else 0)
-    return _convolve(graph, x, layer, weight, bias, [before, before, after, after])
+    return graph.add(
+        "Conv",
+        [x, *graph.layer(layer, weight, bias)],
+        kernel_shape=list(layer.kernel_size),
+        strides=list(layer.stride),
+        pads=[before, before, after, after],
+        group=layer.groups,
+    )
 
 
 def _relu6(graph: _Graph, x: str) -> str:
@@ -150,15 +139,15 @@ def to_onnx(
         steadier, and a mirrored film then gets the same score with its sides exchanged.
     """
     graph = _Graph()
-    joined = "feature_map"
-    output = joined if len(networks) == 1 else ""
+    name = "feature_map"
+    output = name if len(networks) == 1 else ""
     maps = [
         _steady_map(graph, network, size, output)
         if mirrored
         else _feature_map(graph, network, "film", output)
         for network in networks
     ]
-    feature_map = maps[0] if output else graph.add("Concat", maps, joined, axis=1)
+    feature_map = maps[0] if output else graph.add("Concat", maps, name, axis=1)
     axes = graph.weight(np.array([2, 3], dtype=np.int64))
     features = graph.add("ReduceMean", [feature_map, axes], "features", keepdims=0)
     findings, findings_bias = joined_layers([network.findings for network in networks])

@@ -15,8 +15,9 @@ from pneumoscore.pretrain.augment import Augmentation, augment, standardised_fil
 from pneumoscore.pretrain.films import FilmArrays
 from pneumoscore.pretrain.painting import paint
 
-__all__ = ["Batch", "FilmStream", "Teacher", "draw_batch"]
+__all__ = ["LEAST_OPACITY", "Batch", "FilmStream", "Teacher", "draw_batch"]
 
+# Probability of "Lung Opacity" that clear lungs are taught; wholly opaque ones lack as much of 1.
 LEAST_OPACITY = 0.02
 Teacher = Callable[[Tensor, Tensor], Tensor]
 """From standardised films (n, 1, size, size) and lungs (n, 2, size, size) to the scores of each

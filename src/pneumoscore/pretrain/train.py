@@ -26,7 +26,8 @@ from pneumoscore.pretrain.network import SeverityNetwork, channels_last
 from pneumoscore.pretrain.sources import TrainingFilms, lung_training_films
 from pneumoscore.pretrain.streams import draw_batch
 from pneumoscore.pretrain.training_log import append_line, averaged_parts, truncate_log
-from pneumoscore.pretrain.trunk import Trunk, trunk_shape
+from pneumoscore.pretrain.trunk import Trunk
+from pneumoscore.pretrain.trunk_shape import trunk_shape
 
 __all__ = [
     "TrainingRun",
@@ -160,6 +161,12 @@ class _Trainer:
         self.network = channels_last(SeverityNetwork(len(FINDINGS), trunk))
         if config.start:
             state = torch.load(run.sibling(config.start), weights_only=True)
+            if state.get("trunk") != config.trunk:
+                raise ModelError(
+                    f"{config.start} has the trunk {state.get('trunk')}",
+                    config.trunk,
+                    "begin from a network of the same trunk",
+                )
             self.network.load_state_dict(state["average"])
         else:
             trunk.load_published()
