@@ -189,3 +189,10 @@ def test_the_log_becomes_a_picture(tmp_path: Path) -> None:
     log.write_text("step,loss\n10,2.0\n20,1.5\n")
     draw_curve(log, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_start_of_another_trunk_is_named(smoke: TrainingConfig, tmp_path: Path) -> None:
+    torch.save({"average": {}, "trunk": "efficientnet-lite2"}, tmp_path / "start.pt")
+    run = TrainingRun(tmp_path / "smoke", replace(smoke, start="start.pt"))
+    with pytest.raises(ModelError, match="efficientnet-lite2"):
+        train(run, tmp_path)
