@@ -12,8 +12,10 @@ from pneumoscore.cohort.leakage import bar_test_films
 from pneumoscore.pretrain.corpus_copies import (
     find_corpus_copies,
     known_corpus_copies,
+    without_copies,
     write_corpus_copies,
 )
+from pneumoscore.pretrain.films import CorpusRow
 
 
 def _film(seed: int) -> Image.Image:
@@ -48,6 +50,20 @@ def test_a_cut_copy_is_found_among_strangers(tmp_path: Path) -> None:
     lines = (tmp_path / "table.csv").read_text().splitlines()
     assert lines[0] == "film,like,correlation"
     assert lines[1].startswith("made/copy.png,one.png,0.9")
+
+
+def test_listed_films_leave_an_index_and_the_rest_stays_in_order() -> None:
+    listed = sorted(known_corpus_copies())[0].removeprefix("covid_adult/")
+    rows = [
+        CorpusRow(archive, file, frozenset(), file, "")
+        for archive, file in (
+            ("covid_adult", "a.jpg"),
+            ("covid_adult", listed),
+            ("nih", listed),
+            ("covid_adult", "b.jpg"),
+        )
+    ]
+    assert without_copies(rows) == [rows[0], rows[2], rows[3]]
 
 
 @pytest.mark.slow

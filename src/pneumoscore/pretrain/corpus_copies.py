@@ -19,8 +19,15 @@ import numpy as np
 
 from pneumoscore.cohort.leakage import LOOK_ALIKE_CORRELATION, best_correlations, thumbnail
 from pneumoscore.files import write_atomically
+from pneumoscore.pretrain.films import CorpusRow
 
-__all__ = ["CorpusCopy", "find_corpus_copies", "known_corpus_copies", "write_corpus_copies"]
+__all__ = [
+    "CorpusCopy",
+    "find_corpus_copies",
+    "known_corpus_copies",
+    "without_copies",
+    "write_corpus_copies",
+]
 
 _TABLE = "corpus_copies.csv"
 _COLUMNS = ("film", "like", "correlation")
@@ -97,6 +104,12 @@ def write_corpus_copies(copies: Iterable[CorpusCopy], path: Path) -> None:
     writer.writerow(_COLUMNS)
     writer.writerows((copy.film, copy.like, f"{copy.correlation:.3f}") for copy in copies)
     write_atomically(path, stream.getvalue().encode())
+
+
+def without_copies(rows: Iterable[CorpusRow]) -> list[CorpusRow]:
+    """Return the lines of a corpus index whose films are not listed, in order."""
+    copies = known_corpus_copies()
+    return [row for row in rows if f"{row.archive}/{row.file}" not in copies]
 
 
 def known_corpus_copies() -> frozenset[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscore.cohort.leakage import BarredFilms
+from pneumoscore.pretrain.corpus_copies import without_copies
 from pneumoscore.pretrain.films import read_corpus_index
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
@@ -83,7 +84,7 @@ def _films(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:
 def _corpus(data: Path) -> Iterator[tuple[Radiograph, str]]:
     import zipfile
 
-    rows = read_corpus_index(data / "corpus" / "index.csv")
+    rows = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
     for archive, every in _CORPUS_EVERY.items():
         with zipfile.ZipFile(data / "corpus" / f"{archive}.zip") as files:
             chosen = [row for row in rows if row.archive == archive][::every]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pneumoscore.errors import ModelError
 from pneumoscore.files import written_atomically
 from pneumoscore.pretrain.config import TrainingConfig
-from pneumoscore.pretrain.corpus_copies import known_corpus_copies
+from pneumoscore.pretrain.corpus_copies import without_copies
 from pneumoscore.pretrain.exclusions import Exclusions
 from pneumoscore.pretrain.films import (
     FilmArrays,
@@ -102,8 +102,7 @@ class TrainingFilms:
         self._lung_net = lung_net
         self._barred = exclusions.of_the_94 if config.held_out == "cohen94" else {}
         self._of_scored_patients = exclusions.of_any_scored_patient
-        self._copies = known_corpus_copies()
-        self._index = read_corpus_index(data / "corpus" / "index.csv")
+        self._index = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
         self._scored = scored_films(data)
         cross_validated = [film for film in self._scored if film.name.startswith("scored/")]
         self._folds = (
@@ -144,7 +143,6 @@ class TrainingFilms:
             if row.archive == archive
             and (not normal_only or "No Finding" in row.findings)
             and not kept_for_validation(row)
-            and f"{archive}/{row.file}" not in self._copies
         ]
         rows = rows[: self._config.limit] if self._config.limit else rows
         films = corpus_films(
