@@ -34,7 +34,7 @@ import numpy as np
 from pneumoscore.backbone.record import load_record
 from pneumoscore.backbone.registry import available_backbones
 from pneumoscore.backbone.session import Backbone
-from pneumoscore.radiograph.phantom import PhantomSpec, render_phantom
+from pneumoscore.phantom import PhantomSpec, render_phantom
 from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.types import Radiograph
 

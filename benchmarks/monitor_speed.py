@@ -24,11 +24,11 @@ from pneumoscore.monitor.change.assess import assess
 from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.pictures.ward import ward_overview
-from pneumoscore.monitor.records.backup import backup
-from pneumoscore.monitor.records.database import Records
-from pneumoscore.monitor.records.reading import read_timeline
-from pneumoscore.monitor.records.types import FilmRecord, ScaleValue
-from pneumoscore.monitor.records.writing import import_films
+from pneumoscore.records.backup import backup
+from pneumoscore.records.database import Records
+from pneumoscore.records.reading import read_timeline
+from pneumoscore.records.types import FilmRecord, ScaleValue
+from pneumoscore.records.writing import import_films
 from pneumoscore.severity.score import ModelIdentity
 
 MODEL = ModelIdentity("benchmark", "1", "backbone 1", "a" * 64)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pneumoscore.radiograph.phantom import LungDisease, PhantomSpec, render_phantom
+from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 

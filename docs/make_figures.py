@@ -56,8 +56,9 @@ def accuracy(data: str, out_of_fold: str) -> dict[str, str]:
         out = Path(folder)
         run(
             [
-                *PROGRAM,
-                "study",
+                sys.executable,
+                "-m",
+                "training",
                 "figures",
                 "--data",
                 data,
@@ -122,14 +123,14 @@ def outcomes(data: str, out_of_fold: str) -> dict[str, str]:
 def crossvalidation(data: str, out_of_fold: str) -> dict[str, str]:
     """Print the cross-validation beside the mean predictor."""
     del data
-    command = [sys.executable, "-m", "pneumoscore.pretrain", "out-of-fold", "severity"]
+    command = [sys.executable, "-m", "training", "out-of-fold", "severity"]
     return {"crossvalidation": run([*command, "--out", out_of_fold])}
 
 
 def findings(data: str, out_of_fold: str) -> dict[str, str]:
     """Measure the generic network's findings on films kept aside."""
     del out_of_fold
-    command = [sys.executable, "-m", "pneumoscore.pretrain", "--data", data]
+    command = [sys.executable, "-m", "training", "--data", data]
     return {"findings": run([*command, "findings", "generic"])}
 
 

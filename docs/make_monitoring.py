@@ -9,11 +9,13 @@ changed.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 from make_figures import PROGRAM, ROOT, between, run
 
+TRAINING = [sys.executable, "-m", "training"]
 PAGE = ROOT / "docs" / "monitoring.md"
 SYNTHETIC = "PHANTOM-0001"
 ERROR_MODELS = ROOT / "src" / "pneumoscore" / "monitor" / "error_models"
@@ -23,7 +25,7 @@ def refit(data: str) -> None:
     """Measure the built-in model's error into the package."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "errors.json"
-        run([*PROGRAM, "patient", "fit-error-model", "--data", data, "--out", str(out)])
+        run([*TRAINING, "fit-error-model", "--data", data, "--out", str(out)])
         from pneumoscore.monitor.change.error_model import read_error_model, write_error_model
 
         errors = read_error_model(out)
@@ -33,7 +35,7 @@ def refit(data: str) -> None:
 def validation(data: str) -> str:
     """Run the validation; headings become bold lines within the page's own section."""
     with tempfile.TemporaryDirectory() as folder:
-        printed = run([*PROGRAM, "patient", "validate", "--data", data, "--out", folder])
+        printed = run([*TRAINING, "validate", "--data", data, "--out", folder])
     lines = (
         f"**{line.removeprefix('### ')}**" if line.startswith("### ") else line
         for line in printed.splitlines()

@@ -32,7 +32,7 @@ def write_backbone(
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    from pneumoscore.backbone.gradient import add_input_gradient
+    from pneumoscore.convert.gradient import add_input_gradient
 
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(7)

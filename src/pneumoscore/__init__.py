@@ -7,7 +7,7 @@ Examples
 A synthetic film, scored by the built-in model:
 
 >>> import pneumoscore
->>> from pneumoscore.radiograph.phantom import LungDisease, PhantomSpec, render_phantom
+>>> from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 >>> spec = PhantomSpec(right=LungDisease(0.6, 0.5), left=LungDisease(0.2, 0.5), seed=1)
 >>> film = pneumoscore.Radiograph(render_phantom(spec).pixels)
 >>> score = pneumoscore.score(film, force=True)
@@ -135,7 +135,7 @@ def score(
 
     Examples
     --------
-    >>> from pneumoscore.radiograph.phantom import LungDisease, PhantomSpec, render_phantom
+    >>> from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
     >>> import pneumoscore
     >>> healthy = PhantomSpec(right=LungDisease(0.0, 0.0), left=LungDisease(0.0, 0.0), seed=1)
     >>> film = pneumoscore.Radiograph(render_phantom(healthy).pixels)

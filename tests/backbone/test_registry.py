@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pneumoscore.backbone import registry
-from pneumoscore.backbone.fetch import PUBLISHED
 from pneumoscore.backbone.session import Backbone
+from pneumoscore.convert.fetch import PUBLISHED
 from pneumoscore.errors import ModelError
 
 
@@ -70,7 +70,7 @@ def test_what_the_registry_offers_to_fetch_is_published() -> None:
 
 
 def test_every_built_in_backbone_is_whole() -> None:
-    from pneumoscore.backbone.store import verify_backbone
+    from pneumoscore.convert.store import verify_backbone
 
     folder = registry.weights_folder()
     assert folder.parent == Path(registry.__file__).parent

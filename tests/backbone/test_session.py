@@ -17,7 +17,7 @@ from torch import nn
 
 from pneumoscore.backbone.record import load_record, save_record
 from pneumoscore.backbone.session import Backbone, physical_cores
-from pneumoscore.backbone.store import gradient_part, store_backbone, verify_backbone
+from pneumoscore.convert.store import gradient_part, store_backbone, verify_backbone
 from pneumoscore.errors import ModelError
 
 

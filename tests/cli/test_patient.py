@@ -14,7 +14,7 @@ from PIL import Image
 
 from pneumoscore.cli.status import ExitStatus
 from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError, write_error_model
-from pneumoscore.radiograph.phantom import (
+from pneumoscore.phantom import (
     LungDisease,
     PhantomSpec,
     SyntheticPatient,

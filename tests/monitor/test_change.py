@@ -26,14 +26,14 @@ from pneumoscore.monitor.change.pair import compare_films
 from pneumoscore.monitor.change.rules import RuleSet, read_rules
 from pneumoscore.monitor.change.steps import find_steps
 from pneumoscore.monitor.change.trend import local_trend
-from pneumoscore.monitor.records.types import (
+from pneumoscore.monitor.simulation import simulate, simulation_table, step_of
+from pneumoscore.records.types import (
     EventRecord,
     ScaleValue,
     StoredModel,
     Timeline,
     TimelineFilm,
 )
-from pneumoscore.monitor.simulation import simulate, simulation_table, step_of
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT
 from pneumoscore.severity.score import ModelIdentity
 

@@ -14,16 +14,16 @@ from PIL import Image
 from pneumoscore.monitor.change.assess import assess
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.intake import cohort_record, dicom_record, film_thumbnail
 from pneumoscore.monitor.pictures.page import sparkline_svg, timeline_page, ward_page
 from pneumoscore.monitor.pictures.timeline import picture_bytes, timeline_figure
 from pneumoscore.monitor.pictures.ward import ward_overview
-from pneumoscore.monitor.records.course import add_events, add_note
-from pneumoscore.monitor.records.database import Records
-from pneumoscore.monitor.records.errors import RecordsError
-from pneumoscore.monitor.records.reading import read_timeline
-from pneumoscore.monitor.records.types import EventRecord, FilmRecord, Timeline, time_of_day
-from pneumoscore.monitor.records.writing import add_films
+from pneumoscore.pipeline.intake import cohort_record, dicom_record, film_thumbnail
+from pneumoscore.records.course import add_events, add_note
+from pneumoscore.records.database import Records
+from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.reading import read_timeline
+from pneumoscore.records.types import EventRecord, FilmRecord, Timeline, time_of_day
+from pneumoscore.records.writing import add_films
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import OPACITY
 from pneumoscore.severity.score import RESEARCH_NOTICE

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from pneumoscore.monitor.records.backup import check_records
-from pneumoscore.monitor.records.database import Records
-from pneumoscore.monitor.records.errors import RecordsError
-from pneumoscore.monitor.records.reading import read_timeline
-from pneumoscore.monitor.records.types import FilmRecord
-from pneumoscore.monitor.records.writing import add_films
+from pneumoscore.records.backup import check_records
+from pneumoscore.records.database import Records
+from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.reading import read_timeline
+from pneumoscore.records.types import FilmRecord
+from pneumoscore.records.writing import add_films
 
 MakeRecord = Callable[..., FilmRecord]
 WRITER = Path(__file__).with_name("writer.py")

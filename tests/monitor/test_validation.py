@@ -14,7 +14,22 @@ from pneumoscore.cohort.public import load_hannover
 from pneumoscore.errors import ModelError
 from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.fitting import (
+from pneumoscore.severity.model import SeverityModel
+from training.validation.alarms import (
+    alarm_table,
+    any_increase,
+    evaluate_alarms,
+    outcome_table,
+    worsening,
+)
+from training.validation.course import (
+    correlation_table,
+    movement_table,
+    ranks,
+    repeated_measures_correlation,
+    within_pairs,
+)
+from training.validation.error_model_fitting import (
     FilmPair,
     Retakes,
     fit_scale,
@@ -22,28 +37,13 @@ from pneumoscore.monitor.fitting import (
     robust_scale,
     same_day_pairs,
 )
-from pneumoscore.monitor.validation.alarms import (
-    alarm_table,
-    any_increase,
-    evaluate_alarms,
-    outcome_table,
-    worsening,
-)
-from pneumoscore.monitor.validation.course import (
-    correlation_table,
-    movement_table,
-    ranks,
-    repeated_measures_correlation,
-    within_pairs,
-)
-from pneumoscore.monitor.validation.report import detectable_table
-from pneumoscore.monitor.validation.series import (
+from training.validation.report import detectable_table
+from training.validation.series import (
     PatientSeries,
     SeriesFilm,
     hannover_events,
     hannover_series,
 )
-from pneumoscore.severity.model import SeverityModel
 
 
 def series(patient: str, course: dict[float, float], **changes: object) -> PatientSeries:

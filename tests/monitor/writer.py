@@ -10,10 +10,10 @@ import signal
 import sys
 from datetime import datetime, timedelta
 
-from pneumoscore.monitor.records.database import Records
-from pneumoscore.monitor.records.errors import RecordsError
-from pneumoscore.monitor.records.types import FilmRecord, ScaleValue
-from pneumoscore.monitor.records.writing import import_films
+from pneumoscore.records.database import Records
+from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.types import FilmRecord, ScaleValue
+from pneumoscore.records.writing import import_films
 from pneumoscore.severity.score import ModelIdentity
 
 MODEL = ModelIdentity("tiny", "1", "backbone 1", "a" * 64)

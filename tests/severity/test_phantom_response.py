@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pneumoscore.radiograph.phantom import LungDisease, PhantomSpec, render_phantom
+from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 

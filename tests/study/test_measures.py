@@ -9,18 +9,18 @@ from PIL import Image
 
 from pneumoscore.cohort.public import FilmMask
 from pneumoscore.cohort.ratings import RatingTable
+from pneumoscore.monitor.steadiness import PERTURBATIONS, measure_steadiness, perturb
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Placement, Radiograph
 from pneumoscore.severity.model import SeverityModel
-from pneumoscore.study.measures.place import map_on_mask, measure_masks, score_place
-from pneumoscore.study.measures.rejection import (
+from training.goals.place import map_on_mask, measure_masks, score_place
+from training.goals.rejection import (
     blank_images,
     measure_rejection,
     noise_images,
     photographs,
 )
-from pneumoscore.study.measures.steadiness import PERTURBATIONS, measure_steadiness, perturb
-from pneumoscore.study.measures.zones import lung_zones, measure_zones, split_lungs
+from training.goals.zones import lung_zones, measure_zones, split_lungs
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from pneumoscore.cli.status import ExitStatus
 from pneumoscore.cli.text import printable
 
 if TYPE_CHECKING:
-    from pneumoscore.radiograph.phantom import Phantom
+    from pneumoscore.phantom import Phantom
 
 __all__ = ["app"]
 
@@ -42,7 +42,7 @@ def demo(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
-    from pneumoscore.archive.scoring import score_files
+    from pneumoscore.pipeline.job import score_files
     from pneumoscore.severity.model import SeverityModel
 
     opened = SeverityModel.open(model, threads=threads)
@@ -69,7 +69,7 @@ def demo(
 
 
 def _draw_films(folder: Path, bar: LateProgress) -> tuple[list[Path], list[Phantom]]:
-    from pneumoscore.radiograph.phantom import (
+    from pneumoscore.phantom import (
         SyntheticPatient,
         demo_series,
         render_phantom,

@@ -49,10 +49,10 @@ def explain(
     """
     from pneumoscore.cli.table import TableRow, print_table
     from pneumoscore.errors import ModelError, PneumoScoreError
+    from pneumoscore.present.film_picture import explain_image, save_picture
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.radiograph.read import read_radiograph
     from pneumoscore.severity.model import SeverityModel
-    from pneumoscore.severity.picture import explain_image, save_picture
 
     write_target(out)
     opened = SeverityModel.open(model, threads=threads)

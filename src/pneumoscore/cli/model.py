@@ -105,8 +105,8 @@ def fetch(
 
     This is the only command that uses the network. Needs the extra 'convert'.
     """
-    from pneumoscore.backbone.fetch import fetch_backbone
     from pneumoscore.cli.progress import LateProgress
+    from pneumoscore.convert.fetch import fetch_backbone
 
     with LateProgress(f"fetching {name}, MiB") as bar:
         record = fetch_backbone(
@@ -151,7 +151,7 @@ def add(
     Fit heads on it with 'pneumoscore model fit'. Networks other than records need the
     extra 'convert'.
     """
-    from pneumoscore.backbone.add import add_backbone
+    from pneumoscore.convert.add import add_backbone
     from pneumoscore.radiograph.types import InputSpec
 
     names = [part.strip() for part in findings.split(",")] if findings else None

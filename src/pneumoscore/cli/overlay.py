@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pneumoscore.archive.scoring import FileResult
+    from pneumoscore.pipeline.job import FileResult
 
 __all__ = ["OverlayFolder", "picture_name"]
 
@@ -31,7 +31,7 @@ class OverlayFolder:
         """Write the picture of one result; one without a score or film has none."""
         if result.score is None or result.radiograph is None:
             return
-        from pneumoscore.severity.picture import overlay_image, save_picture
+        from pneumoscore.present.film_picture import overlay_image, save_picture
 
         scale = result.score.scales[0].scale.name
         picture = overlay_image(result.radiograph, result.score, scale)
@@ -57,7 +57,7 @@ def picture_name(film: Path) -> str:
     >>> picture_name(Path("a\nb:c.png"))
     'a_b_c'
     """
-    from pneumoscore.archive.walk import IMAGE_SUFFIXES
+    from pneumoscore.pipeline.walk import IMAGE_SUFFIXES
 
     name = film.stem if film.suffix.lower() in IMAGE_SUFFIXES else film.name
     text = os.fsencode(name).decode("utf-8", "replace")

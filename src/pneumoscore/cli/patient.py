@@ -18,10 +18,10 @@ from pneumoscore.errors import PneumoScoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pneumoscore.archive.scoring import FileResult
     from pneumoscore.cohort.types import Cohort
-    from pneumoscore.monitor.records.database import Records
-    from pneumoscore.monitor.records.types import FilmRecord, ImportReport
+    from pneumoscore.pipeline.job import FileResult
+    from pneumoscore.records.database import Records
+    from pneumoscore.records.types import FilmRecord, ImportReport
     from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["app"]
@@ -73,8 +73,8 @@ def import_folder(
     Films come in any order and any number of times; what is recorded already is not written
     again. An import that was broken off is started again as it was.
     """
-    from pneumoscore.archive.scoring import score_files
-    from pneumoscore.archive.walk import expand
+    from pneumoscore.pipeline.job import score_files
+    from pneumoscore.pipeline.walk import expand
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.severity.model import SeverityModel
 
@@ -96,7 +96,7 @@ def import_folder(
 def _of_files(
     results: Iterator[FileResult], bar: LateProgress, failed: list[int], thumbnails: bool
 ) -> Iterator[FilmRecord]:
-    from pneumoscore.monitor.intake import dicom_record
+    from pneumoscore.pipeline.intake import dicom_record
 
     for done, result in enumerate(results, start=1):
         problem = result.error
@@ -130,9 +130,9 @@ def import_cohort(
     actor: Actor = None,
 ) -> None:
     """Score a cohort's films and record them by day; the Hannover stays with their events."""
-    from pneumoscore.monitor.records.course import add_events
-    from pneumoscore.monitor.records.reading import patient_keys
-    from pneumoscore.monitor.validation.series import hannover_events
+    from pneumoscore.monitor.hannover import hannover_events
+    from pneumoscore.records.course import add_events
+    from pneumoscore.records.reading import patient_keys
     from pneumoscore.severity.model import SeverityModel
     from pneumoscore.study.cohorts import open_cohort
 
@@ -157,8 +157,8 @@ def _of_cohort(
     failed: list[int],
     thumbnails: bool,
 ) -> Iterator[FilmRecord]:
-    from pneumoscore.archive.scoring import score_files
-    from pneumoscore.monitor.intake import cohort_record
+    from pneumoscore.pipeline.intake import cohort_record
+    from pneumoscore.pipeline.job import score_files
 
     results = score_files(
         (film.path for film in cohort), model, level=level, keep_radiographs=thumbnails
@@ -177,7 +177,7 @@ def _of_cohort(
 
 
 def _import(records: Records, new: Iterator[FilmRecord], actor: str | None) -> ImportReport:
-    from pneumoscore.monitor.records.writing import import_films
+    from pneumoscore.records.writing import import_films
 
     return import_films(
         records,
@@ -226,9 +226,9 @@ def event(
     actor: Actor = None,
 ) -> None:
     """Record what happened to a patient."""
-    from pneumoscore.monitor.records.course import add_events
-    from pneumoscore.monitor.records.reading import read_timeline
-    from pneumoscore.monitor.records.types import EventRecord
+    from pneumoscore.records.course import add_events
+    from pneumoscore.records.reading import read_timeline
+    from pneumoscore.records.types import EventRecord
 
     when, calendar = patient_views.time_argument(at)
     with open_records(records) as place:
@@ -252,7 +252,7 @@ def note(
     actor: Actor = None,
 ) -> None:
     """Write a note on a patient or a film; notes cannot be changed."""
-    from pneumoscore.monitor.records.course import add_note
+    from pneumoscore.records.course import add_note
 
     with open_records(records) as place:
         add_note(place, patient, text, film_uid=film, actor=actor)
@@ -265,7 +265,7 @@ def backup(
     records: RecordsPlace = None,
 ) -> None:
     """Write all records to one file, checked before it gets its name."""
-    from pneumoscore.monitor.records.backup import backup as run
+    from pneumoscore.records.backup import backup as run
 
     with open_records(records) as place:
         counts = run(place, file)
@@ -283,7 +283,7 @@ def restore(
     actor: Actor = None,
 ) -> None:
     """Put a backup in the place of the records, after checking it."""
-    from pneumoscore.monitor.records.backup import restore as run
+    from pneumoscore.records.backup import restore as run
 
     counts = run(file, records, replace=replace, actor=actor)
     typer.echo(f"restored: {counts['films']} films, {counts['scores']} scores")
@@ -292,7 +292,7 @@ def restore(
 @app.command()
 def check(records: RecordsPlace = None) -> None:
     """Check that the records are whole, and count them."""
-    from pneumoscore.monitor.records.backup import check_records
+    from pneumoscore.records.backup import check_records
 
     with open_records(records) as place:
         for name, count in check_records(place).items():

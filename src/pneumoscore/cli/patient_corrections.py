@@ -19,7 +19,7 @@ def merge(
     actor: Actor = None,
 ) -> None:
     """Record that two identifiers are one patient."""
-    from pneumoscore.monitor.records.corrections import merge_patients
+    from pneumoscore.records.corrections import merge_patients
 
     with open_records(records) as place:
         merge_patients(place, gone, kept, actor=actor)
@@ -36,7 +36,7 @@ def split(
     actor: Actor = None,
 ) -> None:
     """Move studies to another patient, also to undo a merge."""
-    from pneumoscore.monitor.records.corrections import split_patient
+    from pneumoscore.records.corrections import split_patient
 
     with open_records(records) as place:
         split_patient(place, patient, study, into, actor=actor)
@@ -53,7 +53,7 @@ def redate(
     actor: Actor = None,
 ) -> None:
     """Move a study in time; later imports leave it there."""
-    from pneumoscore.monitor.records.corrections import redate_study
+    from pneumoscore.records.corrections import redate_study
 
     when, calendar = time_argument(at)
     with open_records(records) as place:

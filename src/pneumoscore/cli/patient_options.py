@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from pneumoscore.monitor.change.error_model import ErrorModel
-    from pneumoscore.monitor.records.database import Records
-    from pneumoscore.monitor.records.types import StoredModel
+    from pneumoscore.records.database import Records
+    from pneumoscore.records.types import StoredModel
 
 __all__ = [
     "Actor",
@@ -60,7 +60,7 @@ def open_records(place: str | None, *, create: bool = False) -> Records:
     RecordsError
         If they cannot be opened.
     """
-    from pneumoscore.monitor.records.database import Records
+    from pneumoscore.records.database import Records
 
     return Records.open(place, create=create)
 

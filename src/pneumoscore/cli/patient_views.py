@@ -24,7 +24,7 @@ from pneumoscore.severity.score import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
     from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
-    from pneumoscore.monitor.records.types import Timeline
+    from pneumoscore.records.types import Timeline
 
 __all__ = ["register", "time_argument"]
 
@@ -68,7 +68,7 @@ def _assessed(
 ) -> tuple[Timeline, Assessment | None, str]:
     from pneumoscore.monitor.change.assess import assess
     from pneumoscore.monitor.change.rules import read_rules
-    from pneumoscore.monitor.records.reading import read_timeline
+    from pneumoscore.records.reading import read_timeline
 
     chosen = read_rules(rules)
     with open_records(place) as records:
@@ -242,7 +242,7 @@ def ward(
     from pneumoscore.monitor.pictures.labels import sparkline, when
     from pneumoscore.monitor.pictures.page import ward_page
     from pneumoscore.monitor.pictures.ward import ward_overview
-    from pneumoscore.monitor.records.reading import read_models
+    from pneumoscore.records.reading import read_models
     from pneumoscore.severity.scale import scale_named
 
     if out is not None:
@@ -278,7 +278,7 @@ def ward(
 
 def models(records: RecordsPlace = None) -> None:
     """List the models whose scores are recorded."""
-    from pneumoscore.monitor.records.reading import read_models
+    from pneumoscore.records.reading import read_models
 
     with open_records(records) as place:
         for item in read_models(place):
@@ -299,7 +299,7 @@ def audit(
     records: RecordsPlace = None,
 ) -> None:
     """Print who wrote what and when."""
-    from pneumoscore.monitor.records.reading import read_audit
+    from pneumoscore.records.reading import read_audit
 
     with open_records(records) as place:
         for entry in read_audit(place, patient, limit=limit):

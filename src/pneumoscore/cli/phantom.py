@@ -73,7 +73,7 @@ def phantom(
     It shows no person. Use it to check an installation without patient data: the command
     prints the scores that the film was drawn with, to compare with 'pneumoscore score'.
     """
-    from pneumoscore.radiograph.phantom import (
+    from pneumoscore.phantom import (
         LungDisease,
         PhantomSpec,
         SyntheticPatient,

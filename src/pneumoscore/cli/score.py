@@ -15,8 +15,8 @@ from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
 
 if TYPE_CHECKING:
-    from pneumoscore.archive.scoring import FileResult
-    from pneumoscore.archive.walk import Found
+    from pneumoscore.pipeline.job import FileResult
+    from pneumoscore.pipeline.walk import Found
     from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["app"]
@@ -86,8 +86,8 @@ def score(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
-    from pneumoscore.archive.scoring import score_files
-    from pneumoscore.archive.walk import expand
+    from pneumoscore.pipeline.job import score_files
+    from pneumoscore.pipeline.walk import expand
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.severity.model import SeverityModel
 
@@ -161,7 +161,7 @@ def result_sinks(
     list of callable
         Each takes every `FileResult`.
     """
-    from pneumoscore.archive.sinks import csv_file, json_line
+    from pneumoscore.pipeline.sinks import csv_file, json_line
 
     with ExitStack() as stack:
         sinks: list[Sink] = []
@@ -173,7 +173,7 @@ def result_sinks(
             scales = [model.head(name).scale for name in model.shown]
             sinks.append(stack.enter_context(csv_file(csv, scales)).add)
         if html is not None:
-            from pneumoscore.archive.page import page_file
+            from pneumoscore.pipeline.page import page_file
 
             sinks.append(stack.enter_context(page_file(html, title)).add)
         if overlay is not None:

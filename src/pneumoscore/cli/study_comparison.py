@@ -10,7 +10,7 @@ import typer
 from pneumoscore.cli.options import ModelName, Threads
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
-from pneumoscore.cli.study_options import Cache, Data, Out, Repeats
+from pneumoscore.cli.study_options import Data, Out, Repeats
 from pneumoscore.cli.study_tables import print_tables
 
 __all__ = ["register"]
@@ -66,8 +66,8 @@ def peers(
 ) -> None:
     """Put our model beside published predictions and a radiologist, on the same 94 films."""
     from pneumoscore.cohort.public import load_cohen94
+    from pneumoscore.present.table import write_table
     from pneumoscore.severity.model import SeverityModel
-    from pneumoscore.study.output import write_table
     from pneumoscore.study.peers import peer_rows, peer_table, peer_tables
     from pneumoscore.study.predictions import predict_cohort, predictions_of
 
@@ -90,55 +90,9 @@ def peers(
     print_tables([table])
 
 
-def figures(
-    data: Data,
-    model: ModelName = None,
-    generic: Annotated[
-        str, typer.Option("--generic", metavar="NAME|RECORD", help="Backbone of figure 1.")
-    ] = "generic",
-    predictions: Annotated[
-        Path | None,
-        typer.Option(
-            "--predictions", metavar="FILE", help="Out-of-fold predictions, for figure 3."
-        ),
-    ] = None,
-    only: Annotated[
-        list[int] | None, typer.Option("--only", min=1, max=7, help="Only this figure; repeat.")
-    ] = None,
-    out: Out = Path("figures"),
-    repeats: Repeats = 1000,
-    cache: Cache = None,
-    threads: Threads = None,
-) -> None:
-    """Compute the figures of the model card, each beside its goal.
-
-    1 the paper's protocol, 2 the 94 unseen, 3 cross-validation (--predictions), 4 place,
-    5 steadiness, 6 coverage, 7 rejection.
-    """
-    from pneumoscore.study.figure_run import run_figures
-
-    wanted = tuple(sorted(set(only or range(1, 8))))
-    with LateProgress("films") as bar:
-        table = run_figures(
-            data,
-            wanted,
-            out,
-            model=model,
-            generic=generic,
-            predictions=predictions,
-            repeats=repeats,
-            cache=cache,
-            threads=threads,
-            progress=lambda done: bar.update(done, None),
-        )
-    print_tables([table])
-    say(f"table and numbers: {out}")
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command(epilog="Example: pneumoscore study agreement --ratings ratings.csv -o agreement")(
         agreement
     )
     app.command(epilog="Example: pneumoscore study peers --data DATA")(peers)
-    app.command(epilog="Example: pneumoscore study figures --data DATA --only 2 --only 6")(figures)

@@ -11,7 +11,7 @@ from pneumoscore.severity.score import RESEARCH_NOTICE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pneumoscore.study.output import Table
+    from pneumoscore.present.table import Table
 
 __all__ = ["print_tables"]
 

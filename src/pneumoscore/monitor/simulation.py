@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.change.steps import find_steps
+from pneumoscore.present.table import Table
 from pneumoscore.severity.scale import Scale, scale_named
-from pneumoscore.study.output import Table
 
 __all__ = ["Simulated", "simulate", "simulation_table", "step_of"]
 

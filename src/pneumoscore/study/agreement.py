@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.cohort.ratings import RatingTable
-from pneumoscore.study.output import Table, format_estimate, format_number
-from pneumoscore.study.statistics.bland_altman import LimitsOfAgreement, bland_altman
-from pneumoscore.study.statistics.bootstrap import Draw, Estimate, PatientBootstrap
-from pneumoscore.study.statistics.change import (
+from pneumoscore.present.table import Table, format_estimate, format_number
+from pneumoscore.statistics.bland_altman import LimitsOfAgreement, bland_altman
+from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
+from pneumoscore.statistics.change import (
     sem_agreement,
     sem_consistency,
     smallest_detectable_change,
 )
-from pneumoscore.study.statistics.icc import (
+from pneumoscore.statistics.icc import (
     icc_values,
     intraclass_correlations,
     two_way_anova,
 )
-from pneumoscore.study.statistics.interchangeability import interchangeability
-from pneumoscore.study.statistics.kappa import weighted_kappa
-from pneumoscore.study.statistics.krippendorff import krippendorff_alpha
+from pneumoscore.statistics.interchangeability import interchangeability
+from pneumoscore.statistics.kappa import weighted_kappa
+from pneumoscore.statistics.krippendorff import krippendorff_alpha
 
 __all__ = ["Agreement", "agreement_table", "interchange_table", "measure_agreement", "pair_table"]
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.present.table import Table, write_json, write_table
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.score import RESEARCH_NOTICE, ModelIdentity, Score
 from pneumoscore.study.evaluation import Evaluation, compare, evaluate
 from pneumoscore.study.evaluation_tables import comparison_table, figures_table, subgroup_table
 from pneumoscore.study.outcomes import OutcomeRow, outcome_rows, outcome_table
-from pneumoscore.study.output import Table, write_json, write_table
 from pneumoscore.study.predictions import (
     PredictionTable,
     align_opacity,

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.study.predictions import PredictionTable
-from pneumoscore.study.statistics.accuracy import mae, pearson, r_squared, rmse, spearman
-from pneumoscore.study.statistics.bland_altman import bland_altman
-from pneumoscore.study.statistics.bootstrap import Draw, Estimate, PatientBootstrap
-from pneumoscore.study.statistics.calibration import (
+from pneumoscore.statistics.accuracy import mae, pearson, r_squared, rmse, spearman
+from pneumoscore.statistics.bland_altman import bland_altman
+from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
+from pneumoscore.statistics.calibration import (
     CalibrationBin,
     calibration_curve,
     calibration_line,
 )
-from pneumoscore.study.statistics.coverage import coverage, mean_width, score_bins
-from pneumoscore.study.statistics.discrimination import auroc
-from pneumoscore.study.statistics.icc import icc_agreement
+from pneumoscore.statistics.coverage import coverage, mean_width, score_bins
+from pneumoscore.statistics.discrimination import auroc
+from pneumoscore.statistics.icc import icc_agreement
+from pneumoscore.study.predictions import PredictionTable
 
 __all__ = ["SEVERE_CUT_POINTS", "Evaluation", "Subgroup", "compare", "evaluate", "subgroups_of"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pneumoscore.present.table import Table, format_estimate, format_number
+from pneumoscore.statistics.bootstrap import Estimate
 from pneumoscore.study.evaluation import Evaluation
-from pneumoscore.study.output import Table, format_estimate, format_number
-from pneumoscore.study.statistics.bootstrap import Estimate
 
 __all__ = [
     "comparison_table",

@@ -22,6 +22,8 @@ from pneumoscore.severity.head import Head
 from pneumoscore.severity.interval import fit_conformal
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.scale import SCALES, Scale, scale_named
+from pneumoscore.statistics.accuracy import mae, pearson
+from pneumoscore.statistics.coverage import coverage, mean_width
 from pneumoscore.study.card import model_card
 from pneumoscore.study.features import FilmFeatures, film_features
 from pneumoscore.study.ridge import (
@@ -30,8 +32,6 @@ from pneumoscore.study.ridge import (
     fit_ridge,
     out_of_fold_predictions,
 )
-from pneumoscore.study.statistics.accuracy import mae, pearson
-from pneumoscore.study.statistics.coverage import coverage, mean_width
 
 __all__ = [
     "LEAST_FILMS",

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.cohort.types import Cohort
-from pneumoscore.study.output import Table, format_estimate
-from pneumoscore.study.statistics.bootstrap import Draw, Estimate, PatientBootstrap
-from pneumoscore.study.statistics.discrimination import auroc
+from pneumoscore.present.table import Table, format_estimate
+from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
+from pneumoscore.statistics.discrimination import auroc
 
 __all__ = ["CONFOUNDERS", "OutcomeRow", "outcome_rows", "outcome_table"]
 

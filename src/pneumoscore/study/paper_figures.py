@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import ModelError
+from pneumoscore.present.plots import (
+    SaliencyPanel,
+    embedding_plot,
+    saliency_plot,
+    save_figure,
+    scatter_plot,
+)
 from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.features import FEATURE_SETS, finding_inputs, select_features
@@ -18,13 +25,6 @@ from pneumoscore.severity.head import Head, LinearForm
 from pneumoscore.severity.saliency import saliency_map
 from pneumoscore.severity.scale import Scale, scale_named
 from pneumoscore.study.features import FilmFeatures
-from pneumoscore.study.plots import (
-    SaliencyPanel,
-    embedding_plot,
-    saliency_plot,
-    save_figure,
-    scatter_plot,
-)
 from pneumoscore.study.protocol import SEEDS, split_patients
 
 __all__ = ["draw_paper_figures"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.files import write_atomically
+from pneumoscore.present.table import Table
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.evaluation_tables import (
     error_table,
@@ -18,7 +19,6 @@ from pneumoscore.study.evaluation_tables import (
     people_table,
     subgroup_table,
 )
-from pneumoscore.study.output import Table
 from pneumoscore.study.report import ReportContent
 
 __all__ = ["drawn_pdf", "find_chromium", "print_pdf", "write_pdf"]

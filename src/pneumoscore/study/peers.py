@@ -12,12 +12,12 @@ from pneumoscore.cohort.brixia import BRIXIA_MAXIMUM, load_brixia
 from pneumoscore.cohort.parsing import parse_number
 from pneumoscore.cohort.tables import read_table, require_columns
 from pneumoscore.cohort.types import Cohort
+from pneumoscore.present.table import Table, format_estimate
 from pneumoscore.severity.scale import scale_named
+from pneumoscore.statistics.accuracy import mae, pearson
+from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 from pneumoscore.study.evaluation import compare
-from pneumoscore.study.output import Table, format_estimate
 from pneumoscore.study.predictions import PredictionTable
-from pneumoscore.study.statistics.accuracy import mae, pearson
-from pneumoscore.study.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 
 __all__ = ["PEERS", "Peer", "PeerRow", "peer_rows", "peer_table", "peer_tables"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.study.statistics.accuracy import mae, mse, pearson, r_squared
+from pneumoscore.statistics.accuracy import mae, mse, pearson, r_squared
 
 __all__ = ["METRICS", "SEEDS", "ProtocolResult", "run_protocol", "split_patients"]
 

@@ -12,6 +12,7 @@ from pneumoscore.cohort.parsing import parse_number
 from pneumoscore.cohort.ratings import RatingTable, load_ratings
 from pneumoscore.cohort.tables import read_table, require_columns
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.present.table import Table, write_json, write_table
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.agreement import (
@@ -21,7 +22,6 @@ from pneumoscore.study.agreement import (
     measure_agreement,
     pair_table,
 )
-from pneumoscore.study.output import Table, write_json, write_table
 
 __all__ = ["brixia_agreement", "ratings_agreement", "write_agreement"]
 

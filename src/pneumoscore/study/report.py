@@ -10,7 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pneumoscore.errors import UnreadableFileError
+from pneumoscore.present.markdown import markdown_to_html
+from pneumoscore.present.plots import (
+    bland_altman_plot,
+    calibration_plot,
+    figure_svg,
+    scatter_plot,
+)
+from pneumoscore.present.table import Table
 from pneumoscore.severity.score import RESEARCH_NOTICE
+from pneumoscore.statistics.bland_altman import bland_altman
 from pneumoscore.study.checklists import CLAIM, NOT_AVAILABLE, TRIPOD_AI, ChecklistItem, fill
 from pneumoscore.study.evaluation import Evaluation
 from pneumoscore.study.evaluation_tables import (
@@ -19,15 +28,6 @@ from pneumoscore.study.evaluation_tables import (
     people_table,
     subgroup_table,
 )
-from pneumoscore.study.markdown import markdown_to_html
-from pneumoscore.study.output import Table
-from pneumoscore.study.plots import (
-    bland_altman_plot,
-    calibration_plot,
-    figure_svg,
-    scatter_plot,
-)
-from pneumoscore.study.statistics.bland_altman import bland_altman
 
 __all__ = ["ReportContent", "default_facts", "html_report", "read_facts"]
 

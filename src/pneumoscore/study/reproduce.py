@@ -15,11 +15,11 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import ModelError, PneumoScoreError
 from pneumoscore.files import write_atomically
+from pneumoscore.present.table import Table, format_number, write_json, write_table
 from pneumoscore.severity.features import FEATURE_SETS, select_features
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.features import FilmFeatures, film_features
-from pneumoscore.study.output import Table, format_number, write_json, write_table
 from pneumoscore.study.paper_figures import draw_paper_figures
 from pneumoscore.study.protocol import METRICS, SEEDS, ProtocolResult, run_protocol
 from pneumoscore.study.published import PAPER_ABSTRACT_MAE, PAPER_TABLES

@@ -12,7 +12,7 @@ from pneumoscore.monitor.change.pair import PairChange, compare_films, compariso
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.change.steps import Step, find_steps
 from pneumoscore.monitor.change.trend import Trend, local_trend
-from pneumoscore.monitor.records.types import Timeline, TimelineFilm
+from pneumoscore.records.types import Timeline, TimelineFilm
 from pneumoscore.severity.scale import scale_named
 
 __all__ = ["Advice", "Assessment", "ScaleAssessment", "SeriesStep", "advise", "assess"]

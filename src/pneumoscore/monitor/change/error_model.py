@@ -109,7 +109,7 @@ class ErrorModel:
             raise ModelError(
                 f"the error of {self.name} {self.version} on {name} was not measured",
                 "one of " + ", ".join(self.scales),
-                "run `pneumoscore patient fit-error-model`",
+                "run `python -m training fit-error-model`",
             )
         return self.scales[name]
 
@@ -153,7 +153,7 @@ def find_error_model(identity: ModelIdentity, file: Path | None = None) -> Error
     raise ModelError(
         f"{problem}: what differs from noise cannot be told",
         f"a file {own}",
-        "run `pneumoscore patient fit-error-model` with this model",
+        "run `python -m training fit-error-model` with this model",
     )
 
 

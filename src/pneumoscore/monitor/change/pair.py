@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.monitor.change.error_model import ErrorModel
-from pneumoscore.monitor.records.types import TimelineFilm
+from pneumoscore.records.types import TimelineFilm
 
 __all__ = ["PairChange", "compare_films", "comparison_warnings", "projection"]
 

@@ -8,8 +8,8 @@ from html import escape
 from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
 from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
 from pneumoscore.monitor.pictures.ward import Ward
-from pneumoscore.monitor.records.types import Timeline
-from pneumoscore.severity.page_head import NUMBER_CELLS, PageStyle, page_head
+from pneumoscore.present.page_head import NUMBER_CELLS, PageStyle, page_head
+from pneumoscore.records.types import Timeline
 from pneumoscore.severity.scale import Scale, scale_named
 
 __all__ = ["sparkline_svg", "timeline_page", "ward_page"]

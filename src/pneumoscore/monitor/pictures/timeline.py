@@ -12,7 +12,7 @@ import numpy as np
 from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
 from pneumoscore.monitor.change.pair import projection
 from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
-from pneumoscore.monitor.records.types import Timeline, TimelineFilm, day_of
+from pneumoscore.records.types import Timeline, TimelineFilm, day_of
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
 

@@ -10,10 +10,10 @@ from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.pair import projection
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.change.steps import find_steps
-from pneumoscore.monitor.records.database import Records
-from pneumoscore.monitor.records.errors import RecordsError
-from pneumoscore.monitor.records.reading import read_models
-from pneumoscore.monitor.records.ward import (
+from pneumoscore.records.database import Records
+from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.reading import read_models
+from pneumoscore.records.ward import (
     LatestPair,
     PatientCourse,
     SeriesPoint,

@@ -1,0 +1,1 @@
+"""Networks from elsewhere, brought to the form that the run time takes."""

@@ -1,0 +1,181 @@
+"""Adding a network from elsewhere to the user's backbones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pneumoscore.backbone.record import BackboneRecord, is_name, load_record, save_record
+from pneumoscore.backbone.registry import available_backbones, backbones_folder, weights_folder
+from pneumoscore.backbone.session import Backbone
+from pneumoscore.errors import ModelError
+from pneumoscore.files import sha256_of, write_atomically
+from pneumoscore.radiograph.types import InputSpec
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["DENSENET_INPUT", "add_backbone", "require_converter"]
+
+# Cohen et al. 2020, Methods: 224 x 224, centre-cropped, pixels in [-1024, 1024].
+DENSENET_INPUT = InputSpec(224, "crop", "signed_1024")
+
+
+def add_backbone(
+    path: str | Path,
+    name: str,
+    *,
+    input: InputSpec = DENSENET_INPUT,
+    findings: Sequence[str] | None = None,
+    outputs: Mapping[str, str] | None = None,
+    version: str = "1",
+    training_data: str = "unknown",
+    licence: str = "unknown",
+    url: str | None = None,
+    details: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> BackboneRecord:
+    """Convert a network, verify it and put it among the user's backbones.
+
+    Parameters
+    ----------
+    path : str or Path
+        One of: a PyTorch checkpoint of a DenseNet-121 with the parameter names of torchvision
+        or torchxrayvision (read without executing it); an ONNX file; the ``.json`` record of a
+        backbone, which is copied with its file.
+    name : str
+        Name under which it will be found.
+    input : InputSpec, optional
+        How films are prepared for it. A network of three channels gets the grey film three
+        times, normalised by ImageNet's figures inside the network: use ``"unit"`` for it.
+    findings : sequence of str, optional
+        Names of its finding logits, in order; numbered by default.
+    outputs : mapping of str to str, optional
+        For an ONNX file: see `pneumoscore.convert.contract.to_contract`.
+    version, training_data, licence, url, details
+        As in `BackboneRecord`.
+    overwrite : bool, optional
+        Replace an added backbone of this name. Built-in ones are never replaced.
+
+    Returns
+    -------
+    BackboneRecord
+        The record, stored in `backbones_folder`.
+
+    Raises
+    ------
+    ModelError
+        If the name is taken, the file cannot be read or does not fit, or the conversion needs
+        onnx and it is not installed.
+    """
+    path = Path(path)
+    _require_free(name, overwrite)
+    if path.suffix == ".json":
+        return _copy(path, name)
+    require_converter()
+    from pneumoscore.convert.gradient import add_input_gradient
+    from pneumoscore.convert.store import store_backbone
+
+    model = _load(path, input, outputs)
+    kept = {"source_file": path.name, "source_sha256": sha256_of(path), **(details or {})}
+    gradient = True
+    try:
+        add_input_gradient(model)
+    except ModelError as error:
+        # Scores and contribution maps need no gradient; only the saliency map is lost.
+        gradient = False
+        kept["no_gradient"] = str(error)
+    count = _length(model, "findings")
+    names = tuple(findings) if findings else tuple(f"finding {i + 1}" for i in range(count))
+    if len(names) != count:
+        raise ModelError(f"{len(names)} findings are named", f"the network's {count}")
+    return store_backbone(
+        model,
+        backbones_folder(),
+        name=name,
+        version=version,
+        input=input,
+        findings=names,
+        training_data=training_data,
+        licence=licence,
+        url=url,
+        gradient=gradient,
+        details=kept,
+    )
+
+
+def require_converter() -> None:
+    """Check that onnx is installed.
+
+    Raises
+    ------
+    ModelError
+        If it is not.
+    """
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            "the package onnx is not installed",
+            "onnx, which the conversion of networks needs",
+            "run `pip install 'pneumoscore[convert]'`",
+        ) from error
+
+
+def _require_free(name: str, overwrite: bool) -> None:
+    if not is_name(name):
+        raise ModelError(f"{name!r} cannot be a backbone's name", "letters, digits, '.', '_', '-'")
+    found = available_backbones().get(name)
+    if found is None:
+        return
+    if found.parent == weights_folder():
+        raise ModelError(f"{name!r} is the name of a built-in backbone", "another name")
+    if not overwrite:
+        raise ModelError(
+            f"backbone {name!r} is installed already ({found})",
+            "a name not yet taken",
+            "choose another name, or overwrite it",
+        )
+
+
+def _copy(path: Path, name: str) -> BackboneRecord:
+    record = load_record(path)
+    # Opening verifies the hash and that the file fits the record.
+    Backbone.open(path, threads=1)
+    data = (path.parent / record.file).read_bytes()
+    renamed = dataclasses.replace(record, name=name, file=f"{name}.onnx")
+    folder = backbones_folder()
+    write_atomically(folder / renamed.file, data)
+    save_record(renamed, folder / f"{name}.json")
+    return renamed
+
+
+def _load(path: Path, spec: InputSpec, outputs: Mapping[str, str] | None) -> onnx.ModelProto:
+    """Return the network in a file, in the form of docs/architecture.md."""
+    if path.suffix != ".onnx":
+        from pneumoscore.convert.checkpoint import read_state_dict
+        from pneumoscore.convert.densenet import build_densenet121, densenet121_state
+
+        return build_densenet121(densenet121_state(read_state_dict(path)), size=spec.size)
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped,unused-ignore]
+
+    from pneumoscore.convert.contract import to_contract
+
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read ({error.strerror or error})", "an ONNX file"
+        ) from error
+    except (DecodeError, onnx.checker.ValidationError) as error:
+        raise ModelError(f"{path} is damaged or no ONNX file", "an ONNX file") from error
+    return to_contract(model, spec.size, outputs)
+
+
+def _length(model: onnx.ModelProto, output: str) -> int:
+    value = next(value for value in model.graph.output if value.name == output)
+    return int(value.type.tensor_type.shape.dim[-1].dim_value)

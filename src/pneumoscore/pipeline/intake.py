@@ -1,0 +1,172 @@
+"""From a scored film to a record."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from pneumoscore.cohort.types import CohortFilm
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.radiograph.types import Radiograph
+from pneumoscore.records.types import FilmRecord, ScaleValue, time_of_day
+from pneumoscore.severity.score import ScaleScore, Score
+
+__all__ = ["THUMBNAIL_SIDE", "cohort_record", "dicom_record", "film_thumbnail"]
+
+THUMBNAIL_SIDE = 192
+_QUALITY = 82
+
+
+def dicom_record(
+    radiograph: Radiograph,
+    score: Score,
+    *,
+    file: str | None = None,
+    thumbnail: bool = True,
+) -> FilmRecord:
+    """Return the record of a DICOM film.
+
+    Parameters
+    ----------
+    radiograph : Radiograph
+        The film that was scored.
+    score : Score
+        Its score.
+    file : str, optional
+        Where it was read.
+    thumbnail : bool, optional
+        Whether to keep a small picture of it.
+
+    Raises
+    ------
+    PneumoScoreError
+        If the file names no patient (0010,0020), no instance (0008,0018) or no time.
+    """
+    said = radiograph.metadata
+    needed = {
+        "Patient ID (0010,0020)": said.patient_id,
+        "SOP Instance UID (0008,0018)": said.sop_instance_uid,
+        "acquisition or study date and time": said.acquired_at,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing or said.acquired_at is None:
+        raise PneumoScoreError(
+            f"the film has no {', no '.join(missing)}",
+            "a DICOM file that names its patient and time",
+            "import other films as a cohort: pneumoscore patient import-cohort",
+        )
+    instance = str(said.sop_instance_uid)
+    return FilmRecord(
+        patient=str(said.patient_id),
+        film_uid=instance,
+        # A film without a study is a study of its own.
+        study_uid=said.study_instance_uid or f"film:{instance}",
+        taken_at=said.acquired_at,
+        model=score.model,
+        values=tuple(_value(item) for item in score.scales),
+        flags=score.flags,
+        view=said.view,
+        sex=said.patient_sex,
+        file=file,
+        thumbnail=film_thumbnail(radiograph, score) if thumbnail else None,
+    )
+
+
+def cohort_record(
+    cohort: str,
+    film: CohortFilm,
+    score: Score,
+    *,
+    radiograph: Radiograph | None = None,
+) -> FilmRecord:
+    """Return the record of a film of a cohort, known by day.
+
+    Films of a patient on one day are one study.
+
+    Parameters
+    ----------
+    cohort : str
+        Name of the cohort: part of the films' identity.
+    film : CohortFilm
+        With its offset in days.
+    score : Score
+        Its score.
+    radiograph : Radiograph, optional
+        The film itself, for a thumbnail.
+
+    Raises
+    ------
+    PneumoScoreError
+        If the cohort does not know the film's day.
+    """
+    if film.offset_days is None:
+        raise PneumoScoreError("the film's day is unknown", "an offset in days")
+    return FilmRecord(
+        patient=film.patient,
+        film_uid=f"cohort:{cohort}/{film.name}",
+        study_uid=f"cohort:{cohort}/{film.patient}/day {film.offset_days:g}",
+        taken_at=time_of_day(film.offset_days),
+        model=score.model,
+        values=tuple(_value(item) for item in score.scales),
+        flags=score.flags,
+        view=film.view,
+        sex=film.sex,
+        calendar=False,
+        file=str(film.path),
+        thumbnail=None if radiograph is None else film_thumbnail(radiograph, score),
+    )
+
+
+def _value(item: ScaleScore) -> ScaleValue:
+    return ScaleValue(
+        scale=item.scale.name,
+        value=float(item.value),
+        raw=float(item.raw),
+        low=None if item.low is None else float(item.low),
+        high=None if item.high is None else float(item.high),
+        level=item.level,
+        right=None if item.right is None else float(item.right),
+        left=None if item.left is None else float(item.left),
+    )
+
+
+def film_thumbnail(radiograph: Radiograph, score: Score) -> bytes:
+    """Return a JPEG of the film with the contribution map of its first scale over it.
+
+    Parameters
+    ----------
+    radiograph : Radiograph
+        The film that was scored.
+    score : Score
+        Its score.
+
+    Returns
+    -------
+    bytes
+        RGB, longer side at most `THUMBNAIL_SIDE` pixels. It shows nothing else that the file
+        says.
+    """
+    from PIL import Image
+
+    from pneumoscore.present.colour import blend
+    from pneumoscore.radiograph.prepare import film_map
+    from pneumoscore.radiograph.types import Placement
+
+    image = Image.fromarray(radiograph.pixels)
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
+    grey = np.round(np.clip(np.asarray(image), 0.0, 1.0) * 255.0).astype(np.uint8)
+    values = score.scales[0].contributions
+    largest = 0.0 if values is None else float(np.abs(values).max())
+    shape = (grey.shape[0], grey.shape[1])
+    relative = np.zeros(shape, dtype=np.float32)
+    if values is not None and largest > 0.0:
+        placed = score.placement
+        ratio = max(placed.film_shape) / max(shape)
+        cropped = min(placed.top, placed.left) < -0.5
+        side = min(placed.film_shape) if cropped else max(placed.film_shape)
+        shown = Placement(placed.scale * ratio, placed.top, placed.left, shape)
+        relative = film_map(values, shown, max(1, round(side * placed.scale))) / largest
+    stream = io.BytesIO()
+    Image.fromarray(blend(grey, relative)).save(stream, "JPEG", quality=_QUALITY)
+    return stream.getvalue()

@@ -1,0 +1,124 @@
+"""Events and notes of patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from pneumoscore.records.database import Records
+from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.rows import actor_name, add_audit, next_id
+from pneumoscore.records.schema import events, films, notes, patients
+from pneumoscore.records.types import EVENT_KINDS, EventRecord
+
+__all__ = ["add_events", "add_note", "find_patient"]
+
+
+def find_patient(connection: Connection, key: str) -> Any:
+    """Return the row of a patient; of one that was merged, the row it was merged into.
+
+    Raises
+    ------
+    RecordsError
+        If there is no such patient.
+    """
+    named = patients.alias()
+    kept = func.coalesce(named.c.merged_into, named.c.id)
+    statement = select(patients).join(named, patients.c.id == kept).where(named.c.key == key)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise RecordsError(
+            "no patient of this identifier is recorded",
+            "the identifier as in the films",
+            "`pneumoscore patient ward` lists patients",
+        )
+    return row
+
+
+def add_events(records: Records, new: Sequence[EventRecord], *, actor: str | None = None) -> int:
+    """Write events in one transaction; one that is there already is not written again.
+
+    Returns
+    -------
+    int
+        How many were new.
+
+    Raises
+    ------
+    RecordsError
+        If a kind or a patient is unknown; nothing is written then.
+    """
+    for item in new:
+        if item.kind not in EVENT_KINDS:
+            raise RecordsError(
+                f"event {item.kind!r} is unknown", "one of " + ", ".join(EVENT_KINDS)
+            )
+    with records.writing() as connection:
+        fresh = 0
+        for item in new:
+            patient_id = find_patient(connection, item.patient).id
+            same = (
+                (events.c.patient_id == patient_id)
+                & (events.c.kind == item.kind)
+                & (events.c.at == item.at)
+            )
+            if connection.execute(select(events.c.id).where(same)).first() is not None:
+                continue
+            details = {"kind": item.kind, "at": item.at, "detail": item.detail}
+            row = {
+                "id": next_id(connection, events),
+                "patient_id": patient_id,
+                "kind": item.kind,
+                "at": item.at,
+                "detail": item.detail,
+                "audit_id": add_audit(
+                    connection, actor or actor_name(), "event", details, patient_id
+                ),
+            }
+            connection.execute(insert(events), row)
+            fresh += 1
+    return fresh
+
+
+def add_note(
+    records: Records,
+    patient: str,
+    text: str,
+    *,
+    film_uid: str | None = None,
+    actor: str | None = None,
+) -> None:
+    """Write a note on a patient or on one of the patient's films; notes cannot be changed.
+
+    Raises
+    ------
+    RecordsError
+        If there is no such patient or film, or the text is empty.
+    """
+    if not text.strip():
+        raise RecordsError("the note is empty", "some text")
+    author = actor or actor_name()
+    with records.writing() as connection:
+        patient_id = find_patient(connection, patient).id
+        film_id = None
+        if film_uid is not None:
+            found = (films.c.uid == film_uid) & (films.c.patient_id == patient_id)
+            film_id = connection.execute(select(films.c.id).where(found)).scalar_one_or_none()
+            if film_id is None:
+                raise RecordsError("the patient has no such film", "the UID of a film of theirs")
+        number = add_audit(connection, author, "note", {"film": film_uid}, patient_id)
+        connection.execute(
+            insert(notes),
+            {
+                "id": next_id(connection, notes),
+                "patient_id": patient_id,
+                "film_id": film_id,
+                "at": datetime.now(UTC).replace(tzinfo=None),
+                "author": author,
+                "text": text,
+                "audit_id": number,
+            },
+        )

@@ -1,0 +1,106 @@
+"""What the records already hold of the films of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from pneumoscore.records.rows import batched
+from pneumoscore.records.schema import films, models, patients, scores, studies, thumbnails
+from pneumoscore.records.types import FilmRecord
+
+__all__ = ["Known", "KnownFilm", "KnownStudy", "look_up"]
+
+_GROUP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStudy:
+    """A study: its patient, and whether a person moved or dated it."""
+
+    id: int
+    patient_id: int
+    moved: bool = False
+    redated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFilm:
+    """A film: its study and time."""
+
+    id: int
+    study_id: int
+    taken_at: datetime
+
+
+@dataclass(slots=True)
+class Known:
+    """What is there, by the names that records use.
+
+    Attributes
+    ----------
+    patients : dict of str to int
+        Patient's id by identifier; of a merged patient, the id it was merged into.
+    calendars : dict of int to bool
+        By patient's id, whether its times are dates.
+    studies : dict of str to KnownStudy
+        By UID.
+    studies_by_id : dict of int to KnownStudy
+        Those and the studies of `films`.
+    films : dict of str to KnownFilm
+        By UID.
+    models : dict of str to int
+        By hash.
+    scores : dict of tuple to float
+        Value by film's id, model's id and scale.
+    thumbnails : set of tuple
+        Film's and model's ids.
+    """
+
+    patients: dict[str, int] = field(default_factory=dict)
+    calendars: dict[int, bool] = field(default_factory=dict)
+    studies: dict[str, KnownStudy] = field(default_factory=dict)
+    studies_by_id: dict[int, KnownStudy] = field(default_factory=dict)
+    films: dict[str, KnownFilm] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+    scores: dict[tuple[int, int, str], float] = field(default_factory=dict)
+    thumbnails: set[tuple[int, int]] = field(default_factory=set)
+
+
+def look_up(connection: Connection, records: Sequence[FilmRecord]) -> Known:
+    """Return what is there of the patients, studies, films and models that records name."""
+    known = Known()
+    for row in _rows(connection, patients.c.key, {item.patient for item in records}):
+        known.patients[row.key] = row.id if row.merged_into is None else row.merged_into
+    for row in _rows(connection, films.c.uid, {item.film_uid for item in records}):
+        known.films[row.uid] = KnownFilm(row.id, row.study_id, row.taken_at)
+    for row in _rows(connection, studies.c.uid, {item.study_uid for item in records}):
+        known.studies[row.uid] = KnownStudy(row.id, row.patient_id, row.moved, row.redated)
+    elsewhere = {film.study_id for film in known.films.values()}
+    for row in _rows(connection, studies.c.id, elsewhere):
+        known.studies_by_id[row.id] = KnownStudy(row.id, row.patient_id, row.moved, row.redated)
+    known.studies_by_id.update((study.id, study) for study in known.studies.values())
+    named = {study.patient_id for study in known.studies_by_id.values()}
+    for row in _rows(connection, patients.c.id, named | set(known.patients.values())):
+        known.calendars[row.id] = row.calendar
+    for row in _rows(connection, models.c.sha256, {item.model.sha256 for item in records}):
+        known.models[row.sha256] = row.id
+    ids = {film.id for film in known.films.values()}
+    for row in _rows(connection, scores.c.film_id, ids):
+        known.scores[row.film_id, row.model_id, row.scale] = row.value
+    for group in batched(sorted(ids), _GROUP):
+        chosen = select(thumbnails.c.film_id, thumbnails.c.model_id)
+        for row in connection.execute(chosen.where(thumbnails.c.film_id.in_(group))):
+            known.thumbnails.add((row.film_id, row.model_id))
+    return known
+
+
+def _rows(connection: Connection, column: Any, values: Iterable[Any]) -> list[Row[Any]]:
+    found: list[Row[Any]] = []
+    for group in batched(sorted(values), _GROUP):
+        found += connection.execute(select(column.table).where(column.in_(group)))
+    return found

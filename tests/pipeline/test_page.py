@@ -1,0 +1,92 @@
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscore.pipeline.job import FileResult, score_files
+from pneumoscore.pipeline.page import page_file
+from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.score import RESEARCH_NOTICE
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder):
+    return SeverityModel.open(tiny_folder, threads=1)
+
+
+class Page(HTMLParser):
+    """Collects text, pictures and what would be loaded from elsewhere."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text = ""
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+
+def test_the_page_shows_scores_errors_and_films_and_needs_no_other_file(
+    tmp_path, model, tiny_model
+):
+    film = tmp_path / "film <script>.png"
+    Image.fromarray((tiny_model.film().pixels * 255).astype(np.uint8)).save(film)
+    (tmp_path / "bad.png").write_text("no image")
+    with page_file(tmp_path / "page.html", "Five days & nights") as sink:
+        for result in score_files([film, tmp_path / "bad.png"], model, keep_radiographs=True):
+            sink.add(result)
+    page = Page(tmp_path / "page.html")
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "film <script>.png" in page.text
+    assert "Five days & nights" in page.text
+    assert page.text.count(RESEARCH_NOTICE) >= 2
+    score = model.score(tiny_model.film())["geographic_extent"]
+    assert f"{score.value:.1f}" in page.text
+    assert f"{score.low:.1f} to {score.high:.1f} (90 %)" in page.text
+    assert "No score:" in page.text
+    assert "1 of 2 files scored" in page.text
+    assert model.identity.sha256 in page.text
+    (picture,) = page.links
+    kind, data = picture.split(",", 1)
+    assert kind == "data:image/jpeg;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).size[0] > 100
+
+
+def test_a_result_without_its_film_has_no_picture(tmp_path, model, tiny_model):
+    film = tmp_path / "film.png"
+    Image.fromarray((tiny_model.film().pixels * 255).astype(np.uint8)).save(film)
+    with page_file(tmp_path / "page.html") as sink:
+        for result in score_files([film], model):
+            sink.add(result)
+    assert Page(tmp_path / "page.html").links == []
+
+
+def test_flags_stand_on_the_page_in_words(tmp_path):
+    with page_file(tmp_path / "page.html") as sink:
+        sink.add(FileResult(Path("a"), None, "refused & why", ("not_a_chest_radiograph",)))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "not a chest radiograph" in text
+    assert "refused &amp; why" in text
+    assert re.search("https?://", text) is None

@@ -1,0 +1,89 @@
+"""The exported graph computes what the trained networks compute."""
+
+import numpy as np
+import pytest
+import torch
+
+from training.export import to_onnx
+from training.network import SeverityNetwork, severity_coefficients
+from training.trunk import Trunk
+from training.trunk_shape import TrunkShape
+
+
+def _network(seed: int = 0, width: int = 32, depth: float = 1.0) -> SeverityNetwork:
+    torch.manual_seed(seed)
+    network = SeverityNetwork(5, Trunk(TrunkShape("tiny", 0.25, depth, "", "", "")), width)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+    network.train()
+    for _ in range(3):
+        network(torch.randn(8, 1, 64, 64))
+    return network.eval()
+
+
+@pytest.mark.parametrize("depth", [1.0, 1.2])
+def test_onnx_equals_torch(depth: float) -> None:
+    import onnxruntime
+
+    network = _network(depth=depth)
+    film = torch.randn(3, 1, 64, 64)
+    model = to_onnx([network], 64, mirrored=False)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    findings, features, feature_map, lungs = session.run(None, {"film": film.numpy()})
+    with torch.inference_mode():
+        expected = network(film)
+    np.testing.assert_allclose(findings, expected.findings.numpy(), atol=1e-4)
+    np.testing.assert_allclose(features, expected.features.numpy(), atol=1e-4)
+    np.testing.assert_allclose(feature_map, expected.feature_map.numpy(), atol=1e-3)
+    np.testing.assert_allclose(lungs, expected.lungs.sigmoid().numpy(), atol=1e-4)
+
+
+def test_joined_networks_give_the_mean_of_their_scores() -> None:
+    import onnxruntime
+
+    networks = [_network(0), _network(1, width=64)]
+    film = torch.randn(3, 1, 64, 64)
+    model = to_onnx(networks, 64, mirrored=False)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    findings, features, feature_map, lungs = session.run(None, {"film": film.numpy()})
+    with torch.inference_mode():
+        outputs = [network(film) for network in networks]
+    assert feature_map.shape[1] == features.shape[1] == 96
+    mean = torch.stack([output.findings for output in outputs]).mean(0)
+    np.testing.assert_allclose(findings, mean.numpy(), atol=1e-4)
+    mean = torch.stack([output.lungs for output in outputs]).mean(0).sigmoid()
+    np.testing.assert_allclose(lungs, mean.numpy(), atol=1e-4)
+    coefficients, intercepts = severity_coefficients(networks)
+    scores = torch.from_numpy(features) @ coefficients.T + intercepts
+    mean = torch.stack([output.contributions.sum((2, 3)) for output in outputs]).mean(0)
+    np.testing.assert_allclose(scores.numpy(), mean.numpy(), atol=1e-4)
+
+
+def test_a_mirrored_film_gets_the_mirrored_map() -> None:
+    import onnxruntime
+
+    network = _network()
+    film = torch.randn(2, 1, 64, 64)
+    model = to_onnx([network], 64)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    features, feature_map = session.run(["features", "feature_map"], {"film": film.numpy()})
+    mirrored = np.ascontiguousarray(film.numpy()[..., ::-1])
+    other, other_map = session.run(["features", "feature_map"], {"film": mirrored})
+    np.testing.assert_allclose(features, other, atol=1e-5)
+    np.testing.assert_allclose(feature_map, other_map[..., ::-1], atol=1e-4)
+    with torch.inference_mode():
+        expected = (network(film).features + network(film.flip(3)).features) / 2
+    np.testing.assert_allclose(features, expected.numpy(), atol=1e-4)
+    plain = to_onnx([network], 64, mirrored=False)
+    assert model.ByteSize() < 1.2 * plain.ByteSize() + 70_000
+
+
+def test_heads_on_pooled_features_give_the_summed_contributions() -> None:
+    network = _network()
+    coefficients, intercepts = severity_coefficients([network])
+    with torch.inference_mode():
+        output = network(torch.randn(4, 1, 64, 64))
+    scores = output.features @ coefficients.T + intercepts
+    torch.testing.assert_close(scores, output.contributions.sum((2, 3)), atol=1e-4, rtol=1e-4)

@@ -1,0 +1,200 @@
+"""A small training on the public films: every source, exact resume, held-out patients."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pneumoscore.errors import ModelError
+from training.config import StreamConfig, TrainingConfig, read_config
+from training.corpus_copies import known_corpus_copies
+from training.curve import draw_curve
+from training.exclusions import Exclusions, find_exclusions
+from training.finding_targets import FINDINGS, finding_targets
+from training.lungs import LungNet
+from training.scored import folds_by_patient, scored_films
+from training.shipment import read_shipment
+from training.sources import TrainingFilms
+from training.train import (
+    TrainingRun,
+    averaged_network,
+    prepare_lung_net,
+    train,
+    write_start,
+)
+
+CONFIGS = Path(__file__).parents[2] / "training/configs"
+
+
+@pytest.fixture(scope="module")
+def smoke() -> TrainingConfig:
+    return read_config(CONFIGS / "smoke.toml")
+
+
+@pytest.fixture(scope="module")
+def exclusions_file(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exclusions") / "exclusions.json"
+    find_exclusions(shared_data, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exclusions(shared_data: Path, exclusions_file: Path) -> Exclusions:
+    return find_exclusions(shared_data, exclusions_file)
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_a_resumed_run_equals_an_unbroken_one(
+    smoke: TrainingConfig, shared_data: Path, exclusions_file: Path, tmp_path: Path
+) -> None:
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+        shutil.copy(exclusions_file, tmp_path / name / "exclusions.json")
+    whole = TrainingRun(tmp_path / "whole" / "smoke", smoke)
+    broken = TrainingRun(tmp_path / "broken" / "smoke", smoke)
+    train(whole, shared_data)
+    train(broken, shared_data, stop_after=4)
+    state = torch.load(broken.checkpoint, weights_only=True)
+    assert state["step"] == 4
+    train(broken, shared_data)
+    first = torch.load(whole.checkpoint, weights_only=True)
+    second = torch.load(broken.checkpoint, weights_only=True)
+    assert first["step"] == second["step"] == smoke.steps
+    for name, value in first["average"].items():
+        assert torch.equal(value, second["average"][name]), name
+    write_start(whole.checkpoint, tmp_path / "start.pt")
+    small, large = averaged_network(tmp_path / "start.pt"), averaged_network(whole.checkpoint)
+    for value, expected in zip(small.parameters(), large.parameters(), strict=True):
+        assert torch.allclose(value, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_streams_hold_no_film_of_a_held_out_patient(
+    smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
+) -> None:
+    config = replace(smoke, folds=4, fold=1, limit=0, normal_limit=8)
+    config = replace(config, streams=replace(config.streams, findings=0, unscored=0))
+    lung_net = prepare_lung_net(
+        shared_data, tmp_path / "lungs.pt", replace(config, limit=12), exclusions
+    )
+    streams = TrainingFilms(
+        shared_data, config, exclusions, lung_net, tmp_path / "outlines"
+    ).streams()
+    used = {name for stream in streams for name in stream.films.names}
+    films = scored_films(shared_data)
+    scored = [film for film in films if film.name.startswith("scored/")]
+    parts = folds_by_patient(scored, 4, exclusions.alike)
+    held_out = {film.name for film in films if parts.get(film.patient) == 1}
+    assert {stream.name for stream in streams} == {"scored", "rated", "masked", "unscored series"}
+    assert len(used) > 150
+    assert held_out
+    assert not used & held_out
+    assert not any(name.startswith("cohen94/") for name in used)
+    others = {n for s in streams if s.name != "scored" for n in s.films.names}
+    assert not others & exclusions.of_any_scored_patient
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_films_without_lungs_are_not_painted(
+    smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
+) -> None:
+    config = replace(smoke, streams=StreamConfig(normal=2))
+    torch.manual_seed(0)
+    untrained = LungNet().eval()
+    source = TrainingFilms(shared_data, config, exclusions, untrained, tmp_path / "outlines")
+    with pytest.raises(ModelError, match="lung network"):
+        source.streams()
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_corpus_films_of_scored_patients_are_left_out(
+    smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
+) -> None:
+    config = replace(smoke, streams=StreamConfig(unscored=1), limit=260, size=32)
+    films = TrainingFilms(shared_data, config, exclusions, LungNet().eval(), tmp_path / "outlines")
+    used = {f"covid_adult/{name}" for name in films.streams()[0].films.names}
+    copies = known_corpus_copies()
+    assert len(copies) > 50
+    assert len(used) == 260
+    assert not used & copies
+    # Read in order: their neighbours are used.
+    assert {"covid_adult/00229.jpg", "covid_adult/00232.jpg"} <= used
+
+
+@pytest.mark.shared_data
+def test_parts_keep_patients_and_look_alikes_together_and_are_of_like_size(
+    shared_data: Path, exclusions: Exclusions
+) -> None:
+    films = [film for film in scored_films(shared_data) if film.name.startswith("scored/")]
+    parts = folds_by_patient(films, 4, exclusions.alike)
+    patients = {film.name: film.patient for film in films}
+    strangers = [
+        (one, other) for one, other in exclusions.alike if patients[one] != patients[other]
+    ]
+    assert strangers
+    assert all(parts[patients[one]] == parts[patients[other]] for one, other in strangers)
+    sizes = [sum(parts[film.patient] == part for film in films) for part in range(4)]
+    assert len(films) == sum(sizes) == 221
+    assert max(sizes) - min(sizes) <= 15
+
+
+def test_findings_that_a_source_cannot_state_are_unknown() -> None:
+    nih = finding_targets("nih", frozenset({"Pneumonia"}))
+    child = finding_targets("pediatric", frozenset({"Pneumonia", "viral"}))
+    normal = finding_targets("rsna_normal", frozenset({"No Finding"}))
+    columns = {name: FINDINGS.index(name) for name in FINDINGS}
+    assert nih[columns["Pneumonia"]] == 1
+    assert nih[columns["Mass"]] == 0
+    assert torch.tensor(nih).isnan()[columns["viral"]]
+    assert child[columns["viral"]] == 1
+    assert torch.tensor(child).isnan()[columns["Mass"]]
+    assert normal[columns["Lung Opacity"]] == 0
+    assert torch.tensor(finding_targets("tbx11k", frozenset({"Tuberculosis"}))).isnan().all()
+
+
+def test_a_configuration_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('name="x"\nversion="1"\ndescription=""\nsteps=1\nlearning_rat=2.0\n')
+    with pytest.raises(ModelError, match="learning_rat"):
+        read_config(path)
+    with pytest.raises(ModelError, match="cannot read"):
+        read_config(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(CONFIGS.glob("*.toml"))])
+def test_built_in_configurations_hold_out_the_test_films(name: str) -> None:
+    members = read_shipment(CONFIGS / f"{name}.toml").members
+    assert {member.held_out for member in members} == {"cohen94"}
+
+
+def test_a_run_goes_on_with_its_own_configuration_only(
+    smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    run = TrainingRun(tmp_path / "smoke", smoke)
+    run.folder.mkdir()
+    run.checkpoint.write_bytes(b"begun")
+    (run.folder / "config.json").write_text(json.dumps(replace(smoke, steps=99).to_dict()))
+    with pytest.raises(ModelError, match=r"another configuration \(steps differ\)"):
+        train(run, tmp_path)
+    assert run.checkpoint.read_bytes() == b"begun"
+
+
+def test_the_log_becomes_a_picture(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("step,loss\n10,2.0\n20,1.5\n")
+    draw_curve(log, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_start_of_another_trunk_is_named(smoke: TrainingConfig, tmp_path: Path) -> None:
+    torch.save({"average": {}, "trunk": "efficientnet-lite2"}, tmp_path / "start.pt")
+    run = TrainingRun(tmp_path / "smoke", replace(smoke, start="start.pt"))
+    with pytest.raises(ModelError, match="efficientnet-lite2"):
+        train(run, tmp_path)

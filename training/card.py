@@ -1,0 +1,134 @@
+"""The model card of a built-in severity model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.backbone.record import BackboneRecord
+from pneumoscore.present.table import format_estimate
+from pneumoscore.severity.bundle import Bundle
+from pneumoscore.severity.scale import SCALES
+from pneumoscore.severity.score import RESEARCH_NOTICE
+from pneumoscore.statistics.accuracy import mae, pearson
+from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
+from pneumoscore.study.gate import FittedGate
+
+if TYPE_CHECKING:
+    from training.out_of_fold import OutOfFold
+
+__all__ = ["card_text", "figures_table"]
+
+Vector = NDArray[np.float64]
+
+_LIMITS = (
+    "- Films of children, lateral and oblique films, CT and photographs are out of scope.",
+    "- The scores describe opacities, whatever their cause: effusion, oedema, atelectasis and "
+    "tumour raise them too.",
+    "- Most training films come from publications and teaching files of 2020, which show more "
+    "striking disease than a ward does.",
+    "- The backbone's findings were not trained on with the scores and have lost what they said "
+    "(AUC in its record); take those of the generic network.",
+    "- No film scored on the opacity scale 0-6 was used: its head is fitted to RALO labels "
+    "(0-8) brought to 0-6 by the scales' definitions, equal up to 2 for each lung and half as "
+    "steep above.",
+)
+
+
+def _with_intervals(
+    targets: Vector, predictions: Vector, patients: Sequence[str]
+) -> dict[str, Estimate]:
+    def statistics(draw: Draw) -> dict[str, float]:
+        known, found = targets[draw.index], predictions[draw.index]
+        return {"mae": mae(known, found), "r": pearson(known, found)}
+
+    return PatientBootstrap(patients).estimate(statistics)
+
+
+def figures_table(out_of_fold: OutOfFold) -> list[str]:
+    """Return the cross-validated figures beside the mean predictor's, as Markdown lines."""
+    lines = [
+        "| scale | films (patients) | MAE | of predicting the mean | Pearson r |",
+        "|---|---|---|---|---|",
+    ]
+    for scale in SCALES:
+        found = out_of_fold.on(scale)
+        targets, predictions = found.targets, found.predictions
+        figures = _with_intervals(targets, predictions, found.patients)
+        mean_error = float(np.abs(targets - targets.mean()).mean())
+        lines.append(
+            f"| {scale.name} {scale.low:g}-{scale.high:g} "
+            f"| {len(targets)} ({len(set(found.patients))}) "
+            f"| {format_estimate(figures['mae'])} "
+            f"| {mean_error:.2f} | {format_estimate(figures['r'])} |"
+        )
+    notes = (
+        "95 % intervals by bootstrap over patients. Labels of opacity 0-6 are RALO labels "
+        "brought over by definition."
+    )
+    return [*lines, "", notes]
+
+
+def card_text(
+    bundle: Bundle, record: BackboneRecord, out_of_fold: OutOfFold, gate: FittedGate
+) -> str:
+    """Return the card, Markdown: use, data, figures, limits.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Heads and gate.
+    record : BackboneRecord
+        Of the backbone.
+    out_of_fold : OutOfFold
+        Predictions for patients that the predicting network did not see.
+    gate : FittedGate
+        With its figures on held-out patients.
+    """
+    sections: Sequence[tuple[str, Sequence[str]]] = (
+        (
+            "Use",
+            [
+                "Severity of pneumonia on frontal chest radiographs of adults: geographic extent "
+                "(0-8) and opacity (0-6; 0-8 on the RALO scale), for research. Not for any "
+                "clinical decision."
+            ],
+        ),
+        (
+            "Model",
+            [
+                f"- Backbone: {record.name} {record.version} (SHA-256 {record.sha256}), "
+                f"{record.input.size} px, {record.feature_width} features on a "
+                f"{record.map_size} x {record.map_size} map.",
+                f"- It saw: {record.training_data}",
+                f"- Licence of the weights: {record.licence}. The code is Apache-2.0.",
+                "- Heads: linear on the pooled features, trained with the network.",
+            ],
+        ),
+        (
+            "Figures, cross-validated by patient",
+            [
+                *figures_table(out_of_fold),
+                "",
+                "Each film is predicted by a network that saw no film of its patient; the "
+                "residuals make the 90 % intervals. Figures on other films, with intervals, are "
+                "in docs/figures.md of the repository.",
+            ],
+        ),
+        (
+            "Quality gate, on patients it did not see",
+            [
+                "| image | passed as frontal |",
+                "|---|---|",
+                *(f"| {name} | {share:.1%} |" for name, share in gate.accepted.items()),
+            ],
+        ),
+        ("Limits", _LIMITS),
+    )
+    lines = [f"# {bundle.name} {bundle.version}", "", f"{RESEARCH_NOTICE}.", ""]
+    for title, body in sections:
+        lines += [f"## {title}", "", *body, ""]
+    return "\n".join(lines)

@@ -1,0 +1,165 @@
+"""Training configurations: one TOML file for each network."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pneumoscore.errors import ModelError
+from training.augment import Augmentation
+from training.losses import LossWeights
+
+__all__ = ["StreamConfig", "TrainingConfig", "read_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """How many films of one kind go into each batch.
+
+    Attributes
+    ----------
+    normal : int
+        Films without findings, with painted opacities.
+    findings : int
+        Corpus films with stated findings.
+    scored : int
+        Films with readers' scores.
+    rated : int
+        Films with Brixia ratings but no score on our scales.
+    masked : int
+        Films with expert masks of the opacities.
+    unscored : int
+        COVID-19 films of the corpus, scored by the averaged network as training goes on
+        (the mean teacher of Tarvainen and Valpola 2017).
+    unscored_series : int
+        The same of the collection's and Hannover's films of patients without any scored film.
+    """
+
+    normal: int = 0
+    findings: int = 0
+    scored: int = 0
+    rated: int = 0
+    masked: int = 0
+    unscored: int = 0
+    unscored_series: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """Everything that decides a training run.
+
+    Attributes
+    ----------
+    name, version : str
+        Identity of the network.
+    description : str
+        What it saw, in words, for the record.
+    size : int
+        Rows and columns of the input.
+    steps, warmup : int
+        Batches in all, and of rising learning rate.
+    schedule : int
+        Batches over which the learning rate falls; 0 for `steps`. A run that ends sooner relies
+        on the averaged weights.
+    learning_rate, weight_decay : float
+        Largest rate of AdamW, and its decay.
+    averaging : float
+        Decay of the exponential moving average of the weights; the average is exported.
+    seed : int
+        Of everything random.
+    trunk : str
+        Name of the network's trunk (`training.trunk`).
+    frozen_stages : int
+        Stages of the trunk, besides its stem, that stay as they are; 0 trains everything.
+    start : str
+        Checkpoint to begin from, relative to the run folder's parent; empty to begin
+        from the trunk's published ImageNet weights.
+    taught_after : int
+        Batches before the averaged network teaches the unscored films.
+    mirrored : bool
+        Whether the network, in use, averages its map with that of the mirrored film.
+    held_out : str
+        Films that nothing may see: ``"cohen94"`` or ``"none"``.
+    fold, folds : int
+        Cross-validation by patient over all scored films: part `fold` of `folds` is kept out
+        too; 0 folds for none.
+    limit : int
+        Films read from each source at most; 0 for all. For tests.
+    normal_limit : int
+        Normal films used for painting at most; 0 for all.
+    lung_steps : int
+        Batches of the lung network.
+    checkpoint_every : int
+        Batches between checkpoints.
+    streams, augmentation, losses
+        See their classes.
+    """
+
+    name: str
+    version: str
+    description: str
+    steps: int
+    size: int = 224
+    warmup: int = 100
+    schedule: int = 0
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    averaging: float = 0.997
+    seed: int = 0
+    trunk: str = "efficientnet-lite0"
+    frozen_stages: int = 0
+    start: str = ""
+    taught_after: int = 100
+    mirrored: bool = True
+    held_out: str = "cohen94"
+    fold: int = 0
+    folds: int = 0
+    limit: int = 0
+    normal_limit: int = 0
+    lung_steps: int = 600
+    checkpoint_every: int = 100
+    streams: StreamConfig = field(default_factory=StreamConfig)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    losses: LossWeights = field(default_factory=LossWeights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as the record keeps them."""
+        return asdict(self)
+
+
+def _built(kind: type, values: dict[str, Any], where: str) -> Any:
+    known = {item.name for item in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ModelError(f"{where} has the unknown key {unknown[0]!r}", "one of " + str(known))
+    return kind(**values)
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a training configuration.
+
+    Raises
+    ------
+    ModelError
+        If the file is no TOML, lacks a needed key or has an unknown one.
+    """
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"cannot read {path}: {error}", "a TOML training configuration") from error
+    parts = {
+        "streams": StreamConfig,
+        "augmentation": Augmentation,
+        "losses": LossWeights,
+    }
+    for key, kind in parts.items():
+        if key in values:
+            values[key] = _built(kind, values[key], f"[{key}] of {path}")
+    try:
+        config: TrainingConfig = _built(TrainingConfig, values, str(path))
+    except TypeError as error:
+        raise ModelError(f"{path}: {error}", "all needed keys") from error
+    return config

@@ -1,0 +1,139 @@
+"""``python -m training figures``, ``fit-error-model``, ``validate``: the project's own figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumoscore.cli.options import ModelName, Threads
+from pneumoscore.cli.patient_options import ErrorModelFile, RulesFile
+from pneumoscore.cli.progress import LateProgress
+from pneumoscore.cli.status import say
+from pneumoscore.cli.study_options import Cache, Data, Out, Repeats
+from pneumoscore.cli.study_tables import print_tables
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.command("fit-error-model")
+def fit_error_model(
+    data: Data,
+    model: ModelName = None,
+    films: Annotated[int, typer.Option("--films", min=20, help="Films to perturb.")] = 150,
+    retakes: Annotated[
+        int, typer.Option("--retakes", min=2, help="Perturbed copies of each film.")
+    ] = 8,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="JSON", help="File to write. Default: where it is looked for."
+        ),
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Measure a model's test-retest error, by perturbation and by films of one day."""
+    from pneumoscore.monitor.change.error_model import write_error_model
+    from pneumoscore.severity.model import SeverityModel
+    from training.validation.error_model_fitting import fit_error_model as run
+    from training.validation.report import detectable_table
+
+    opened = SeverityModel.open(model, threads=threads)
+    with LateProgress("films") as bar:
+        errors = run(
+            opened,
+            data,
+            films=films,
+            retakes=retakes,
+            progress=lambda done: bar.update(done, None),
+        )
+    path = write_error_model(errors, out)
+    typer.echo(detectable_table(errors).markdown())
+    say(f"error model: {path}")
+
+
+@app.command()
+def validate(
+    data: Data,
+    model: ModelName = None,
+    rules: RulesFile = None,
+    error_model: ErrorModelFile = None,
+    out: Out = Path("patient-validation"),
+    repeats: Repeats = 1000,
+    series: Annotated[
+        int, typer.Option("--series", min=10, help="Simulated series, as in 'simulate'.")
+    ] = 2000,
+    threads: Threads = None,
+) -> None:
+    """Judge the rules on real series and in simulation; print tables, write figures."""
+    from pneumoscore.monitor.change.error_model import find_error_model
+    from pneumoscore.monitor.change.rules import read_rules
+    from pneumoscore.severity.model import SeverityModel
+    from training.validation.report import validate as run
+    from training.validation.report import write_validation
+
+    chosen = read_rules(rules)
+    opened = SeverityModel.open(model, threads=threads)
+    errors = find_error_model(opened.identity, error_model)
+    with LateProgress("films") as bar:
+        found = run(
+            opened,
+            errors,
+            chosen,
+            data,
+            repeats=repeats,
+            simulated=series,
+            progress=lambda done: bar.update(done, None),
+        )
+    write_validation(found, out)
+    print_tables(table for _, table in found.tables)
+    say(f"tables, figures and numbers: {out}")
+
+
+@app.command()
+def figures(
+    data: Data,
+    model: ModelName = None,
+    generic: Annotated[
+        str, typer.Option("--generic", metavar="NAME|RECORD", help="Backbone of figure 1.")
+    ] = "generic",
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions", metavar="FILE", help="Out-of-fold predictions, for figure 3."
+        ),
+    ] = None,
+    only: Annotated[
+        list[int] | None, typer.Option("--only", min=1, max=7, help="Only this figure; repeat.")
+    ] = None,
+    out: Out = Path("figures"),
+    repeats: Repeats = 1000,
+    cache: Cache = None,
+    threads: Threads = None,
+) -> None:
+    """Compute the figures of the model card, each beside its goal.
+
+    1 the paper's protocol, 2 the 94 unseen, 3 cross-validation (--predictions), 4 place,
+    5 steadiness, 6 coverage, 7 rejection.
+    """
+    from training.goals.figure_run import run_figures
+
+    wanted = tuple(sorted(set(only or range(1, 8))))
+    with LateProgress("films") as bar:
+        table = run_figures(
+            data,
+            wanted,
+            out,
+            model=model,
+            generic=generic,
+            predictions=predictions,
+            repeats=repeats,
+            cache=cache,
+            threads=threads,
+            progress=lambda done: bar.update(done, None),
+        )
+    print_tables([table])
+    say(f"table and numbers: {out}")

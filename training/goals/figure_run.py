@@ -1,0 +1,122 @@
+"""Computes the chosen figures and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from pneumoscore.backbone.session import Backbone
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.present.table import Table, write_json, write_table
+from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.score import RESEARCH_NOTICE
+from training.goals.accuracy_figures import (
+    accuracy_figure,
+    coverage_figure,
+    cross_validation_figure,
+    protocol_figure,
+    unseen_evaluations,
+)
+from training.goals.behaviour_figures import (
+    place_figure,
+    rejection_figure,
+    steadiness_figure,
+)
+from training.goals.figures import FigureResult, figures_overview
+
+__all__ = ["run_figures"]
+
+
+def run_figures(
+    data: Path,
+    wanted: Sequence[int],
+    out: Path,
+    *,
+    model: str | None = None,
+    generic: str = "generic",
+    predictions: Path | None = None,
+    repeats: int = 1000,
+    cache: Path | None = None,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Table:
+    """Compute figures, write ``figures.md``, ``.csv`` and ``numbers.json``, return the table.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of the public films and tables.
+    wanted : sequence of int
+        Numbers of `training.goals.figures.FigureResult`. Figure 3 is left out where no
+        predictions are given, unless nothing else is wanted.
+    out : Path
+        Folder to fill.
+    model : str, optional
+        Severity model; default the built-in one.
+    generic : str, optional
+        Backbone of figure 1.
+    predictions : Path, optional
+        Out-of-fold predictions for figure 3.
+    repeats : int, optional
+        Draws of the bootstrap over patients.
+    cache : Path, optional
+        Folder of kept features.
+    threads : int, optional
+        Threads of the network.
+    progress : callable, optional
+        Called with the number of films done within a figure.
+
+    Raises
+    ------
+    PneumoScoreError
+        If a model or a table is missing.
+    """
+    if predictions is None and list(wanted) == [3]:
+        raise PneumoScoreError(
+            "figure 3 needs out-of-fold predictions", remedy="pass --predictions FILE"
+        )
+    results: list[FigureResult] = []
+    opened = None
+    if set(wanted) & {2, 4, 5, 6, 7}:
+        opened = SeverityModel.open(model, threads=threads)
+    if 1 in wanted:
+        backbone = Backbone.open(generic, threads=threads)
+        results.append(protocol_figure(data, backbone, cache, progress))
+    evaluations = {}
+    if opened is not None and set(wanted) & {2, 6}:
+        evaluations = unseen_evaluations(data, opened, repeats, progress)
+    if 2 in wanted:
+        results.append(accuracy_figure(evaluations))
+    if 3 in wanted and predictions is not None:
+        results.append(cross_validation_figure(predictions, repeats))
+    if opened is not None:
+        if 4 in wanted:
+            results.append(place_figure(data, opened, repeats, progress))
+        if 5 in wanted:
+            results.append(steadiness_figure(data, opened, progress))
+        if 6 in wanted:
+            results.append(coverage_figure(evaluations))
+        if 7 in wanted:
+            results.append(rejection_figure(data, opened, progress))
+    table = figures_overview(results)
+    write_table(out, "figures", table)
+    identity = None if opened is None else opened.identity
+    write_json(
+        out / "numbers.json",
+        {
+            "notice": RESEARCH_NOTICE,
+            "pneumoscore": version("pneumoscore"),
+            "model": None
+            if identity is None
+            else {
+                "name": identity.name,
+                "version": identity.version,
+                "backbone": identity.backbone,
+                "sha256": identity.sha256,
+            },
+            "bootstrap": {"repeats": repeats, "seed": 0, "by": "patient"},
+            "figures": {str(result.number): result.numbers for result in results},
+        },
+    )
+    return table

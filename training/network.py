@@ -1,0 +1,130 @@
+"""The network: a trunk with one fused map, on which everything else is linear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.trunk import Trunk
+
+__all__ = [
+    "SeverityNetwork",
+    "SeverityOutput",
+    "channels_last",
+    "joined_layers",
+    "severity_coefficients",
+]
+
+SCALE_SPAN = 8.0
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+class SeverityOutput(NamedTuple):
+    """What the network gives for n films.
+
+    Attributes
+    ----------
+    findings : Tensor, shape (n, findings)
+        Raw logits.
+    lungs : Tensor, shape (n, 2, map, map)
+        Logits of the lung on the image's left, and on its right.
+    contributions : Tensor, shape (n, 2, map, map)
+        Geographic extent and opacity (RALO) at each place; each sums to the score.
+    features : Tensor, shape (n, width)
+        Mean of the fused map.
+    feature_map : Tensor, shape (n, width, map, map)
+    """
+
+    findings: Tensor
+    lungs: Tensor
+    contributions: Tensor
+    features: Tensor
+    feature_map: Tensor
+
+
+class SeverityNetwork(nn.Module):
+    """Film to findings, lungs, contributions and features.
+
+    Parameters
+    ----------
+    findings : int
+        Number of finding logits.
+    trunk : Trunk
+        From film to maps.
+    width : int, optional
+        Channels of the fused map.
+    """
+
+    def __init__(self, findings: int, trunk: Trunk, width: int = 256) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.deep = _convolution(trunk.deep_width, width)
+        self.fine = _convolution(trunk.fine_width, width)
+        self.fuse = _convolution(width, width, 3, width // 32)
+        self.blend = _convolution(width, width)
+        self.findings = nn.Linear(width, findings)
+        self.lungs = nn.Conv2d(width, 2, 1)
+        self.severity = nn.Conv2d(width, 2, 1)
+        nn.init.normal_(self.severity.weight, std=0.01)
+        if self.severity.bias is not None:
+            nn.init.zeros_(self.severity.bias)
+
+    def feature_map(self, film: Tensor) -> Tensor:
+        """Return the fused map, shape (n, width, map, map), one sixteenth of the film's size."""
+        fine, coarse = self.trunk(film)
+        deep = F.interpolate(self.deep(coarse), scale_factor=2.0, mode="nearest")
+        fused = F.relu(deep + self.fine(fine))
+        fused = F.relu(self.fuse(fused))
+        return F.relu(self.blend(fused))
+
+    def forward(self, film: Tensor) -> SeverityOutput:
+        """Run the network on standardised films, shape (n, 1, size, size)."""
+        feature_map = self.feature_map(film)
+        features = feature_map.mean((2, 3))
+        # The score is the mean over places, so each place's share is that over their number.
+        places = feature_map.shape[2] * feature_map.shape[3]
+        return SeverityOutput(
+            findings=self.findings(features),
+            lungs=self.lungs(feature_map),
+            contributions=self.severity(feature_map) * (SCALE_SPAN / places),
+            features=features,
+            feature_map=feature_map,
+        )
+
+
+def _convolution(inputs: int, outputs: int, kernel: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+def channels_last(module: _Module) -> _Module:
+    """Lay a module's convolution weights out as processors like them; returns the module."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
+
+
+def joined_layers(layers: Sequence[nn.Linear | nn.Conv2d]) -> tuple[Tensor, Tensor]:
+    """Return weight and bias that give, on joined inputs, the mean of several linear layers.
+
+    Parameters
+    ----------
+    layers : sequence of Linear or Conv2d
+        With as many outputs each.
+    """
+    weight = torch.cat([layer.weight.detach() for layer in layers], 1) / len(layers)
+    biases = [torch.zeros(len(weight)) if layer.bias is None else layer.bias for layer in layers]
+    return weight, torch.stack(biases).detach().mean(0)
+
+
+def severity_coefficients(networks: Sequence[SeverityNetwork]) -> tuple[Tensor, Tensor]:
+    """Return coefficients (2, width) and intercepts (2,) of the mean scores on joined features."""
+    weight, bias = joined_layers([network.severity for network in networks])
+    return weight[:, :, 0, 0] * SCALE_SPAN, bias * SCALE_SPAN

@@ -1,0 +1,214 @@
+"""Predictions for films whose patients the predicting network did not see, calibrated.
+
+A network trained on painted and scored films together under-reads a little. A slope and an
+offset, fitted to out-of-fold predictions, bring its scores to the readers' scale. Each part of
+the cross-validation is calibrated on the other parts, so no film calibrates itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.errors import ModelError
+from pneumoscore.files import write_atomically
+from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO, Scale
+from training.assess import COLUMNS
+
+__all__ = [
+    "Calibration",
+    "HeldOutPredictions",
+    "OutOfFold",
+    "opacity_from_ralo",
+    "read_out_of_fold",
+    "write_calibrated",
+]
+
+Vector = NDArray[np.float64]
+
+
+def opacity_from_ralo(values: Vector) -> Vector:
+    """Bring labels of both lungs from the RALO opacity scale (0-8) to 0-6.
+
+    By the scales' definitions none, ground glass and consolidation are 0, 1 and 2 on both;
+    what RALO calls mixed (3) and white-out (4) lie between 2 and 3. So the first two points of
+    each lung are equal, and the rest is half as steep; both lungs are taken as alike.
+
+    Examples
+    --------
+    >>> opacity_from_ralo(np.array([2.0, 4.0, 8.0])).tolist()
+    [2.0, 4.0, 6.0]
+    """
+    return np.asarray(np.where(values <= 4, values, 4 + (values - 4) / 2), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A straight line from a network's score to the readers'.
+
+    Attributes
+    ----------
+    slope, offset : float
+        ``calibrated = slope * raw + offset``.
+    """
+
+    slope: float
+    offset: float
+
+    @classmethod
+    def fitted(cls, raw: Vector, targets: Vector) -> Calibration:
+        """Fit by least squares."""
+        slope, offset = np.polyfit(raw, targets, 1)
+        return cls(float(slope), float(offset))
+
+    def apply(self, raw: Vector) -> Vector:
+        """Return calibrated scores, not clipped."""
+        return np.asarray(self.slope * raw + self.offset, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutPredictions:
+    """Calibrated predictions on one scale.
+
+    Attributes
+    ----------
+    predictions, targets : ndarray of float64, shape (n,)
+        Clipped to the scale; what readers gave.
+    patients : tuple of str, length n
+    rows : tuple of dict
+        The table's line of each film.
+    """
+
+    predictions: Vector
+    targets: Vector
+    patients: tuple[str, ...]
+    rows: tuple[dict[str, str], ...]
+
+
+class OutOfFold:
+    """All parts of a cross-validation.
+
+    Parameters
+    ----------
+    parts : sequence of sequence of dict
+        For each part the lines of its table (`training.assess.COLUMNS`).
+    """
+
+    def __init__(self, parts: Sequence[Sequence[dict[str, str]]]) -> None:
+        self._parts = [list(part) for part in parts]
+
+    def _raw(self, scale: Scale) -> list[tuple[Vector, Vector, list[dict[str, str]]]]:
+        source = OPACITY_RALO if scale is OPACITY else scale
+        found = []
+        for part in self._parts:
+            rows = [row for row in part if row["scale"] == source.name]
+            targets = np.array([float(row["target"]) for row in rows])
+            if scale is OPACITY:
+                targets = opacity_from_ralo(targets)
+            found.append((np.array([float(row["prediction"]) for row in rows]), targets, rows))
+        return found
+
+    def calibration(self, scale: Scale) -> Calibration:
+        """Return the line fitted to all parts, for the network that saw all of them."""
+        raw = self._raw(scale)
+        return Calibration.fitted(
+            np.concatenate([part[0] for part in raw]), np.concatenate([part[1] for part in raw])
+        )
+
+    def on(self, scale: Scale) -> HeldOutPredictions:
+        """Return the predictions on one scale, each part calibrated on the others."""
+        raw = self._raw(scale)
+        calibrated = []
+        for index, (predictions, _, _) in enumerate(raw):
+            others = [part for other, part in enumerate(raw) if other != index] or raw
+            line = Calibration.fitted(
+                np.concatenate([part[0] for part in others]),
+                np.concatenate([part[1] for part in others]),
+            )
+            calibrated.append(np.clip(line.apply(predictions), scale.low, scale.high))
+        rows = tuple(row for part in raw for row in part[2])
+        return HeldOutPredictions(
+            np.concatenate(calibrated),
+            np.concatenate([part[1] for part in raw]),
+            tuple(row["patient"] for row in rows),
+            rows,
+        )
+
+
+def _tables(runs: Path, name: str) -> list[list[dict[str, str]]]:
+    paths = sorted(runs.glob(f"{name}-fold*/out_of_fold.csv"))
+    if not paths:
+        raise ModelError(
+            f"no out-of-fold predictions of {name} below {runs}",
+            "the tables of a cross-validation",
+            f"run `python -m training crossvalidate {name}` first",
+        )
+    tables = []
+    for path in paths:
+        with path.open(newline="", encoding="utf-8") as file:
+            tables.append(list(csv.DictReader(file)))
+    return tables
+
+
+def _averaged(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
+    """Average the predictions of several networks for the same films."""
+    rows = []
+    for lines in zip(*tables, strict=True):
+        identities = {tuple(line[key] for key in COLUMNS if key != "prediction") for line in lines}
+        if len(identities) > 1:
+            raise ModelError(
+                f"the networks' out-of-fold tables differ at {lines[0]['file']}",
+                "the same films in the same parts",
+                "cross-validate all of them with the same code and data",
+            )
+        mean = sum(float(line["prediction"]) for line in lines) / len(lines)
+        rows.append({**lines[0], "prediction": f"{mean:.5f}"})
+    return rows
+
+
+def read_out_of_fold(runs: Path, names: Sequence[str]) -> OutOfFold:
+    """Read the out-of-fold tables of cross-validated networks, and average them.
+
+    Parameters
+    ----------
+    runs : Path
+        Folder of the training runs.
+    names : sequence of str
+        Configurations whose networks the shipped one consists of.
+
+    Raises
+    ------
+    ModelError
+        If a network's tables are missing, or are not of the same films.
+    """
+    of_networks = [_tables(runs, name) for name in names]
+    if len({len(tables) for tables in of_networks}) > 1:
+        raise ModelError(
+            "the networks have different numbers of parts", "the same cross-validation"
+        )
+    return OutOfFold([_averaged(parts) for parts in zip(*of_networks, strict=True)])
+
+
+def write_calibrated(out_of_fold: OutOfFold, path: Path) -> None:
+    """Write the calibrated predictions of all parts as one table.
+
+    Parameters
+    ----------
+    out_of_fold : OutOfFold
+    path : Path
+        CSV with the columns of `training.assess.COLUMNS`.
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for scale in (GEOGRAPHIC_EXTENT, OPACITY_RALO):
+        found = out_of_fold.on(scale)
+        for row, value in zip(found.rows, found.predictions, strict=True):
+            writer.writerow({**row, "prediction": f"{value:.4f}"})
+    write_atomically(path, stream.getvalue().encode())

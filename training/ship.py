@@ -1,0 +1,210 @@
+"""From a training run to what the package ships: backbone, heads, intervals, gate, card."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.backbone.record import BackboneRecord, save_record
+from pneumoscore.backbone.session import Backbone
+from pneumoscore.cohort.leakage import bar_test_films
+from pneumoscore.convert.store import store_backbone
+from pneumoscore.files import write_atomically
+from pneumoscore.radiograph.prepare import prepare
+from pneumoscore.radiograph.types import InputSpec
+from pneumoscore.severity.bundle import Bundle, write_bundle
+from pneumoscore.severity.head import Head
+from pneumoscore.severity.interval import ConformalInterval, fit_conformal
+from pneumoscore.severity.quality import lung_at_edge
+from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO, Scale
+from pneumoscore.study.gate import FittedGate, fit_quality_gate
+from training.export import to_onnx
+from training.finding_auc import as_json, measure_backbone
+from training.finding_targets import FINDINGS
+from training.gate_images import gate_images
+from training.network import SeverityNetwork, joined_layers, severity_coefficients
+from training.out_of_fold import OutOfFold, read_out_of_fold
+from training.shipment import Shipment
+from training.train import averaged_network
+
+__all__ = ["fit_gate", "ship_backbone", "ship_model"]
+
+_LOGGER = logging.getLogger(__name__)
+WEIGHTS_LICENCE = (
+    "research use only: trained on public films, some of whose sources allow research use only; "
+    "begun from the ImageNet weights of EfficientNet-Lite (Apache-2.0)"
+)
+
+
+def _networks(runs: Path, shipment: Shipment) -> list[SeverityNetwork]:
+    return [averaged_network(runs / name / "checkpoint.pt") for name in shipment.member_names]
+
+
+def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> BackboneRecord:
+    """Write the ONNX file and record of trained networks.
+
+    Parameters
+    ----------
+    runs : Path
+        Folder of the training runs, one for each member, with its ``checkpoint.pt``.
+    shipment : Shipment
+        What is shipped.
+    data : Path
+        Data folder; the hashes of its tables, and the AUC of the findings on corpus patients
+        kept aside, go into the record.
+    out : Path
+        Folder to write.
+    """
+    networks = _networks(runs, shipment)
+    weight, bias = joined_layers([network.findings for network in networks])
+    details: dict[str, Any] = {
+        "configurations": [member.to_dict() for member in shipment.members],
+        "tables": {
+            name: hashlib.sha256((data / name).read_bytes()).hexdigest()
+            for name in ("corpus/index.csv", "scored.csv", "masks.csv", "brixia.csv")
+        },
+        "findings_weight": weight.numpy().round(6).tolist(),
+        "findings_bias": bias.numpy().round(6).tolist(),
+    }
+    record = store_backbone(
+        to_onnx(networks, shipment.size, mirrored=shipment.mirrored),
+        out,
+        name=shipment.name,
+        version=shipment.version,
+        input=InputSpec(shipment.size, "pad", "standardised"),
+        findings=FINDINGS,
+        training_data=shipment.description,
+        licence=WEIGHTS_LICENCE,
+        half=True,
+        details=details,
+    )
+    return _measured(out / f"{record.name}.json", data)
+
+
+def _measured(path: Path, data: Path) -> BackboneRecord:
+    """Add to a record the AUC of its findings, within each source, on patients kept aside."""
+    backbone = Backbone.open(path)
+    figures = as_json(backbone.record, measure_backbone(backbone, data))["sources"]
+    details = {**backbone.record.details, "measured": {"findings": figures}}
+    record = replace(backbone.record, details=details)
+    save_record(record, path)
+    return record
+
+
+def _interval(out_of_fold: OutOfFold, scale: Scale) -> ConformalInterval:
+    found = out_of_fold.on(scale)
+    return fit_conformal(found.predictions, found.targets, found.patients, scale)
+
+
+def _heads(networks: Sequence[SeverityNetwork], out_of_fold: OutOfFold) -> tuple[Head, ...]:
+    """Take the networks' own linear maps, brought to the readers' scale by the calibration."""
+    coefficients, intercepts = severity_coefficients(networks)
+    heads = []
+    for scale, row in ((GEOGRAPHIC_EXTENT, 0), (OPACITY, 1), (OPACITY_RALO, 1)):
+        calibration = out_of_fold.calibration(scale)
+        heads.append(
+            Head(
+                scale=scale,
+                feature_set="features",
+                coefficients=coefficients[row].numpy().astype(np.float64) * calibration.slope,
+                intercept=float(intercepts[row]) * calibration.slope + calibration.offset,
+                interval=_interval(out_of_fold, scale),
+            )
+        )
+    return tuple(heads)
+
+
+def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
+    """Fit the quality gate of a backbone on films of no test patient.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Whose features the gate sees.
+    data : Path
+        Data folder.
+    kept : Path
+        File that keeps the features between runs; made if need be.
+    """
+    if not kept.is_file():
+        _write_gate_features(backbone, data, kept)
+    with np.load(kept, allow_pickle=False) as table:
+        return fit_quality_gate(
+            table["features"],
+            table["views"].tolist(),
+            table["patients"].tolist(),
+            familiar=table["familiar"],
+            lung_edges=table["edges"],
+        )
+
+
+def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
+    features: list[NDArray[np.float32]] = []
+    edges: list[float] = []
+    views: list[str] = []
+    patients: list[str] = []
+    familiar: list[bool] = []
+    spec = backbone.record.input
+    for image in gate_images(data, bar_test_films(data)):
+        prepared = prepare(image.radiograph, spec)
+        output = backbone.run(prepared.array[None])
+        features.append(output.features[0])
+        views.append(image.view)
+        patients.append(image.patient)
+        familiar.append(image.familiar)
+        if image.familiar and output.lungs is not None:
+            edges.append(lung_at_edge(output.lungs[0], prepared.placement, spec.size))
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        allow_pickle=False,
+        features=np.stack(features),
+        views=np.array(views),
+        patients=np.array(patients),
+        familiar=np.array(familiar),
+        edges=np.array(edges),
+    )
+    write_atomically(path, stream.getvalue())
+
+
+def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
+    """Write the severity model of trained and cross-validated networks.
+
+    Parameters
+    ----------
+    runs : Path
+        Folder of the training runs.
+    shipment : Shipment
+        What is shipped; its backbone must be installed (`ship_backbone`).
+    data : Path
+        Data folder.
+    out : Path
+        Folder of the bundle.
+    """
+    from training.card import card_text
+
+    backbone = Backbone.open(shipment.name)
+    kept = runs / f"gate-{backbone.record.sha256[:16]}.npz"
+    fitted = fit_gate(backbone, data, kept)
+    _LOGGER.info("gate, held-out patients: passed as frontal %s", fitted.accepted)
+    out_of_fold = read_out_of_fold(runs, shipment.member_names)
+    bundle = Bundle(
+        name=shipment.name,
+        version=shipment.version,
+        backbone=shipment.name,
+        heads=_heads(_networks(runs, shipment), out_of_fold),
+        gate=fitted.gate,
+        shown=(GEOGRAPHIC_EXTENT.name, OPACITY.name),
+        card="",
+    )
+    bundle = replace(bundle, card=card_text(bundle, backbone.record, out_of_fold, fitted))
+    write_bundle(bundle, out)
+    return bundle

@@ -1,0 +1,306 @@
+"""From the data folder to training streams, held-out patients left out."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.errors import ModelError
+from pneumoscore.files import written_atomically
+from training.config import TrainingConfig
+from training.corpus_copies import without_copies
+from training.exclusions import Exclusions
+from training.films import (
+    FilmArrays,
+    corpus_films,
+    folder_films,
+    read_corpus_index,
+)
+from training.finding_targets import FINDINGS, finding_targets, kept_for_validation
+from training.lungs import LungNet, outline_lungs, split_sides, squared_masks
+from training.painting import extent_of_share
+from training.scored import ScoredFilm, brixia_shares, folds_by_patient, scored_films
+from training.streams import LEAST_OPACITY, FilmStream
+
+__all__ = ["TrainingFilms", "lung_training_films"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def _unknown(count: int, *shape: int) -> NDArray[np.float32]:
+    return np.full((count, *shape), np.nan, dtype=np.float32)
+
+
+def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(values * 255 + 0.5, 0, 255), dtype=np.uint8)
+
+
+def lung_training_films(
+    data: Path, barred: Collection[str], size: int, limit: int = 0
+) -> tuple[FilmArrays, NDArray[np.uint8]]:
+    """Return the films with lung masks that are not barred, and the masks.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    barred : collection of str
+        Films that may not be used.
+    size : int
+        Rows and columns.
+    limit : int, optional
+        Films at most; 0 for all.
+    """
+    with (data / "masks.csv").open(newline="", encoding="utf-8") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["kind"] == "lungs" and row["image"] not in barred
+        ]
+    rows = rows[:limit] if limit else rows
+    films = folder_films(data, [row["image"] for row in rows], size)
+    return films, squared_masks([data / "lungs" / row["file"] for row in rows], size)
+
+
+class TrainingFilms:
+    """Builds the streams that a configuration asks for.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    config : TrainingConfig
+        What to read, and what to keep out.
+    exclusions : Exclusions
+        Films that may show patients to keep out.
+    lung_net : LungNet
+        Outlines lungs.
+    cache : Path
+        Folder for outlines between runs.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        config: TrainingConfig,
+        exclusions: Exclusions,
+        lung_net: LungNet,
+        cache: Path,
+    ) -> None:
+        self._cache = cache
+        self._lung_identity = b"".join(
+            value.numpy().tobytes() for value in lung_net.state_dict().values()
+        )
+        self._data = data
+        self._config = config
+        self._lung_net = lung_net
+        self._barred = exclusions.of_the_94 if config.held_out == "cohen94" else {}
+        self._of_scored_patients = exclusions.of_any_scored_patient
+        self._index = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
+        self._scored = scored_films(data)
+        cross_validated = [film for film in self._scored if film.name.startswith("scored/")]
+        self._folds = (
+            folds_by_patient(cross_validated, config.folds, exclusions.alike)
+            if config.folds
+            else {}
+        )
+
+    def _limited(self, items: list[ScoredFilm]) -> list[ScoredFilm]:
+        return items[: self._config.limit] if self._config.limit else items
+
+    def _held_out(self, film: ScoredFilm) -> bool:
+        part = self._folds.get(film.patient)
+        return film.name in self._barred or (part is not None and part == self._config.fold)
+
+    def _lungs(self, films: FilmArrays) -> NDArray[np.uint8]:
+        """Lung outlines at half the lung network's resolution, which is fine enough to paint.
+
+        Kept on disk: outlining thousands of films takes minutes, and every run needs them.
+        """
+        digest = hashlib.sha256(self._lung_identity)
+        digest.update(films.pixels.tobytes())
+        path = self._cache / f"{digest.hexdigest()[:32]}.npy"
+        if path.is_file():
+            kept: NDArray[np.uint8] = np.load(path)
+            return kept
+        sides = split_sides(outline_lungs(self._lung_net, films))
+        rows, columns = sides.shape[2] // 2, sides.shape[3] // 2
+        halved = _quantised(sides.reshape(len(sides), 2, rows, 2, columns, 2).mean((3, 5)))
+        with written_atomically(path) as file:
+            np.save(file, halved)
+        return halved
+
+    def _corpus(self, archive: str, normal_only: bool) -> tuple[FilmArrays, NDArray[np.float32]]:
+        rows = [
+            row
+            for row in self._index
+            if row.archive == archive
+            and (not normal_only or "No Finding" in row.findings)
+            and not kept_for_validation(row)
+        ]
+        rows = rows[: self._config.limit] if self._config.limit else rows
+        films = corpus_films(
+            self._data / "corpus", archive, [row.file for row in rows], self._config.size
+        )
+        return films, np.stack([finding_targets(archive, row.findings) for row in rows])
+
+    def _joined(
+        self, parts: list[tuple[FilmArrays, NDArray[np.float32]]]
+    ) -> tuple[FilmArrays, NDArray[np.float32]]:
+        films = FilmArrays(
+            np.concatenate([films.pixels for films, _ in parts]),
+            np.concatenate([films.inside for films, _ in parts]),
+            tuple(name for films, _ in parts for name in films.names),
+        )
+        return films, np.concatenate([targets for _, targets in parts])
+
+    def _normal(self, per_batch: int) -> FilmStream:
+        films, findings = self._joined(
+            [self._corpus("nih", True), self._corpus("rsna_normal", True)]
+        )
+        if self._config.normal_limit:
+            first = range(min(self._config.normal_limit, len(films)))
+            films, findings = films.take(first), findings[first.start : first.stop]
+        lungs = self._lungs(films)
+        # A film whose lungs are not found cannot carry truth.
+        area = (lungs > 127).mean((2, 3))
+        good = np.flatnonzero((area > 0.04).all(1) & (area < 0.35).all(1)).tolist()
+        return FilmStream(
+            name="normal",
+            films=films.take(good),
+            per_batch=per_batch,
+            findings=findings[good],
+            totals=_unknown(len(good), 2),
+            sides=_unknown(len(good), 2, 2),
+            lungs=lungs[good],
+            painted=True,
+        )
+
+    def _findings(self, per_batch: int) -> FilmStream:
+        films, findings = self._joined(
+            [self._corpus("nih", False), self._corpus("pediatric", False)]
+        )
+        # How far a stated opacity extends is not stated: it counts as half of the lungs.
+        opacity = findings[:, FINDINGS.index("Lung Opacity")]
+        opacity[opacity == 1] = 0.5
+        opacity[opacity == 0] = LEAST_OPACITY
+        return FilmStream(
+            name="findings",
+            films=films,
+            per_batch=per_batch,
+            findings=findings,
+            totals=_unknown(len(films), 2),
+            sides=_unknown(len(films), 2, 2),
+        )
+
+    def _readers(self, per_batch: int, rated: bool) -> FilmStream:
+        chosen = self._limited(
+            [
+                film
+                for film in self._scored
+                if film.rescaled == rated
+                and not self._held_out(film)
+                and not (rated and film.name in self._of_scored_patients)
+            ]
+        )
+        films = folder_films(self._data, [film.name for film in chosen], self._config.size)
+        totals = np.array([[f.extent, f.opacity_ralo] for f in chosen], dtype=np.float32)
+        shares = brixia_shares(self._data)
+        sides = _unknown(len(chosen), 2, 2)
+        for row, film in enumerate(chosen):
+            share = shares.get(film.stem)
+            if share is not None:
+                sides[row] = np.clip(np.outer([share, 1 - share], totals[row]), 0, 4)
+        return FilmStream(
+            name="rated" if rated else "scored",
+            films=films,
+            per_batch=per_batch,
+            findings=_unknown(len(films), len(FINDINGS)),
+            totals=totals,
+            sides=sides,
+            lungs=self._lungs(films),
+        )
+
+    def _masked(self, per_batch: int) -> FilmStream:
+        from training.expert_masks import read_expert_masks
+
+        names, lungs, opacity = read_expert_masks(
+            self._data, lambda name: name in self._of_scored_patients, self._config.size
+        )
+        films = folder_films(self._data, names, self._config.size)
+        area = (lungs > 0).sum((2, 3)).clip(1)
+        share = ((opacity > 0) & (lungs > 0)).sum((2, 3)) / area
+        import torch
+
+        extent = extent_of_share(torch.from_numpy(share.astype(np.float32))).numpy()
+        sides = _unknown(len(names), 2, 2)
+        sides[:, :, 0] = extent
+        return FilmStream(
+            name="masked",
+            films=films,
+            per_batch=per_batch,
+            findings=_unknown(len(names), len(FINDINGS)),
+            totals=_unknown(len(names), 2),
+            sides=sides,
+            lungs=lungs,
+            opacity=opacity,
+        )
+
+    def _series(self) -> FilmArrays:
+        """Films of the collection and of Hannover of patients without any scored film."""
+        names = [
+            f"{folder}/{path.name}"
+            for folder in ("cohen_other", "hannover")
+            for path in sorted((self._data / folder).iterdir())
+        ]
+        names = [name for name in names if name not in self._of_scored_patients]
+        names = names[: self._config.limit] if self._config.limit else names
+        return folder_films(self._data, names, self._config.size)
+
+    def _taught(self, name: str, films: FilmArrays, per_batch: int) -> FilmStream:
+        return FilmStream(
+            name=name,
+            films=films,
+            per_batch=per_batch,
+            findings=_unknown(len(films), len(FINDINGS)),
+            totals=_unknown(len(films), 2),
+            sides=_unknown(len(films), 2, 2),
+            lungs=self._lungs(films),
+            taught=True,
+        )
+
+    def streams(self) -> list[FilmStream]:
+        """Return the streams of the configuration."""
+        wanted = self._config.streams
+        found: list[FilmStream] = []
+        if wanted.normal:
+            found.append(self._normal(wanted.normal))
+        if wanted.findings:
+            found.append(self._findings(wanted.findings))
+        if wanted.scored:
+            found.append(self._readers(wanted.scored, rated=False))
+        if wanted.rated:
+            found.append(self._readers(wanted.rated, rated=True))
+        if wanted.masked:
+            found.append(self._masked(wanted.masked))
+        if wanted.unscored:
+            films, _ = self._corpus("covid_adult", False)
+            found.append(self._taught("unscored", films, wanted.unscored))
+        if wanted.unscored_series:
+            films = self._series()
+            found.append(self._taught("unscored series", films, wanted.unscored_series))
+        for stream in found:
+            if not len(stream.films):
+                raise ModelError(
+                    f"no film is left for the stream {stream.name!r}",
+                    "at least one",
+                    "raise the limit, or train the lung network longer if it finds no lungs",
+                )
+            _LOGGER.info("stream %s: %d films", stream.name, len(stream.films))
+        return found
