@@ -33,6 +33,7 @@ import numpy as np
 
 from pneumoscore.backbone.record import load_record
 from pneumoscore.backbone.registry import available_backbones
+from pneumoscore.backbone.runtime import onnx_runtime
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.phantom import PhantomSpec, render_phantom
 from pneumoscore.radiograph.prepare import prepare
@@ -110,8 +111,8 @@ def unmirrored_job(record_path: Path, film: np.ndarray) -> Job | None:
     if importlib.util.find_spec("onnx") is None:
         return None
     import onnx
-    import onnxruntime
 
+    onnxruntime = onnx_runtime()
     record = load_record(record_path)
     data = (record_path.parent / record.file).read_bytes()
     if record.has_gradient and record.forward_bytes is None:

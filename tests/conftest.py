@@ -9,6 +9,11 @@ from types import ModuleType
 
 import pytest
 
+from pneumoscore.backbone.runtime import TELEMETRY_VARIABLE
+
+# Tests import the runtime themselves, to compare with it.
+os.environ[TELEMETRY_VARIABLE] = "1"
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

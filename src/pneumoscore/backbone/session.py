@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord, load_record
 from pneumoscore.backbone.registry import find_backbone
+from pneumoscore.backbone.runtime import onnx_runtime, runtime_failures
 from pneumoscore.errors import ModelError
 
 __all__ = ["Backbone", "physical_cores"]
@@ -138,7 +139,7 @@ class Backbone:
     ) -> list[NDArray[np.float32]]:
         try:
             results: list[NDArray[np.float32]] = session.run(names, feeds)
-        except _runtime_failures() as error:
+        except runtime_failures() as error:
             raise ModelError(
                 f"ONNX Runtime cannot run {self._file} ({error})", "a network for batches of films"
             ) from error
@@ -204,8 +205,7 @@ def _verified_bytes(record: BackboneRecord, file: Path, count: int | None) -> by
 
 def _start_session(network: bytes, file: Path, threads: int) -> Any:
     """Return an ONNX Runtime session on the CPU."""
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     # A number given outright also keeps ONNX Runtime from pinning its threads to cores, which
     # fails in containers that hold only some of them.
@@ -221,24 +221,10 @@ def _start_session(network: bytes, file: Path, threads: int) -> Any:
         return onnxruntime.InferenceSession(
             network, sess_options=options, providers=["CPUExecutionProvider"]
         )
-    except _runtime_failures() as error:
+    except runtime_failures() as error:
         raise ModelError(
             f"ONNX Runtime cannot load {file} ({error})", "a backbone's ONNX file"
         ) from error
-
-
-def _runtime_failures() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises; the classes have no common base."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
-
-    return (
-        runtime.Fail,
-        runtime.InvalidArgument,
-        runtime.InvalidGraph,
-        runtime.InvalidProtobuf,
-        runtime.NotImplemented,
-        runtime.RuntimeException,
-    )
 
 
 def _verify_interface(record: BackboneRecord, file: Path, session: Any, *, gradient: bool) -> None:
