@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.present.table import format_estimate
 from pneumoscore.severity.bundle import Bundle
-from pneumoscore.severity.scale import SCALES
+from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY_RALO
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.statistics.accuracy import mae, pearson
 from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
@@ -33,8 +33,7 @@ _LIMITS = (
     "- The backbone's findings were not trained on with the scores and have lost what they said "
     "(AUC in its record); take those of the generic network.",
     "- No film scored on the opacity scale 0-6 was used: its head is fitted to RALO labels "
-    "(0-8) brought to 0-6 by the scales' definitions, equal up to 2 for each lung and half as "
-    "steep above.",
+    "(0-8) times 6/8.",
 )
 
 
@@ -54,7 +53,7 @@ def figures_table(out_of_fold: OutOfFold) -> list[str]:
         "| scale | films (patients) | MAE | of predicting the mean | Pearson r |",
         "|---|---|---|---|---|",
     ]
-    for scale in SCALES:
+    for scale in (GEOGRAPHIC_EXTENT, OPACITY_RALO):
         found = out_of_fold.on(scale)
         targets, predictions = found.targets, found.predictions
         figures = _with_intervals(targets, predictions, found.patients)
@@ -66,8 +65,8 @@ def figures_table(out_of_fold: OutOfFold) -> list[str]:
             f"| {mean_error:.2f} | {format_estimate(figures['r'])} |"
         )
     notes = (
-        "95 % intervals by bootstrap over patients. Labels of opacity 0-6 are RALO labels "
-        "brought over by definition."
+        "95 % intervals by bootstrap over patients. Opacity is judged on the scale of its "
+        "labels; the score on 0-6 is 6/8 of it."
     )
     return [*lines, "", notes]
 

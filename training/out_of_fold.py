@@ -18,34 +18,24 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import write_atomically
-from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO, Scale
+from pneumoscore.severity.scale import (
+    GEOGRAPHIC_EXTENT,
+    OPACITY,
+    OPACITY_RALO,
+    Scale,
+    rescale_opacity,
+)
 from training.assess import COLUMNS
 
 __all__ = [
     "Calibration",
     "HeldOutPredictions",
     "OutOfFold",
-    "opacity_from_ralo",
     "read_out_of_fold",
     "write_calibrated",
 ]
 
 Vector = NDArray[np.float64]
-
-
-def opacity_from_ralo(values: Vector) -> Vector:
-    """Bring labels of both lungs from the RALO opacity scale (0-8) to 0-6.
-
-    By the scales' definitions none, ground glass and consolidation are 0, 1 and 2 on both;
-    what RALO calls mixed (3) and white-out (4) lie between 2 and 3. So the first two points of
-    each lung are equal, and the rest is half as steep; both lungs are taken as alike.
-
-    Examples
-    --------
-    >>> opacity_from_ralo(np.array([2.0, 4.0, 8.0])).tolist()
-    [2.0, 4.0, 6.0]
-    """
-    return np.asarray(np.where(values <= 4, values, 4 + (values - 4) / 2), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +100,7 @@ class OutOfFold:
             rows = [row for row in part if row["scale"] == source.name]
             targets = np.array([float(row["target"]) for row in rows])
             if scale is OPACITY:
-                targets = opacity_from_ralo(targets)
+                targets = rescale_opacity(targets, OPACITY_RALO, OPACITY)
             found.append((np.array([float(row["prediction"]) for row in rows]), targets, rows))
         return found
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.cohort.leakage import film_stem
+from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, rescale_opacity
 
 __all__ = ["ScoredFilm", "brixia_shares", "folds_by_patient", "scored_films"]
-
-# The successor's authors align the two opacity scales by 6/8.
-RALO_PER_OPACITY = 8 / 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def scored_films(data: Path) -> list[ScoredFilm]:
             source="cohen94",
             view=row["view"],
             extent=float(row["geographic_mean"]),
-            opacity_ralo=float(row["opacity_mean"]) * RALO_PER_OPACITY,
+            opacity_ralo=rescale_opacity(float(row["opacity_mean"]), OPACITY, OPACITY_RALO),
         )
         for row in _rows(data / "cohen94.csv")
     ]

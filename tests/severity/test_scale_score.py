@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from pneumoscore.errors import ModelError
 from pneumoscore.radiograph.types import Placement
-from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO, SCALES, scale_named
+from pneumoscore.severity.scale import (
+    GEOGRAPHIC_EXTENT,
+    OPACITY,
+    OPACITY_RALO,
+    SCALES,
+    rescale_opacity,
+    scale_named,
+)
 from pneumoscore.severity.score import RESEARCH_NOTICE, ModelIdentity, ScaleScore, Score
 
 
@@ -36,6 +43,19 @@ def test_the_two_opacity_scales_keep_their_ranges():
     assert (OPACITY.high, OPACITY_RALO.high, GEOGRAPHIC_EXTENT.high) == (6.0, 8.0, 8.0)
     assert [scale_named(scale.name) for scale in SCALES] == list(SCALES)
     assert OPACITY_RALO.title == "Opacity (RALO)"
+
+
+def test_opacity_converts_by_one_factor_and_back():
+    values = np.linspace(0, 8, 17)
+    on_six = rescale_opacity(values, OPACITY_RALO, OPACITY)
+    np.testing.assert_allclose(on_six, values * 6 / 8)
+    np.testing.assert_allclose(rescale_opacity(on_six, OPACITY, OPACITY_RALO), values)
+    # The spread of labels above 4 is kept in proportion to the scale, not halved.
+    assert np.ptp(on_six[values >= 4]) / OPACITY.high == pytest.approx(4 / OPACITY_RALO.high)
+    assert rescale_opacity(6.0, OPACITY, OPACITY_RALO) == pytest.approx(8.0)
+    assert rescale_opacity(2.5, OPACITY, OPACITY) == 2.5
+    with pytest.raises(ModelError, match="geographic_extent"):
+        rescale_opacity(4.0, GEOGRAPHIC_EXTENT, OPACITY)
 
 
 def test_an_unknown_scale_is_named_with_those_that_exist():

@@ -11,7 +11,6 @@ from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
 from training.card import figures_table
 from training.out_of_fold import (
     OutOfFold,
-    opacity_from_ralo,
     read_out_of_fold,
     write_calibrated,
 )
@@ -59,13 +58,11 @@ def test_a_part_does_not_calibrate_itself() -> None:
     assert found.predictions[own].mean() < 5
 
 
-def test_opacity_labels_come_from_ralo_by_definition() -> None:
-    found = OutOfFold([_part(1), _part(2)]).on(OPACITY)
-    assert found.targets.max() <= 6
-    values = np.linspace(0, 8, 33)
-    mapped = opacity_from_ralo(values)
-    assert (np.diff(mapped) > 0).all()
-    assert mapped[[0, 16, -1]].tolist() == [0.0, 4.0, 6.0]
+def test_the_opacity_head_on_six_is_six_eighths_of_that_on_eight() -> None:
+    out_of_fold = OutOfFold([_part(1), _part(2)])
+    on_six, on_eight = out_of_fold.on(OPACITY), out_of_fold.on(OPACITY_RALO)
+    np.testing.assert_allclose(on_six.targets, on_eight.targets * 6 / 8)
+    np.testing.assert_allclose(on_six.predictions, on_eight.predictions * 6 / 8)
 
 
 def test_figures_stand_beside_the_mean_predictor() -> None:

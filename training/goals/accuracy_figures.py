@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.public import load_cohen94
 from pneumoscore.present.table import format_estimate, format_number
 from pneumoscore.severity.model import SeverityModel
-from pneumoscore.severity.scale import OPACITY
 from pneumoscore.statistics.coverage import coverage, score_bins
 from pneumoscore.study.evaluation import Evaluation, evaluate
 from pneumoscore.study.features import film_features
 from pneumoscore.study.predictions import (
-    PredictionTable,
     predict_cohort,
     predictions_of,
     read_predictions,
@@ -33,7 +30,7 @@ __all__ = [
 
 _RADIOLOGIST = {"geographic_extent": (0.79, 0.92), "opacity": (0.57, 0.90)}
 _PAPER = {"geographic_extent": (1.14, 0.80), "opacity": (0.78, 0.78)}
-_CROSS_VALIDATED = {"geographic_extent": 0.90, "opacity": 0.64}
+_CROSS_VALIDATED = {"geographic_extent": 0.90, "opacity_ralo": 0.85}
 
 
 def protocol_figure(
@@ -93,30 +90,13 @@ def accuracy_figure(evaluations: Mapping[str, Evaluation]) -> FigureResult:
     )
 
 
-def _aligned(tables: Mapping[str, PredictionTable]) -> dict[str, PredictionTable]:
-    """Put RALO opacity on 0-6 where no table is on that scale."""
-    found = dict(tables)
-    if "opacity" not in found and "opacity_ralo" in found:
-        ralo = found.pop("opacity_ralo")
-        factor = 6 / 8
-        found["opacity"] = replace(
-            ralo,
-            scale=OPACITY,
-            targets=ralo.targets * factor,
-            predictions=ralo.predictions * factor,
-            lows=ralo.lows * factor,
-            highs=ralo.highs * factor,
-        )
-    return found
-
-
 def cross_validation_figure(predictions: Path, repeats: int) -> FigureResult:
     """Figure 3: out-of-fold predictions of the scored films, overall, by view and source.
 
-    Opacity on the RALO scale is put on 0-6 by the factor 6/8.
+    Opacity is judged on the scale of its labels, 0-8.
     """
     rows, numbers = [], {}
-    for scale, table in _aligned(read_predictions(predictions)).items():
+    for scale, table in read_predictions(predictions).items():
         item = evaluate(table, repeats)
         numbers[scale] = item.as_dict()
         goal = _CROSS_VALIDATED.get(scale)

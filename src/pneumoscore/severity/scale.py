@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from pneumoscore.errors import ModelError
 
-__all__ = ["GEOGRAPHIC_EXTENT", "OPACITY", "OPACITY_RALO", "SCALES", "Scale", "scale_named"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "GEOGRAPHIC_EXTENT",
+    "OPACITY",
+    "OPACITY_RALO",
+    "SCALES",
+    "Scale",
+    "rescale_opacity",
+    "scale_named",
+]
+
+Values = TypeVar("Values", float, "NDArray[np.float64]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +103,43 @@ def scale_named(name: str) -> Scale:
     raise ModelError(
         f"scale {name!r} is unknown", "one of " + ", ".join(scale.name for scale in SCALES)
     )
+
+
+def rescale_opacity(values: Values, source: Scale, target: Scale) -> Values:
+    """Bring opacity from 0-8 (RALO) to 0-6 or back: times 6/8, times 8/6.
+
+    The one rule of this project, that of the RALO data set's authors. It keeps both ends and
+    all order, an error or an interval converts by the same factor, and no part of the range is
+    drawn together. By their definitions the scales agree at the low end (none, ground glass,
+    consolidation are 0, 1, 2 on both) and part above; a rule that leaves the first two points
+    of each lung alone and halves the rest halves the spread of labels above 4 too, so that
+    intervals fitted to it are too narrow there. No film outside the paper's 94, which are the
+    test set, has labels on both scales, so neither rule can be shown to be the better: labels
+    are compared with scores of their own scale wherever there is a head for it.
+
+    Parameters
+    ----------
+    values : float or ndarray of float64
+        Scores, labels or distances on `source`.
+    source, target : Scale
+        `OPACITY` or `OPACITY_RALO`.
+
+    Returns
+    -------
+    float or ndarray of float64
+        On `target`, not clipped.
+
+    Raises
+    ------
+    ModelError
+        If a scale is no opacity scale.
+
+    Examples
+    --------
+    >>> rescale_opacity(4.0, OPACITY_RALO, OPACITY)
+    3.0
+    """
+    for scale in (source, target):
+        if scale not in (OPACITY, OPACITY_RALO):
+            raise ModelError(f"{scale.name} is no opacity scale", "opacity or opacity_ralo")
+    return values * (target.high / source.high)

@@ -18,7 +18,7 @@ from pneumoscore.errors import NotScorableError, UnreadableFileError
 from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.model import SeverityModel
-from pneumoscore.severity.scale import Scale, scale_named
+from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, Scale, rescale_opacity, scale_named
 from pneumoscore.severity.score import Score
 
 __all__ = [
@@ -91,17 +91,17 @@ class PredictionTable:
 
 
 def align_opacity(cohort: Cohort) -> Cohort:
-    """Return the cohort with RALO opacity labels (0-8) also on the scale 0-6, times 6/8.
+    """Return the cohort with RALO opacity labels (0-8) also on the scale 0-6, by `rescale_opacity`.
 
-    The alignment is that of the RALO authors' evaluation; the scales part at the high end,
-    so a figure that uses it must say so. Labels that are there already stay.
+    A figure that uses it must say so. Labels that are there already stay.
     """
     from dataclasses import replace
 
     def aligned(film: CohortFilm) -> CohortFilm:
         if "opacity" in film.labels or "opacity_ralo" not in film.labels:
             return film
-        return replace(film, labels={**film.labels, "opacity": film.labels["opacity_ralo"] * 6 / 8})
+        opacity = rescale_opacity(film.labels["opacity_ralo"], OPACITY_RALO, OPACITY)
+        return replace(film, labels={**film.labels, "opacity": opacity})
 
     return replace(cohort, films=tuple(aligned(film) for film in cohort))
 
