@@ -176,10 +176,10 @@ def test_a_backbone_without_these_findings_is_refused(
 def test_the_command_prints_the_same_as_a_table_and_as_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from training.__main__ import main
+    from training.commands import main
 
     data = _corpus(tmp_path, 2, {"nih": 120, "pediatric": 90})
-    command = ["--data", str(data), "--threads", "1", "findings", "generic"]
+    command = ["findings", "generic", "--data", str(data), "--threads", "1"]
     assert main(command) == 0
     table = capsys.readouterr().out
     assert main([*command, "--json"]) == 0

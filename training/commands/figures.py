@@ -1,4 +1,4 @@
-"""``python -m training figures``, ``fit-error-model``, ``validate``: the project's own figures."""
+"""``figures``, ``fit-error-model``, ``validate``: the project's own figures."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from pneumoscore.cli.options import ModelName, Threads
 from pneumoscore.cli.patient_options import ErrorModelFile, RulesFile
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
-from pneumoscore.cli.study_options import Cache, Data, Out, Repeats
+from pneumoscore.cli.study_options import Cache, Out, Repeats
 from pneumoscore.cli.study_tables import print_tables
+from training.commands.options import DATA, Data
 
-__all__ = ["app"]
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+__all__ = ["register"]
 
 
-@app.command("fit-error-model")
-def fit_error_model(
-    data: Data,
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to `app`."""
+    app.command("fit-error-model")(_fit_error_model)
+    app.command("validate")(_validate)
+    app.command("figures")(_figures)
+
+
+def _fit_error_model(
+    data: Data = DATA,
     model: ModelName = None,
     films: Annotated[int, typer.Option("--films", min=20, help="Films to perturb.")] = 150,
     retakes: Annotated[
@@ -38,12 +43,12 @@ def fit_error_model(
     """Measure a model's test-retest error, by perturbation and by films of one day."""
     from pneumoscore.monitor.change.error_model import write_error_model
     from pneumoscore.severity.model import SeverityModel
-    from training.validation.error_model_fitting import fit_error_model as run
+    from training.validation.error_model_fitting import fit_error_model
     from training.validation.report import detectable_table
 
     opened = SeverityModel.open(model, threads=threads)
     with LateProgress("films") as bar:
-        errors = run(
+        errors = fit_error_model(
             opened,
             data,
             films=films,
@@ -55,9 +60,8 @@ def fit_error_model(
     say(f"error model: {path}")
 
 
-@app.command()
-def validate(
-    data: Data,
+def _validate(
+    data: Data = DATA,
     model: ModelName = None,
     rules: RulesFile = None,
     error_model: ErrorModelFile = None,
@@ -72,14 +76,13 @@ def validate(
     from pneumoscore.monitor.change.error_model import find_error_model
     from pneumoscore.monitor.change.rules import read_rules
     from pneumoscore.severity.model import SeverityModel
-    from training.validation.report import validate as run
-    from training.validation.report import write_validation
+    from training.validation.report import validate, write_validation
 
     chosen = read_rules(rules)
     opened = SeverityModel.open(model, threads=threads)
     errors = find_error_model(opened.identity, error_model)
     with LateProgress("films") as bar:
-        found = run(
+        found = validate(
             opened,
             errors,
             chosen,
@@ -93,9 +96,8 @@ def validate(
     say(f"tables, figures and numbers: {out}")
 
 
-@app.command()
-def figures(
-    data: Data,
+def _figures(
+    data: Data = DATA,
     model: ModelName = None,
     generic: Annotated[
         str, typer.Option("--generic", metavar="NAME|RECORD", help="Backbone of figure 1.")
