@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import nn
 
-from pneumoscore.backbone import fetch
 from pneumoscore.backbone.session import Backbone
+from pneumoscore.convert import fetch
 from pneumoscore.convert.fetch import PUBLISHED, XRV_FINDINGS, download, fetch_backbone
 from pneumoscore.errors import ModelError
 

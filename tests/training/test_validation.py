@@ -14,6 +14,7 @@ from pneumoscore.cohort.public import load_hannover
 from pneumoscore.errors import ModelError
 from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
 from pneumoscore.monitor.change.rules import RuleSet
+from pneumoscore.monitor.hannover import hannover_events
 from pneumoscore.severity.model import SeverityModel
 from training.validation.alarms import (
     alarm_table,
@@ -41,7 +42,6 @@ from training.validation.report import detectable_table
 from training.validation.series import (
     PatientSeries,
     SeriesFilm,
-    hannover_events,
     hannover_series,
 )
 
