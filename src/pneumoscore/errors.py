@@ -5,8 +5,11 @@ Every message says what was found, what was expected and what to do.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 __all__ = [
     "ImageTooLargeError",
+    "MissingFileError",
     "ModelError",
     "NotScorableError",
     "PneumoScoreError",
@@ -26,7 +29,15 @@ class PneumoScoreError(Exception):
         What was expected in its place.
     remedy : str, optional
         What the user can do about it.
+
+    Attributes
+    ----------
+    reason : str
+        Why a film has no score, for machines: ``"refused"``, ``"unreadable"``,
+        ``"unsupported"`` or ``"missing"``; empty for errors that are not about a film.
     """
+
+    reason: ClassVar[str] = ""
 
     def __init__(self, found: str, expected: str = "", remedy: str = "") -> None:
         self.found = found
@@ -43,13 +54,25 @@ class PneumoScoreError(Exception):
 class UnreadableFileError(PneumoScoreError):
     """A file is damaged, empty, or no image at all."""
 
+    reason = "unreadable"
+
+
+class MissingFileError(UnreadableFileError):
+    """A file that is not there."""
+
+    reason = "missing"
+
 
 class UnsupportedImageError(PneumoScoreError):
-    """A readable image of a kind that is no single projection radiograph."""
+    """An intact image of a kind that is no single projection radiograph, or is not read."""
+
+    reason = "unsupported"
 
 
 class ImageTooLargeError(PneumoScoreError):
     """An image over the bound on pixels or on file size; refused before decoding."""
+
+    reason = "unsupported"
 
 
 class NotScorableError(PneumoScoreError):
@@ -62,6 +85,8 @@ class NotScorableError(PneumoScoreError):
     found, expected, remedy : str
         As in `PneumoScoreError`.
     """
+
+    reason = "refused"
 
     def __init__(
         self, flags: tuple[str, ...], found: str, expected: str = "", remedy: str = ""

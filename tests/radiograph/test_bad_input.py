@@ -296,6 +296,53 @@ def test_reading_leaves_the_warning_filters_of_all_threads_alone(files):
     os.write(2, b"")
 
 
+def test_no_line_of_another_thread_is_lost_while_files_are_decoded(files, capfd):
+    noise = files.dicom_file(NOISE, "JPEG lossless")
+    sources = [noise, noise[:-40] + bytes(40), files.raster_file(NOISE, "TIFF")]
+    stop = threading.Event()
+
+    def decode():
+        while not stop.is_set():
+            for source in sources:
+                message_of(source)
+
+    threads = [threading.Thread(target=decode) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(300):
+        os.write(2, f"error: film {number}\n".encode())
+        time.sleep(0.001)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert capfd.readouterr().err == "".join(f"error: film {n}\n" for n in range(300))
+
+
+def test_damaged_files_print_nothing(files, capfd):
+    for data in (
+        files.dicom_file(NOISE, "JPEG lossless"),
+        files.dicom_file(NOISE, "JPEG-LS"),
+        files.raster_file(NOISE, "TIFF", compression="tiff_lzw"),
+        files.raster_file(NOISE, "TIFF", compression="tiff_adobe_deflate"),
+    ):
+        for start in range(len(data) // 2, len(data) - 64, len(data) // 40):
+            message_of(data[:start] + b"\x5a" * 48 + data[start + 48 :])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_decoder_that_dies_costs_one_file(files, monkeypatch):
+    from pneumoscore.radiograph import gdcm_process
+
+    good = files.dicom_file(NOISE, "JPEG lossless")
+    read_radiograph(good)
+    process = gdcm_process._pool.take()
+    process._process.kill()
+    process._process.wait()
+    gdcm_process._pool.give(process)
+    assert "its decoder ended" in message_of(good)
+    assert message_of(good) == ""
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from(["", "png", "dicom", "tiff", "bmp", "webp"]))
 def test_random_bytes_never_escape(data, kind):

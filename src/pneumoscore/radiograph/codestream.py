@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -16,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
+from pneumoscore.radiograph.gdcm_process import gdcm_decoded
 from pneumoscore.radiograph.greyscale import luminance
-from pneumoscore.radiograph.guard import muted, translated
+from pneumoscore.radiograph.guard import translated
 
 __all__ = ["Codestream", "decode_codestream"]
 
@@ -193,49 +193,18 @@ def _jpeg_2000(frame: bytes, wanted: Codestream, header: _Header) -> NDArray[np.
     return values
 
 
-@contextmanager
-def _silent_gdcm() -> Iterator[None]:
-    import gdcm
-
-    flags = gdcm.Trace.GetWarningFlag(), gdcm.Trace.GetErrorFlag()
-    gdcm.Trace.WarningOff()
-    gdcm.Trace.ErrorOff()
-    try:
-        yield
-    finally:
-        gdcm.Trace.SetWarning(flags[0])
-        gdcm.Trace.SetError(flags[1])
-
-
 def _gdcm(frame: bytes, wanted: Codestream, header: _Header, syntax: str) -> NDArray[np.integer]:
     """Decode JPEG lossless and JPEG-LS with GDCM; samples come back as they are."""
-    import gdcm
-
     allocated = 8 if header.bits <= 8 else 16
     # GDCM has decoders for 8, 12 and 16 bits; only that for 12 knows the extended process.
     decoder = 12 if syntax == _EXTENDED else allocated
-    with translated("JPEG frame"), muted(), _silent_gdcm():
-        fragment = gdcm.Fragment()
-        fragment.SetByteStringValue(frame if syntax in _JPEG_LS else _bare(frame))
-        fragments = gdcm.SequenceOfFragments.New()
-        fragments.AddFragment(fragment)
-        element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-        element.SetValue(fragments.__ref__())
-        photometric = "MONOCHROME2" if wanted.samples == 1 else "RGB"
-        image = gdcm.Image()
-        image.SetNumberOfDimensions(2)
-        image.SetDimensions((wanted.columns, wanted.rows, 1))
-        image.SetPhotometricInterpretation(
-            gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.GetPIType(photometric))
-        )
-        image.SetPlanarConfiguration(0)
-        image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
-        image.SetPixelFormat(
-            gdcm.PixelFormat(wanted.samples, decoder, header.bits, header.bits - 1, 0)
-        )
-        image.SetDataElement(element)
-        # GDCM's Python layer returns bytes in a str.
-        buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
+    buffer = gdcm_decoded(
+        frame if syntax in _JPEG_LS else _bare(frame),
+        (wanted.rows, wanted.columns, wanted.samples),
+        decoder,
+        header.bits,
+        syntax,
+    )
     values = np.frombuffer(buffer, dtype=f"u{allocated // 8}")
     expected = wanted.rows * wanted.columns * wanted.samples
     if values.size != expected:

@@ -1,16 +1,17 @@
-"""Calls into decoders: what they print stays inside, what they raise becomes ours."""
+"""Calls into decoders: they print nothing, and what they raise becomes ours."""
 
 from __future__ import annotations
 
-import os
+import ctypes
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 
 from pneumoscore.errors import ImageTooLargeError, PneumoScoreError, UnreadableFileError
 
-__all__ = ["muted", "translated"]
+__all__ = ["quiet_libtiff", "translated"]
 
 
 class _Shared:
@@ -48,32 +49,27 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _no_standard_error() -> Iterator[None]:
-    try:
-        kept = os.dup(2)
-    except OSError:
-        # There is no standard error to keep clean.
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 _quiet = _Shared(_no_warnings)
-_mute = _Shared(_no_standard_error)
 
 
-@contextmanager
-def muted() -> Iterator[None]:
-    """Keep what a C library prints on the standard error from the user; short calls only."""
-    with _mute:
-        yield
+@cache
+def quiet_libtiff() -> None:
+    """Tell the libtiff that Pillow uses to print nothing, once for the process.
+
+    What it would print on a damaged TIFF is no part of any error that Pillow raises.
+    """
+    from PIL import _imaging
+
+    try:
+        # Looking up a symbol of a library looks through those that it was linked with.
+        library = ctypes.CDLL(_imaging.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            handler = getattr(library, name)
+            handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            handler(None)
+    except (OSError, AttributeError):
+        # A Pillow without libtiff, or a platform that hides its symbols.
+        return
 
 
 @contextmanager

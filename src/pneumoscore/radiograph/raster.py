@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ImageTooLargeError, UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.greyscale import data_range, luminance, nominal_range, to_unit
-from pneumoscore.radiograph.guard import muted, translated
+from pneumoscore.radiograph.guard import quiet_libtiff, translated
 from pneumoscore.radiograph.limits import ReadOptions, check_shape
 
 if TYPE_CHECKING:
@@ -59,7 +58,9 @@ def _open(data: bytes, kind: str, options: ReadOptions) -> Image.Image:
     importlib.import_module(f"PIL.{_PLUGINS[kind]}")
     from PIL import Image
 
-    with translated(f"{kind} image"), _mute(kind):
+    if kind == "TIFF":
+        quiet_libtiff()
+    with translated(f"{kind} image"):
         try:
             image = Image.open(BytesIO(data), formats=(kind,))
         except Image.DecompressionBombError as error:
@@ -76,17 +77,6 @@ def _open(data: bytes, kind: str, options: ReadOptions) -> Image.Image:
             f"a {kind} file of {frames} pages or frames", "a single film", "save one page alone"
         )
     return image
-
-
-def _load(image: Image.Image) -> None:
-    """Decode all pixels."""
-    with _mute(image.format or ""):
-        image.load()
-
-
-def _mute(kind: str) -> AbstractContextManager[None]:
-    """Hold back what libtiff, and Pillow on a damaged TIFF, print."""
-    return muted() if kind == "TIFF" else nullcontext()
 
 
 def _rawmode(image: Image.Image) -> str:
@@ -114,7 +104,7 @@ def _decode_as(data: bytes, kind: str, options: ReadOptions, rawmode: str) -> ND
             )
             for tile in image.tile
         ]
-        _load(image)
+        image.load()
         return np.asarray(image)
 
 
@@ -132,7 +122,7 @@ def _wide_channels(
     # Four channels of 16 bits, twice over, while they are joined.
     check_shape(4 * image.height, image.width, options)
     with translated(f"{kind} image"):
-        _load(image)
+        image.load()
         high = np.asarray(image)
     return _joined(high, _decode_as(data, kind, options, _OTHER_BYTE[rawmode]))
 
@@ -263,7 +253,7 @@ def read_raster(
     wide = _wide_channels(data, kind, options, image)
     colour = image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith(("I", "F"))
     with translated(f"{kind} image"):
-        _load(image)
+        image.load()
         # Pillow turns a TIFF itself; what it says afterwards is what is left to do.
         orientation = image.getexif().get(_ORIENTATION, 1)
         inverted = _is_white_zero(image)

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from pneumoscore.errors import ImageTooLargeError, UnreadableFileError
+from pneumoscore.errors import ImageTooLargeError, MissingFileError, UnreadableFileError
 from pneumoscore.radiograph.limits import ReadOptions
 
 __all__ = ["READABLE", "Source", "kind_of", "read_bytes"]
@@ -63,6 +63,8 @@ def _read_path(source: str | os.PathLike[str], options: ReadOptions) -> bytes:
             raise _too_long(options)
         with path.open("rb") as file:
             data = file.read(options.max_file_bytes + 1)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"a file that cannot be opened ({error.strerror})") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the name is not valid"
         raise UnreadableFileError(f"a file that cannot be opened ({reason})") from error
@@ -105,8 +107,10 @@ def read_bytes(source: Source, options: ReadOptions) -> bytes:
 
     Raises
     ------
+    MissingFileError
+        If it is a path where there is no file.
     UnreadableFileError
-        If the source is missing, no regular file, unreadable or empty.
+        If the source is no regular file, unreadable or empty.
     ImageTooLargeError
         If it is longer than ``options.max_file_bytes``.
     TypeError
