@@ -84,6 +84,19 @@ def test_explain_draws_a_picture(run: Run, film: Path, tmp_path: Path, tiny_fold
         assert picture.width > 3 * picture.height / 2  # three panels side by side
 
 
+def test_explain_without_a_gradient_still_explains(
+    run: Run, film: Path, tmp_path: Path, tiny_model: ModuleType
+) -> None:
+    folder = tiny_model.write_model(tmp_path / "flat")
+    tiny_model.write_backbone(folder, "backbone", gradient=False)
+    out = tmp_path / "explained.png"
+    outcome = run("explain", film, "-o", out, "--model", folder)
+    assert outcome.status == 0
+    assert "no saliency map: " in outcome.err
+    with Image.open(out) as picture:
+        assert picture.width < 3 * picture.height / 2  # two panels: film and contribution map
+
+
 def test_explain_names_what_it_cannot_read(
     run: Run, bad_films: dict[str, Path], tmp_path: Path, tiny_folder: Path
 ) -> None:

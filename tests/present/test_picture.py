@@ -11,7 +11,12 @@ from PIL import Image
 from pneumoscore.errors import ModelError
 from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.present.colour import blend, map_colours
-from pneumoscore.present.film_picture import explain_image, overlay_image, save_picture
+from pneumoscore.present.film_picture import (
+    FILM_SIDE,
+    explain_image,
+    overlay_image,
+    save_picture,
+)
 from pneumoscore.present.lettering import describe, describe_sides, font, wrap
 from pneumoscore.radiograph.prepare import film_map, prepare
 from pneumoscore.radiograph.types import InputSpec, Radiograph
@@ -69,11 +74,11 @@ def one_place(row, column, value=1.0):
 @pytest.mark.parametrize("place", [(1, 1), (3, 5), (5, 3)])
 def test_the_overlay_changes_the_film_only_where_contributions_are(shape, place, squaring):
     film = flat_film(*shape)
-    bare = overlay_image(film, score_of(film, one_place(0, 0, 0.0), squaring), "opacity")
+    bare = overlay_image(film.pixels, score_of(film, one_place(0, 0, 0.0), squaring), "opacity")
     rows, columns = film_on(bare)
     score = score_of(film, one_place(*place), squaring)
-    drawn = np.asarray(overlay_image(film, score, "opacity"))[rows, columns]
-    assert max(drawn.shape) == min(max(shape), 900)
+    drawn = np.asarray(overlay_image(film.pixels, score, "opacity"))[rows, columns]
+    assert max(drawn.shape) == min(max(shape), FILM_SIDE)
     changed = (drawn != GREY).any(axis=2)
 
     weights = film_map(one_place(*place), score.placement, 224)
@@ -91,8 +96,10 @@ def test_the_overlay_changes_the_film_only_where_contributions_are(shape, place,
 @pytest.mark.parametrize(("column", "half"), [(1, "left"), (5, "right")])
 def test_a_map_of_the_right_lung_is_drawn_at_the_images_left(column, half):
     film = flat_film(600, 600)
-    rows, columns = film_on(overlay_image(film, score_of(film, one_place(0, 0, 0.0)), "opacity"))
-    picture = overlay_image(film, score_of(film, one_place(3, column)), "opacity")
+    rows, columns = film_on(
+        overlay_image(film.pixels, score_of(film, one_place(0, 0, 0.0)), "opacity")
+    )
+    picture = overlay_image(film.pixels, score_of(film, one_place(3, column)), "opacity")
     changed = (np.asarray(picture)[rows, columns] != GREY).any(axis=2)
     left, right = changed[:, :300].sum(), changed[:, 300:].sum()
     assert (left > 0 and right == 0) if half == "left" else (right > 0 and left == 0)
@@ -100,11 +107,11 @@ def test_a_map_of_the_right_lung_is_drawn_at_the_images_left(column, half):
 
 def test_the_parts_of_the_lungs_stand_on_their_sides():
     film = flat_film(600, 600)
-    plain = np.asarray(overlay_image(film, score_of(film, one_place(0, 0, 0.0)), "opacity"))
+    plain = np.asarray(overlay_image(film.pixels, score_of(film, one_place(0, 0, 0.0)), "opacity"))
 
     def changed_columns(**parts):
         score = score_of(film, one_place(0, 0, 0.0), **parts)
-        other = np.asarray(overlay_image(film, score, "opacity"))
+        other = np.asarray(overlay_image(film.pixels, score, "opacity"))
         return np.flatnonzero((other != plain).any(axis=(0, 2)))
 
     right, left = changed_columns(right=0.8), changed_columns(left=0.4)
@@ -119,9 +126,16 @@ def test_explain_puts_three_panels_side_by_side():
     film = flat_film(400, 300)
     saliency = np.zeros((224, 224), np.float32)
     saliency[150:170, 100:120] = 2.0
-    picture = explain_image(film, score_of(film, one_place(1, 3)), saliency, "geographic_extent")
+    picture = explain_image(
+        film.pixels, score_of(film, one_place(1, 3)), saliency, "geographic_extent"
+    )
     bare = np.asarray(
-        explain_image(film, score_of(film, one_place(0, 0, 0.0)), None, "geographic_extent")
+        explain_image(
+            film.pixels,
+            score_of(film, one_place(0, 0, 0.0)),
+            np.zeros((224, 224), np.float32),
+            "geographic_extent",
+        )
     )
     flat = (bare == GREY).all(axis=2)
     rows = np.flatnonzero(flat.sum(axis=1) > 600)
@@ -140,7 +154,7 @@ def test_a_picture_says_scores_flags_model_and_notice(tmp_path):
     film = flat_film(300, 300)
     score = score_of(film, one_place(2, 2), flags=("lateral", "too_few_pixels"))
     path = tmp_path / "überlagerung.png"
-    save_picture(overlay_image(film, score, "opacity"), path)
+    save_picture(overlay_image(film.pixels, score, "opacity"), path)
     with Image.open(path) as saved:
         assert saved.format == "PNG"
         text = saved.text
@@ -154,7 +168,7 @@ def test_a_picture_says_scores_flags_model_and_notice(tmp_path):
 
 def test_the_notice_is_in_the_pixels_too():
     film = flat_film(320, 320)
-    picture = np.asarray(overlay_image(film, score_of(film, one_place(2, 2)), "opacity"))
+    picture = np.asarray(overlay_image(film.pixels, score_of(film, one_place(2, 2)), "opacity"))
     notice_ink = (picture == (255, 196, 84)).all(axis=2)
     assert notice_ink.sum() > 50
     assert np.flatnonzero(notice_ink.any(axis=1)).min() > 320
@@ -164,7 +178,7 @@ def test_text_outside_latin_is_kept(tmp_path):
     film = flat_film(64, 64)
     score = score_of(film)
     score = replace(score, model=replace(score.model, name="模型"))
-    save_picture(overlay_image(film, score, "opacity"), tmp_path / "a.png")
+    save_picture(overlay_image(film.pixels, score, "opacity"), tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as saved:
         assert "模型" in saved.text["Software"]
 
@@ -179,29 +193,29 @@ def test_text_outside_latin_is_kept(tmp_path):
 def test_no_film_is_too_small_or_too_wide(shape, squaring, places, value):
     film = flat_film(*shape)
     score = score_of(film, np.full((places, places), value, np.float32), squaring)
-    overlay = overlay_image(film, score, "opacity")
+    overlay = overlay_image(film.pixels, score, "opacity")
     assert overlay.mode == "RGB"
-    assert 320 <= overlay.width <= 900 + 2 * 14
-    explained = explain_image(film, score, np.ones((224, 224), np.float32), "opacity")
-    assert explained.width <= 3 * 640 + 4 * 14
+    assert 320 <= overlay.width <= FILM_SIDE + 2 * 14
+    explained = explain_image(film.pixels, score, np.ones((224, 224), np.float32), "opacity")
+    assert explained.width <= 3 * FILM_SIDE + 4 * 14
 
 
 def test_a_score_without_map_interval_or_sides_is_still_shown():
     film = flat_film(200, 200)
     score = score_of(film, None, low=None, high=None, right=None, left=None)
-    picture = explain_image(film, score, None, "opacity")
+    picture = explain_image(film.pixels, score, None, "opacity")
     assert "Opacity 4.2 of 6 (no interval)" in picture.info["Description"]
 
 
 def test_a_scale_that_the_score_lacks_is_named():
     film = flat_film(64, 64)
     with pytest.raises(ModelError, match=r"opacity_ralo.*geographic_extent, opacity"):
-        overlay_image(film, score_of(film), "opacity_ralo")
+        overlay_image(film.pixels, score_of(film), "opacity_ralo")
 
 
 def test_a_score_of_another_film_is_refused():
     with pytest.raises(ValueError, match="expected"):
-        overlay_image(flat_film(64, 65), score_of(flat_film(64, 64)), "opacity")
+        overlay_image(flat_film(64, 69).pixels, score_of(flat_film(64, 64)), "opacity")
 
 
 def test_a_real_model_and_phantom_go_through(tiny_model, tmp_path):
@@ -211,7 +225,7 @@ def test_a_real_model_and_phantom_go_through(tiny_model, tmp_path):
     score = model.score(film, force=True)
     saliency = model.saliency(film, "opacity")
     path = tmp_path / "out.png"
-    save_picture(explain_image(film, score, saliency, "opacity"), path)
+    save_picture(explain_image(film.pixels, score, saliency, "opacity"), path)
     with Image.open(path) as saved:
         assert describe(score["opacity"]) in saved.text["Description"]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, write_target
-from pneumoscore.cli.status import ExitStatus, say_error
+from pneumoscore.cli.status import ExitStatus, say, say_error
 from pneumoscore.cli.text import printable
 
 __all__ = ["app"]
@@ -64,7 +64,13 @@ def explain(
     except PneumoScoreError as error:
         say_error(f"{file}: {error}")
         raise typer.Exit(ExitStatus.SOME_FAILED) from error
-    saliency = opened.saliency(film, scale.value)
-    save_picture(explain_image(film, score, saliency, scale.value), out)
+    saliency, why = None, ""
+    try:
+        saliency = opened.saliency(film, scale.value)
+    except ModelError as error:
+        why = error.found
+    save_picture(explain_image(film.pixels, score, saliency, scale.value, why=why), out)
     print_table([TableRow(str(file), score, score.flags)])
+    if why:
+        say(f"no saliency map: {why}")
     typer.echo(f"picture: {printable(out)}")

@@ -34,7 +34,7 @@ class OverlayFolder:
         from pneumoscore.present.film_picture import overlay_image, save_picture
 
         scale = result.score.scales[0].scale.name
-        picture = overlay_image(result.radiograph, result.score, scale)
+        picture = overlay_image(result.radiograph.pixels, result.score, scale)
         save_picture(picture, self._folder / self._free_name(result.path))
 
     def _free_name(self, film: Path) -> str:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
-import numpy as np
-
 from pneumoscore.cohort.types import CohortFilm
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.radiograph.types import Radiograph
@@ -15,7 +11,6 @@ from pneumoscore.severity.score import ScaleScore, Score
 __all__ = ["THUMBNAIL_SIDE", "cohort_record", "dicom_record", "film_thumbnail"]
 
 THUMBNAIL_SIDE = 192
-_QUALITY = 82
 
 
 def dicom_record(
@@ -147,26 +142,6 @@ def film_thumbnail(radiograph: Radiograph, score: Score) -> bytes:
         RGB, longer side at most `THUMBNAIL_SIDE` pixels. It shows nothing else that the file
         says.
     """
-    from PIL import Image
+    from pneumoscore.present.film_picture import map_jpeg
 
-    from pneumoscore.present.colour import blend
-    from pneumoscore.radiograph.prepare import film_map
-    from pneumoscore.radiograph.types import Placement
-
-    image = Image.fromarray(radiograph.pixels)
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
-    grey = np.round(np.clip(np.asarray(image), 0.0, 1.0) * 255.0).astype(np.uint8)
-    values = score.scales[0].contributions
-    largest = 0.0 if values is None else float(np.abs(values).max())
-    shape = (grey.shape[0], grey.shape[1])
-    relative = np.zeros(shape, dtype=np.float32)
-    if values is not None and largest > 0.0:
-        placed = score.placement
-        ratio = max(placed.film_shape) / max(shape)
-        cropped = min(placed.top, placed.left) < -0.5
-        side = min(placed.film_shape) if cropped else max(placed.film_shape)
-        shown = Placement(placed.scale * ratio, placed.top, placed.left, shape)
-        relative = film_map(values, shown, max(1, round(side * placed.scale))) / largest
-    stream = io.BytesIO()
-    Image.fromarray(blend(grey, relative)).save(stream, "JPEG", quality=_QUALITY)
-    return stream.getvalue()
+    return map_jpeg(radiograph.pixels, score, score.scales[0].scale.name, THUMBNAIL_SIDE)

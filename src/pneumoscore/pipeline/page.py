@@ -159,7 +159,7 @@ def _picture(result: FileResult) -> str | None:
         return None
     from pneumoscore.present.film_picture import overlay_image
 
-    image = overlay_image(result.radiograph, result.score, result.score.scales[0].scale.name)
+    image = overlay_image(result.radiograph.pixels, result.score, result.score.scales[0].scale.name)
     stream = io.BytesIO()
     image.convert("RGB").save(stream, "JPEG", quality=_PICTURE_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ Pixels = NDArray[np.uint8]
 _MORE = ((0.42, 0.15, 15.0), (0.60, 0.20, 32.0), (0.75, 0.17, 62.0), (0.90, 0.15, 98.0))
 _LESS = ((0.40, 0.13, 275.0), (0.56, 0.13, 252.0), (0.72, 0.12, 225.0), (0.88, 0.09, 200.0))
 _STRONGEST = 0.72
+_STEPS = 127
+"""Steps of the blend from 0 to either end: both arms fit a palette of 256 colours."""
 _LMS_OF_LAB = np.array(
     [
         [1.0, 0.3963377774, 0.2158037573],
@@ -72,14 +75,29 @@ def blend(grey: Pixels, values: NDArray[np.floating[Any]]) -> Pixels:
     grey : ndarray of uint8, shape (rows, columns)
         The film.
     values : ndarray, shape (rows, columns)
-        In [-1, 1]; where 0, the film stays as it is.
+        In [-1, 1], what lies beyond is drawn as its end; where 0, the film stays as it is.
 
     Returns
     -------
     ndarray of uint8, shape (rows, columns, 3)
     """
-    film = np.repeat(grey[..., None], 3, axis=2).astype(np.float64)
-    opacity = _STRONGEST * np.clip(np.abs(values), 0.0, 1.0)[..., None] ** 0.8
-    mixed = film * (1.0 - opacity) + 255.0 * map_colours(values) * opacity
-    colours: Pixels = np.round(mixed).astype(np.uint8)
-    return colours
+    from PIL import Image
+
+    steps = np.rint(np.clip(values, -1.0, 1.0) * _STEPS).astype(np.int16) + _STEPS
+    index = Image.fromarray(steps.astype(np.uint8))
+    palette, opacity = _blend_tables()
+    colours = index.copy()
+    colours.putpalette(palette)
+    mixed = Image.composite(
+        colours.convert("RGB"), Image.fromarray(grey).convert("RGB"), index.point(opacity)
+    )
+    return np.asarray(mixed)
+
+
+@cache
+def _blend_tables() -> tuple[bytes, list[int]]:
+    """Return the palette of a map's steps, and how opaque each is, 0 to 255."""
+    values = np.arange(-_STEPS, _STEPS + 2) / _STEPS
+    opacity = np.rint(255.0 * _STRONGEST * np.minimum(np.abs(values), 1.0) ** 0.8)
+    colours = np.rint(255.0 * map_colours(values)).astype(np.uint8)
+    return colours.tobytes(), [int(value) for value in opacity]

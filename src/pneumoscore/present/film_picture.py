@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import write_atomically
+from pneumoscore.present.film_view import Film, film_view
 from pneumoscore.present.lettering import (
     FAINT_INK,
     INK,
@@ -39,32 +38,39 @@ from pneumoscore.present.panel import (
     panel_image,
     saliency_panel,
 )
-from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["explain_image", "overlay_image", "save_picture"]
+__all__ = [
+    "FILM_SIDE",
+    "explain_image",
+    "film_jpeg",
+    "map_jpeg",
+    "overlay_image",
+    "picture_png",
+    "save_picture",
+]
 
-_MAX_SIDE = 900
-_PANEL_SIDE = 640
+FILM_SIDE = 640
+"""Most pixels of the longer side of a film in a picture."""
 _MIN_SIDE = 320
 _MARGIN = 14
 _TEXT = 17
+_JPEG_QUALITY = 82
+_RUN_LENGTHS = 3
 
-Pixels = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
-_PanelMaker = Callable[[Pixels, Score, ScaleScore], Panel]
 
 
-def overlay_image(radiograph: Radiograph, score: Score, scale_name: str) -> Image:
+def overlay_image(film: Film, score: Score, scale_name: str) -> Image:
     """Return the film with one scale's contribution map over it.
 
     Parameters
     ----------
-    radiograph : Radiograph
-        The film that was scored.
+    film : ndarray of float32 in [0, 1] or of uint8, shape (rows, columns)
+        Pixels of the film that was scored, or of a smaller copy of it.
     score : Score
         Its score.
     scale_name : str
@@ -73,8 +79,8 @@ def overlay_image(radiograph: Radiograph, score: Score, scale_name: str) -> Imag
     Returns
     -------
     PIL.Image.Image
-        RGB; the film's longer side is at most 900 pixels. Its ``info`` holds the scores and
-        the notice, which `save_picture` writes into the file.
+        RGB; the film's longer side is at most 640 pixels. Its ``info`` holds the scores and
+        the notice, which `picture_png` writes into the file.
 
     Raises
     ------
@@ -83,30 +89,36 @@ def overlay_image(radiograph: Radiograph, score: Score, scale_name: str) -> Imag
     ValueError
         If the score is of a film of another shape.
     """
-    return _picture(radiograph, score, scale_name, "overlay", _MAX_SIDE, [contribution_panel])
+    part = _part(score, scale_name)
+    grey = film_view(film, score.placement, FILM_SIDE, _MIN_SIDE)
+    panels = [contribution_panel(grey, score, part)]
+    return _composed(panels, score, f"PneumoScore overlay: {part.scale.title}")
 
 
 def explain_image(
-    radiograph: Radiograph, score: Score, saliency: Values | None, scale_name: str
+    film: Film, score: Score, saliency: Values | None, scale_name: str, *, why: str = ""
 ) -> Image:
     """Return film, contribution map and saliency map side by side, with the scores.
 
     Parameters
     ----------
-    radiograph : Radiograph
-        The film that was scored.
+    film : ndarray of float32 in [0, 1] or of uint8, shape (rows, columns)
+        Pixels of the film that was scored, or of a smaller copy of it.
     score : Score
         Its score.
     saliency : ndarray, shape (input size, input size), or None
-        Of the backbone's input, at least 0; see `pneumoscore.severity.saliency`.
+        Of the backbone's input, at least 0; see `pneumoscore.severity.saliency`. None leaves
+        it out.
     scale_name : str
         Whose maps are drawn.
+    why : str, optional
+        Why there is no saliency map; written on the picture.
 
     Returns
     -------
     PIL.Image.Image
         RGB; each film's longer side is at most 640 pixels. Its ``info`` holds the scores and
-        the notice, which `save_picture` writes into the file.
+        the notice, which `picture_png` writes into the file.
 
     Raises
     ------
@@ -115,12 +127,39 @@ def explain_image(
     ValueError
         If the score is of a film of another shape.
     """
-    panels: list[_PanelMaker] = [film_panel, contribution_panel, partial(saliency_panel, saliency)]
-    return _picture(radiograph, score, scale_name, "explanation", _PANEL_SIDE, panels)
+    part = _part(score, scale_name)
+    grey = film_view(film, score.placement, FILM_SIDE, _MIN_SIDE)
+    panels = [film_panel(grey, score, part), contribution_panel(grey, score, part)]
+    remark = ""
+    if saliency is None:
+        remark = f"No saliency map: {why}" if why else "No saliency map"
+    else:
+        panels.append(saliency_panel(saliency, grey, score, part))
+    return _composed(panels, score, f"PneumoScore explanation: {part.scale.title}", remark)
+
+
+def picture_png(image: Image) -> bytes:
+    """Return a picture as a PNG file, with its texts.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        From `overlay_image` or `explain_image`.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    texts = PngInfo()
+    for keyword, text in image.info.items():
+        if isinstance(keyword, str) and isinstance(text, str):
+            texts.add_itxt(keyword, text) if not text.isascii() else texts.add_text(keyword, text)
+    stream = io.BytesIO()
+    # Run lengths alone: a film's noise holds nothing that a search for matches would find.
+    image.save(stream, format="PNG", pnginfo=texts, compress_level=1, compress_type=_RUN_LENGTHS)
+    return stream.getvalue()
 
 
 def save_picture(image: Image, path: str | os.PathLike[str]) -> None:
-    """Write a picture as PNG, as a whole or not at all, with its texts.
+    """Write a picture as PNG (`picture_png`), as a whole or not at all.
 
     Parameters
     ----------
@@ -134,30 +173,54 @@ def save_picture(image: Image, path: str | os.PathLike[str]) -> None:
     OSError
         If it cannot be written.
     """
-    from PIL.PngImagePlugin import PngInfo
-
-    texts = PngInfo()
-    for keyword, text in image.info.items():
-        if isinstance(keyword, str) and isinstance(text, str):
-            texts.add_itxt(keyword, text) if not text.isascii() else texts.add_text(keyword, text)
-    stream = io.BytesIO()
-    image.save(stream, format="PNG", pnginfo=texts)
-    write_atomically(Path(path), stream.getvalue())
+    write_atomically(Path(path), picture_png(image))
 
 
-def _picture(
-    radiograph: Radiograph,
-    score: Score,
-    scale_name: str,
-    kind: str,
-    longest: int,
-    panels: Sequence[_PanelMaker],
-) -> Image:
-    """Return a picture of the given kind, its films' longer side at most `longest` pixels."""
+def film_jpeg(film: Film, score: Score, longest: int) -> bytes:
+    """Return the bare film as a JPEG file, grey.
+
+    Parameters
+    ----------
+    film : ndarray of float32 in [0, 1] or of uint8, shape (rows, columns)
+        Pixels of the film that was scored, or of a smaller copy of it.
+    score : Score
+        Its score.
+    longest : int
+        Most pixels of the longer side.
+    """
+    from PIL import Image
+
+    return _jpeg(Image.fromarray(film_view(film, score.placement, longest)))
+
+
+def map_jpeg(film: Film, score: Score, scale_name: str, longest: int) -> bytes:
+    """Return the film with one scale's contribution map over it as a JPEG file.
+
+    It shows nothing else; the bare film where the head has no contribution map.
+
+    Parameters
+    ----------
+    film, score, longest
+        As for `film_jpeg`.
+    scale_name : str
+        Whose contribution map is drawn.
+
+    Raises
+    ------
+    ModelError
+        If the score has no such scale.
+    """
+    from PIL import Image
+
     part = _part(score, scale_name)
-    grey = _reduced(radiograph, score, longest)
-    drawn = [panel(grey, score, part) for panel in panels]
-    return _composed(drawn, score, f"PneumoScore {kind}: {part.scale.title}")
+    grey = film_view(film, score.placement, longest)
+    return _jpeg(Image.fromarray(contribution_panel(grey, score, part).pixels))
+
+
+def _jpeg(image: Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=_JPEG_QUALITY)
+    return stream.getvalue()
 
 
 def _part(score: Score, scale_name: str) -> ScaleScore:
@@ -168,26 +231,7 @@ def _part(score: Score, scale_name: str) -> ScaleScore:
         raise ModelError(f"the score has no scale {scale_name!r}", f"one of {known}") from None
 
 
-def _reduced(radiograph: Radiograph, score: Score, longest: int) -> Pixels:
-    """Return the film as grey levels, its longer side between 320 and `longest` pixels."""
-    from PIL import Image
-
-    shape = radiograph.pixels.shape
-    if shape != score.placement.film_shape:
-        raise ValueError(
-            f"the film has shape {shape}; expected {score.placement.film_shape}, the scored film's"
-        )
-    longer = max(shape)
-    wanted = min(max(longer, _MIN_SIDE), longest)
-    rows, columns = (max(1, round(side * wanted / longer)) for side in shape)
-    image = Image.fromarray(radiograph.pixels)
-    if (rows, columns) != shape:
-        image = image.resize((columns, rows), Image.Resampling.BILINEAR)
-    levels: Pixels = np.round(np.clip(np.asarray(image), 0.0, 1.0) * 255.0).astype(np.uint8)
-    return levels
-
-
-def _composed(panels: list[Panel], score: Score, title: str) -> Image:
+def _composed(panels: list[Panel], score: Score, title: str, remark: str = "") -> Image:
     """Return the panels side by side between the score's lines and the notice."""
     from PIL import Image, ImageDraw
 
@@ -200,7 +244,9 @@ def _composed(panels: list[Panel], score: Score, title: str) -> Image:
         (SMALL_TEXT, FAINT_INK, line) for line in wrap(describe_flags(score), SMALL_TEXT, room)
     ]
     below = [
-        (SMALL_TEXT, FAINT_INK, line) for line in wrap(describe_model(score), SMALL_TEXT, room)
+        (SMALL_TEXT, FAINT_INK, line)
+        for text in (remark, describe_model(score))
+        for line in wrap(text, SMALL_TEXT, room)
     ]
     below += [(_TEXT, NOTICE_INK, line) for line in wrap(RESEARCH_NOTICE, _TEXT, room)]
     panel_top = 2 * _MARGIN + _height(above)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.present.colour import blend
+from pneumoscore.present.film_view import map_end, map_on_view, relative_map
 from pneumoscore.present.lettering import (
     FAINT_INK,
     INK,
@@ -20,16 +21,23 @@ from pneumoscore.present.lettering import (
     line_height,
     wrap,
 )
-from pneumoscore.radiograph.prepare import film_map
-from pneumoscore.radiograph.types import Placement
 from pneumoscore.severity.score import ScaleScore, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Panel", "contribution_panel", "film_panel", "panel_image", "saliency_panel"]
+__all__ = [
+    "Panel",
+    "contribution_panel",
+    "film_panel",
+    "map_unit",
+    "panel_image",
+    "saliency_panel",
+]
 
 _BAR = 14
+_SEEN = 0.02
+"""The least share of the bar's end that can be seen as colour."""
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
@@ -88,67 +96,52 @@ def contribution_panel(grey: Pixels, score: Score, part: ScaleScore) -> Panel:
     """
     title = f"Contribution to {part.scale.title.lower()}"
     panel = replace(film_panel(grey, score, part), title=title, sides=describe_sides(part))
-    values = part.contributions
-    if values is None:
-        return replace(panel, unit="This head has no contribution map")
-    unit = f"score points per place ({values.shape[0]} x {values.shape[1]} places)"
-    return _with_map(replace(panel, unit=unit), score.placement, values)
+    if part.contributions is None:
+        return replace(panel, unit=map_unit(part))
+    end = map_end(part)
+    relative = relative_map(part, score.placement, grey.shape)
+    marked = replace(panel, unit=map_unit(part))
+    ends = (f"-{end:.2g} or less", f"{end:.2g} or more")
+    return _with_map(marked, relative, end, ends)
 
 
-def saliency_panel(saliency: Values | None, grey: Pixels, score: Score, part: ScaleScore) -> Panel:
-    """Return the film under a saliency map; bare where there is none or it is zero.
+def map_unit(part: ScaleScore) -> str:
+    """Return what the colours of a contribution map mean, in words."""
+    places = part.contributions
+    if places is None:
+        return "This head has no contribution map"
+    rows, columns = places.shape
+    return f"score points per place ({rows} x {columns} places), the same on every film"
+
+
+def saliency_panel(saliency: Values, grey: Pixels, score: Score, part: ScaleScore) -> Panel:
+    """Return the film under a saliency map; bare where it is zero.
 
     Parameters
     ----------
-    saliency : ndarray, shape (input size, input size), or None
+    saliency : ndarray, shape (input size, input size)
         Of the backbone's input, at least 0.
     grey, score, part
         As for `film_panel`.
     """
     panel = replace(film_panel(grey, score, part), title="Saliency (Cohen et al. 2020)")
-    if saliency is None:
-        return replace(panel, unit="No saliency map")
     if not saliency.max() > 0.0:
         return replace(panel, unit="The saliency map is zero")
     unit = "relative to the strongest place of this film"
-    return _with_map(replace(panel, unit=unit), score.placement, saliency, end=1.0)
+    shown = map_on_view(saliency, score.placement, grey.shape)
+    return _with_map(replace(panel, unit=unit), shown / float(saliency.max()), 1.0, ("", "1"))
 
 
-def _with_map(
-    panel: Panel, placement: Placement, values: Values, end: float | None = None
-) -> Panel:
+def _with_map(panel: Panel, relative: Values, end: float, ends: tuple[str, str]) -> Panel:
     """Lay a map over a panel's film, with its colour bar.
 
-    The number at the bar's end is `end`, or the map's largest magnitude where that is None.
+    `relative` is the map on the film, over the number `end` that the bar's end stands for;
+    `ends` are the words at the bar's ends, the first for a map that goes below zero.
     """
+    low = -1.0 if relative.min() < -_SEEN else 0.0
+    ticks = (ends[0], "0", ends[1]) if low < 0.0 else ("0", f"{end / 2.0:.2g}", ends[1])
     grey = panel.pixels[..., 0]
-    largest = float(np.abs(values).max())
-    shown = _on_picture(values, placement, (grey.shape[0], grey.shape[1]))
-    relative = shown / largest if largest > 0.0 else np.zeros_like(shown)
-    low = -1.0 if values.min() < 0.0 else 0.0
-    high = largest if end is None else end
-    ticks = (f"{low * high:.2g}", "0", f"{high:.2g}")
-    return replace(
-        panel,
-        pixels=blend(grey, relative),
-        bar=(low, 1.0),
-        ticks=ticks if low < 0.0 else ticks[1:],
-    )
-
-
-def _on_picture(values: Values, placement: Placement, shape: tuple[int, int]) -> Values:
-    """Spread a map of the backbone's input over the film as the picture shows it."""
-    rows, columns = placement.film_shape
-    ratio = max(rows, columns) / max(shape)
-    shown = Placement(placement.scale * ratio, placement.top, placement.left, shape)
-    return film_map(values, shown, _input_size(placement))
-
-
-def _input_size(placement: Placement) -> int:
-    """Return rows and columns of the input: a cropped film fills it with its shorter side."""
-    cropped = min(placement.top, placement.left) < -0.5
-    side = min(placement.film_shape) if cropped else max(placement.film_shape)
-    return max(1, round(side * placement.scale))
+    return replace(panel, pixels=blend(grey, relative), bar=(low, 1.0), ticks=ticks)
 
 
 def panel_image(panel: Panel, wide: int) -> Image:
