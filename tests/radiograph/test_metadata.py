@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from pneumoscore.radiograph import RadiographMetadata, read_radiograph
 from pneumoscore.radiograph.elements import Elements
-from pneumoscore.radiograph.metadata import age_in_years, moment, read_metadata
+from pneumoscore.radiograph.metadata import age_in_years, read_metadata
 
 FILM = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -52,8 +55,58 @@ def test_ages(text, years):
         ("yesterday", "noon", None),
     ],
 )
-def test_moments(day, clock, expected):
-    assert moment(day, clock) == expected
+def test_times(day, clock, expected):
+    given = {"AcquisitionDate": day, "AcquisitionTime": clock}
+    found = read_metadata(header(**given))
+    assert found.acquired_at == expected
+    timed = expected is not None and expected.hour != 0
+    assert found.acquired_by == ("acquisition" if timed else None)
+
+
+def header(**values):
+    dataset = Dataset()
+    for name, value in values.items():
+        if value is not None:
+            tag = tag_for_keyword(name)
+            dataset[tag] = RawDataElement(
+                Tag(tag), dictionary_VR(tag), len(value), value.encode(), 0, False, True, True
+            )
+    return Elements(dataset)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "by"),
+    [
+        ({"ContentDate": "20260301", "ContentTime": "2000"}, datetime(2026, 3, 1, 20), "content"),
+        ({"StudyDate": "20260301", "StudyTime": "09"}, datetime(2026, 3, 1, 9), "study"),
+        ({"AcquisitionDateTime": "20260301081500"}, datetime(2026, 3, 1, 8, 15), "acquisition"),
+        # The time of another day is no time of this one.
+        ({"StudyDate": "20260228", "StudyTime": "09"}, datetime(2026, 3, 1), None),
+        ({"SeriesDate": "20260301", "SeriesTime": "x"}, datetime(2026, 3, 1), None),
+    ],
+)
+def test_a_date_without_time_takes_the_best_time_of_that_day(values, expected, by):
+    found = read_metadata(header(AcquisitionDate="20260301", **values))
+    assert (found.acquired_at, found.acquired_by) == (expected, by)
+
+
+@pytest.mark.parametrize(
+    ("values", "minutes"),
+    [
+        ({"TimezoneOffsetFromUTC": "+0930"}, 570),
+        ({"AcquisitionDateTime": "20260301081500.5-0500"}, -300),
+        ({"TimezoneOffsetFromUTC": "+2500"}, None),
+        ({}, None),
+    ],
+)
+def test_the_offset_from_utc_is_kept(values, minutes):
+    found = read_metadata(header(AcquisitionDate="20260301", **values))
+    assert found.utc_offset_minutes == minutes
+
+
+def test_who_gave_the_number_and_when_the_patient_was_born():
+    found = read_metadata(header(IssuerOfPatientID="ST-MARY", PatientBirthDate="19500101"))
+    assert (found.patient_id_issuer, found.patient_birth_date) == ("ST-MARY", date(1950, 1, 1))
 
 
 def test_all_that_a_full_header_says(files):

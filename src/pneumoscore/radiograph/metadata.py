@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time
 
 from pneumoscore.errors import UnreadableFileError
 from pneumoscore.radiograph.elements import Elements
 from pneumoscore.radiograph.types import RadiographMetadata
 
-__all__ = ["age_in_years", "moment", "read_metadata"]
+__all__ = ["age_in_years", "read_metadata"]
 
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -19,11 +19,12 @@ _DATE = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6}))?")
 # Dates and times (PS3.6): acquisition, content, series, study.
 _MOMENTS = (
-    (0x00080022, 0x00080032),
-    (0x00080023, 0x00080033),
-    (0x00080021, 0x00080031),
-    (0x00080020, 0x00080030),
+    ("acquisition", 0x00080022, 0x00080032),
+    ("content", 0x00080023, 0x00080033),
+    ("series", 0x00080021, 0x00080031),
+    ("study", 0x00080020, 0x00080030),
 )
+_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})$")
 _ACQUISITION_DATE_TIME = 0x0008002A
 _SPACINGS = (0x00280030, 0x00181164, 0x00182010)
 # View Code Sequence (CID 4010, SCT with the older SRT), to the terms of View Position; a
@@ -81,35 +82,35 @@ def _clock(text: str) -> time | None:
         return None
 
 
-def moment(day: str | None, clock: str | None) -> datetime | None:
-    """Return date and time of two DICOM values (DA and TM), or None without a valid date.
-
-    Examples
-    --------
-    >>> moment("20200401", "1305").isoformat()
-    '2020-04-01T13:05:00'
-    >>> moment("2020.04.01", "late").isoformat()
-    '2020-04-01T00:00:00'
-    """
-    date_part = _day(day or "")
-    if date_part is None:
-        return None
-    return datetime.combine(date_part, _clock(clock or "") or time())
-
-
-def _acquired_at(elements: Elements) -> datetime | None:
-    for day, clock in _MOMENTS[:1]:
-        found = moment(elements.text(day), elements.text(clock))
-        if found is not None:
-            return found
+def _moments(elements: Elements) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield the dates and times of a file, the best first, and which they are."""
     whole = elements.text(_ACQUISITION_DATE_TIME) or ""
-    found = moment(whole[:8], whole[8:])
-    if found is not None:
-        return found
-    for day, clock in _MOMENTS[1:]:
-        found = moment(elements.text(day), elements.text(clock))
-        if found is not None:
-            return found
+    for number, (name, day, clock) in enumerate(_MOMENTS):
+        yield name, elements.text(day), elements.text(clock)
+        if number == 0:
+            yield name, whole[:8], whole[8:]
+
+
+def _acquired(elements: Elements) -> tuple[datetime | None, str | None]:
+    """Return the best date with the best time of that day, and which time it is."""
+    day = None
+    for name, stated, clock in _moments(elements):
+        found = _day(stated or "")
+        day = day or found
+        time_of_day = _clock(clock or "")
+        if found is not None and found == day and time_of_day is not None:
+            return datetime.combine(found, time_of_day), name
+    return (None if day is None else datetime.combine(day, time())), None
+
+
+def _utc_offset(elements: Elements) -> int | None:
+    for tag in (_ACQUISITION_DATE_TIME, 0x00080201):
+        match = _OFFSET.search((elements.text(tag) or "").strip())
+        if match:
+            minutes = 60 * int(match[2]) + int(match[3])
+            # UTC-12 to UTC+14 (PS3.3 C.12.1.1.8).
+            if -720 <= (signed := minutes if match[1] == "+" else -minutes) <= 840:
+                return signed
     return None
 
 
@@ -163,9 +164,12 @@ def read_metadata(elements: Elements) -> RadiographMetadata:
     """
     patient = _decoded_text(elements)
     age = elements.text(0x00101010)
+    acquired_at, acquired_by = _acquired(elements)
     return RadiographMetadata(
         patient_id=patient(0x00100020),
         patient_sex=elements.text(0x00100040),
+        patient_id_issuer=patient(0x00100021),
+        patient_birth_date=_day(elements.text(0x00100030) or ""),
         patient_age_years=age_in_years(age) if age else None,
         study_instance_uid=elements.text(0x0020000D),
         series_instance_uid=elements.text(0x0020000E),
@@ -174,7 +178,9 @@ def read_metadata(elements: Elements) -> RadiographMetadata:
         modality=elements.text(0x00080060),
         view=_view(elements),
         laterality=elements.text(0x00200062),
-        acquired_at=_acquired_at(elements),
+        acquired_at=acquired_at,
+        acquired_by=acquired_by,
+        utc_offset_minutes=None if acquired_at is None else _utc_offset(elements),
         pixel_spacing_mm=_finite(_spacing(elements)),
         manufacturer=patient(0x00080070),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ class RadiographMetadata:
     ----------
     patient_id, patient_sex : str or None
         DICOM Patient ID (0010,0020) and Patient's Sex (0010,0040).
+    patient_id_issuer : str or None
+        Issuer of Patient ID (0010,0021): with the number, who the patient is.
+    patient_birth_date : date or None
+        Patient's Birth Date (0010,0030).
     patient_age_years : float or None
         From Patient's Age (0010,1010).
     study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid : str or None
@@ -30,7 +34,13 @@ class RadiographMetadata:
     laterality : str or None
         Image Laterality (0020,0062).
     acquired_at : datetime or None
-        Acquisition (else content, series, study) date and time, without time zone.
+        Acquisition (else content, series, study) date and time, without time zone. A date
+        without time takes the time that the others give for that day.
+    acquired_by : {"acquisition", "content", "series", "study"} or None
+        Which of them the time of day is of; None where no time of day is known.
+    utc_offset_minutes : int or None
+        Minutes of that time before UTC, from Acquisition DateTime (0008,002A) or Timezone
+        Offset From UTC (0008,0201).
     pixel_spacing_mm : tuple of float or None
         Row and column spacing in millimetres, after any resampling to square pixels.
     manufacturer : str or None
@@ -39,6 +49,8 @@ class RadiographMetadata:
 
     patient_id: str | None = None
     patient_sex: str | None = None
+    patient_id_issuer: str | None = None
+    patient_birth_date: date | None = None
     patient_age_years: float | None = None
     study_instance_uid: str | None = None
     series_instance_uid: str | None = None
@@ -48,6 +60,8 @@ class RadiographMetadata:
     view: str | None = None
     laterality: str | None = None
     acquired_at: datetime | None = None
+    acquired_by: str | None = None
+    utc_offset_minutes: int | None = None
     pixel_spacing_mm: tuple[float, float] | None = None
     manufacturer: str | None = None
 
