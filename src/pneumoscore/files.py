@@ -1,18 +1,48 @@
-"""Whole files: hashed, and written so that a reader never sees half of one."""
+"""Whole files: hashed, marked as this program's own, and written by one rule.
+
+The rule for what a user names as an output (`check_output`, `written`): never a file that
+the run reads; nothing that was there, unless it is this program's own earlier output or the
+user said ``--overwrite``; a device, a pipe or an open descriptor (``/dev/stdout``) is written
+into; a link is followed. A file appears whole or not at all.
+
+What this program writes carries its mark (`program_mark`), so that a later run may replace
+it and does not take it for a film.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-import tempfile
-from collections.abc import Iterator
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["sha256_of", "write_atomically", "written_atomically"]
+from pneumoscore.errors import OutputError
+
+__all__ = [
+    "check_output",
+    "mark_in",
+    "mark_of",
+    "program_mark",
+    "sha256_of",
+    "write",
+    "write_atomically",
+    "written",
+    "written_atomically",
+]
 
 _NAME_KEPT = 48
+_LOOKED_AT = 8192
+_MARK = re.compile(rb"PneumoScore/[0-9][0-9A-Za-z.+-]* \(([a-z][a-z -]{0,30})\)")
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+_STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
+PRIVATE = 0o600
+"""Mode of files that hold identifiers of patients."""
 
 
 def sha256_of(path: Path) -> str:
@@ -27,17 +57,226 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def program_mark(kind: str) -> str:
+    """Return the mark of this program's files, as ``"PneumoScore/0.1.0 (overlay)"``.
+
+    Put it, uncompressed, where the format has a place for the program's name, within the
+    first or last 8 KiB: PNG Software, HTML generator, PDF Creator, a JSON key ``program``, a
+    column ``program``, a Markdown comment, DICOM Software Versions (0018,1020).
+
+    Parameters
+    ----------
+    kind : str
+        What the file is, lower case: ``"overlay"``, ``"page"``, ``"table"``, ... ``"phantom"``
+        is a film, all others are results.
+    """
+    return f"PneumoScore/{_version()} ({kind})"
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("pneumoscore")
+
+
+def mark_in(data: bytes) -> str | None:
+    """Return the kind that the mark in some bytes names, or None without a mark.
+
+    Examples
+    --------
+    >>> mark_in(b'<meta name="generator" content="PneumoScore/0.1.0 (page)">')
+    'page'
+    >>> mark_in(b"I scored it with PneumoScore 0.1.0.") is None
+    True
+    """
+    found = _MARK.search(data)
+    return found[1].decode("ascii") if found else None
+
+
+def mark_of(path: Path) -> str | None:
+    """Return the kind that a file's mark names, or None if it is not this program's.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_LOOKED_AT)
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LOOKED_AT))
+        return mark_in(head) or mark_in(stream.read())
+
+
+def check_output(
+    path: Path,
+    *,
+    inputs: Iterable[Path] = (),
+    overwrite: bool = False,
+    header: bytes | None = None,
+) -> None:
+    """Raise unless the rule lets `path` be written; looks, and changes nothing.
+
+    Call it before long work; `written` calls it too.
+
+    Parameters
+    ----------
+    path : Path
+        The output that the user named.
+    inputs : iterable of Path, optional
+        Files and folders that the run reads: what exists and is one of them, or lies in one
+        and is not this program's own, is never replaced, `overwrite` or not.
+    overwrite : bool, optional
+        Whether the user allowed to replace what is there.
+    header : bytes, optional
+        First line of the table about to be written: a file that begins with the same line is
+        an earlier output of it. For formats that have no place for a mark.
+
+    Raises
+    ------
+    OutputError
+        If the file must not be replaced.
+    OSError
+        If what is there cannot be looked at.
+    """
+    if _descriptor(path) is not None:
+        return
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        raise OutputError(f"{path} is a folder", "the name of a file to write")
+    if not stat.S_ISREG(status.st_mode):
+        return
+    inside = False
+    for given in inputs:
+        if _same(given, status):
+            raise OutputError(f"{path} is a file that this run reads", "an output of another name")
+        inside = inside or (given.is_dir() and path.resolve().is_relative_to(given.resolve()))
+    if status.st_size == 0 or _is_own(path, header):
+        return
+    if inside:
+        raise OutputError(
+            f"{path} lies in a folder that this run reads", "an output of another name"
+        )
+    if not overwrite:
+        raise OutputError(
+            f"{path} exists and is no earlier output of this program",
+            "a new name",
+            "name another file, or give --overwrite",
+        )
+
+
+def _same(given: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(given.stat(), status)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_own(path: Path, header: bytes | None) -> bool:
+    if header:
+        with path.open("rb") as stream:
+            if stream.read(len(header)) == header:
+                return True
+    return mark_of(path) is not None
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return the open descriptor that a path names, or None."""
+    text = os.fspath(path)
+    found = _DESCRIPTOR.fullmatch(text)
+    return int(found[1]) if found else _STANDARD.get(text)
+
+
 @contextlib.contextmanager
-def written_atomically(path: Path, *, make_folder: bool = True) -> Iterator[BinaryIO]:
+def written(
+    path: Path,
+    *,
+    inputs: Iterable[Path] = (),
+    overwrite: bool = False,
+    header: bytes | None = None,
+    private: bool = False,
+    make_folder: bool = False,
+) -> Iterator[BinaryIO]:
+    """Open an output that the user named, by the rule above; it appears when the block ends.
+
+    Parameters
+    ----------
+    path, inputs, overwrite, header
+        As in `check_output`.
+    private : bool, optional
+        For files that hold identifiers of patients: only the owner may read them (0600).
+        Others have the mode that the umask gives, and a file that is replaced keeps its own.
+    make_folder : bool, optional
+        Make its folder where there is none.
+
+    Yields
+    ------
+    BinaryIO
+        To write to; not to be closed.
+
+    Raises
+    ------
+    OutputError
+        If the file must not be replaced.
+    OSError
+        If it cannot be written.
+    """
+    check_output(path, inputs=inputs, overwrite=overwrite, header=header)
+    descriptor = _descriptor(path)
+    if descriptor is not None:
+        with os.fdopen(os.dup(descriptor), "wb") as stream:
+            yield stream
+    elif path.exists() and not path.is_file():
+        # A device or a pipe: there is nothing to replace.
+        with path.open("wb") as stream:
+            yield stream
+    else:
+        target = path.resolve() if path.is_symlink() else path
+        with written_atomically(target, private=private, make_folder=make_folder) as stream:
+            yield stream
+
+
+def write(
+    path: Path,
+    data: bytes,
+    *,
+    inputs: Iterable[Path] = (),
+    overwrite: bool = False,
+    header: bytes | None = None,
+    private: bool = False,
+    make_folder: bool = False,
+) -> None:
+    """Write `data` to an output that the user named (see `written`)."""
+    with written(
+        path,
+        inputs=inputs,
+        overwrite=overwrite,
+        header=header,
+        private=private,
+        make_folder=make_folder,
+    ) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def written_atomically(
+    path: Path, *, private: bool = False, make_folder: bool = True
+) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` that takes its place when the block ends well.
 
-    The bytes are on the disk before the name changes, so `path` is absent, old or complete,
-    never partial. When the block raises, the temporary file is removed.
+    For files in folders that are the program's own; it replaces whatever is there. The bytes
+    are on the disk before the name changes, so `path` is absent, old or complete, never
+    partial. When the block raises, the temporary file is removed.
 
     Parameters
     ----------
     path : Path
         The file to write.
+    private : bool, optional
+        Whether only the owner may read it.
     make_folder : bool, optional
         Make its folder where there is none.
 
@@ -53,24 +292,27 @@ def written_atomically(path: Path, *, make_folder: bool = True) -> Iterator[Bina
     """
     if make_folder:
         path.parent.mkdir(parents=True, exist_ok=True)
-    # Only the start of the name: the longest name would leave no room for what mkstemp adds.
-    prefix = f".{path.name[:_NAME_KEPT]}."
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
-    temporary = Path(name)
+    # Only the start of the name: the longest name would leave no room for what is added.
+    temporary = path.with_name(f".{path.name[:_NAME_KEPT]}.{secrets.token_hex(4)}.part")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(temporary, flags, PRIVATE if private else 0o666)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes files that only the owner reads; others share what is written.
-        temporary.chmod(0o644)
+        if not private:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path` as a whole (see `written_atomically`)."""
-    with written_atomically(path) as stream:
+def write_atomically(
+    path: Path, data: bytes, *, private: bool = False, make_folder: bool = True
+) -> None:
+    """Write `data` to a file of the program's own (see `written_atomically`)."""
+    with written_atomically(path, private=private, make_folder=make_folder) as stream:
         stream.write(data)

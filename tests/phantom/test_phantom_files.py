@@ -139,6 +139,6 @@ def test_a_failed_write_leaves_the_old_file(phantom, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(OSError, match="disk full"):
-        write_phantom_png(phantom, path)
+        write_phantom_png(phantom, path, overwrite=True)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

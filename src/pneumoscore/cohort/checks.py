@@ -7,15 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pneumoscore.cohort.types import Cohort
-from pneumoscore.errors import PneumoScoreError
+from pneumoscore.errors import CohortError
 from pneumoscore.files import sha256_of
 from pneumoscore.severity.scale import scale_named
 
 __all__ = ["CohortError", "Fault", "check_cohort", "check_split", "count_faults", "refuse_faults"]
-
-
-class CohortError(PneumoScoreError):
-    """A cohort with faults that would make its figures wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscore.files import written_atomically
+from pneumoscore.files import program_mark, written
 
 from .spec import Phantom
 
@@ -67,7 +67,9 @@ class SyntheticPatient:
             raise ValueError(f"age_years is {self.age_years}; expected 0 to 120")
 
 
-def write_phantom_png(phantom: Phantom, path: str | os.PathLike[str]) -> None:
+def write_phantom_png(
+    phantom: Phantom, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write a phantom as a grey PNG of 16 bits, as a whole or not at all.
 
     Parameters
@@ -76,17 +78,24 @@ def write_phantom_png(phantom: Phantom, path: str | os.PathLike[str]) -> None:
         What `render_phantom` gave.
     path : path
         The file; its folder must exist.
+    overwrite : bool
+        Replace a file that is no earlier phantom; see `pneumoscore.files`.
 
     Raises
     ------
+    OutputError
+        If a file is there that is not this program's own.
     OSError
         If it cannot be written.
     """
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    texts = PngInfo()
+    texts.add_text("Software", program_mark("phantom"))
     levels = np.round(phantom.pixels * 65535.0).astype(np.uint16)
-    with written_atomically(Path(path), make_folder=False) as stream:
-        Image.fromarray(levels).save(stream, format="PNG", compress_level=4)
+    with written(Path(path), overwrite=overwrite) as stream:
+        Image.fromarray(levels).save(stream, format="PNG", compress_level=4, pnginfo=texts)
 
 
 def write_phantom_dicom(
@@ -96,6 +105,8 @@ def write_phantom_dicom(
     acquired_at: datetime,
     study_number: int = 1,
     series_number: int = 1,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write a phantom as a DICOM file, as a whole or not at all.
 
@@ -111,16 +122,20 @@ def write_phantom_dicom(
         Date and time of study, series, acquisition and content.
     study_number, series_number : int
         From 1; they number study and series and determine their UIDs.
+    overwrite : bool
+        Replace a file that is no earlier phantom; see `pneumoscore.files`.
 
     Raises
     ------
+    OutputError
+        If a file is there that is not this program's own.
     OSError
         If it cannot be written.
     ValueError
         If a number is below 1.
     """
     dataset = phantom_dataset(phantom, patient, acquired_at, study_number, series_number)
-    with written_atomically(Path(path), make_folder=False) as stream:
+    with written(Path(path), overwrite=overwrite) as stream:
         dataset.save_as(stream, enforce_file_format=True)
 
 
@@ -236,6 +251,7 @@ def _describe_equipment(dataset: Dataset, phantom: Phantom) -> None:
     """General Equipment and DX Detector modules (PS3.3 C.7.5.1, C.8.11.4)."""
     dataset.Manufacturer = "PneumoScore phantom"
     dataset.ManufacturerModelName = "Projection phantom"
+    dataset.SoftwareVersions = program_mark("phantom")
     dataset.DetectorType = "DIRECT"
     dataset.DetectorConfiguration = "AREA"
     spacing = f"{phantom.pixel_spacing_mm:.6f}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
-from pneumoscore.files import write_atomically
+from pneumoscore.files import write
 from pneumoscore.present.film_view import Film, film_view
 from pneumoscore.present.lettering import (
     FAINT_INK,
@@ -158,7 +159,13 @@ def picture_png(image: Image) -> bytes:
     return stream.getvalue()
 
 
-def save_picture(image: Image, path: str | os.PathLike[str]) -> None:
+def save_picture(
+    image: Image,
+    path: str | os.PathLike[str],
+    *,
+    inputs: Sequence[Path] = (),
+    overwrite: bool = False,
+) -> None:
     """Write a picture as PNG (`picture_png`), as a whole or not at all.
 
     Parameters
@@ -167,13 +174,17 @@ def save_picture(image: Image, path: str | os.PathLike[str]) -> None:
         From `overlay_image` or `explain_image`.
     path : path
         The file.
+    inputs, overwrite
+        As in `pneumoscore.files.check_output`.
 
     Raises
     ------
+    OutputError
+        If the file must not be replaced.
     OSError
         If it cannot be written.
     """
-    write_atomically(Path(path), picture_png(image))
+    write(Path(path), picture_png(image), inputs=inputs, overwrite=overwrite)
 
 
 def film_jpeg(film: Film, score: Score, longest: int) -> bytes:

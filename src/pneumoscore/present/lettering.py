@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from pneumoscore.files import program_mark
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore, Score
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def picture_info(score: Score, title: str) -> dict[str, str]:
         "Title": title,
         "Description": "; ".join([*map(describe, score.scales), describe_flags(score)]),
         "Disclaimer": RESEARCH_NOTICE,
-        "Software": f"PneumoScore; {describe_model(score)}",
+        "Software": f"{program_mark('picture')}; {describe_model(score)}",
     }
 
 

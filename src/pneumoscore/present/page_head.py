@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from pneumoscore.files import program_mark
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 __all__ = ["NUMBER_CELLS", "PageStyle", "page_head"]
@@ -19,6 +20,7 @@ _HEAD = """<!DOCTYPE html>
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="{mark}">
 <title>{title}</title>
 <style>
 {style}</style>
@@ -81,4 +83,9 @@ def page_head(title: str, style: PageStyle) -> str:
         notice=style.notice_padding,
     )
     sheet = style.colours + frame + style.rules
-    return _HEAD.format(title=escape(title), style=sheet, notice=escape(RESEARCH_NOTICE))
+    return _HEAD.format(
+        title=escape(title),
+        style=sheet,
+        notice=escape(RESEARCH_NOTICE),
+        mark=escape(program_mark("page")),
+    )

@@ -8,17 +8,9 @@ from collections.abc import Iterator
 
 from sqlalchemy.exc import DBAPIError
 
-from pneumoscore.errors import PneumoScoreError
+from pneumoscore.errors import ConflictError, RecordsError
 
 __all__ = ["ConflictError", "RecordsError", "translated"]
-
-
-class RecordsError(PneumoScoreError):
-    """Records that are missing, damaged, of a newer version, or cannot be written."""
-
-
-class ConflictError(RecordsError):
-    """A record that contradicts what is already recorded."""
 
 
 _KEPT = "everything acknowledged before is kept"
