@@ -32,8 +32,12 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
-        self.links += [value for name, value in attributes if name in ("src", "href")]
-        if tag not in ("meta", "img"):
+        self.links += [
+            value
+            for name, value in attributes
+            if name in ("src", "href") and not value.startswith("#")
+        ]
+        if tag not in ("meta", "img", "line", "rect", "circle", "stop"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attributes):
@@ -66,12 +70,16 @@ def test_the_page_shows_scores_errors_and_films_and_needs_no_other_file(
     assert f"{score.value:.1f}" in page.text
     assert f"{score.low:.1f} to {score.high:.1f} (90 %)" in page.text
     assert "No score:" in page.text
-    assert "1 of 2 files scored" in page.text
+    assert "1 of 2 films scored" in page.text
     assert model.identity.sha256 in page.text
-    (picture,) = page.links
-    kind, data = picture.split(",", 1)
-    assert kind == "data:image/jpeg;base64"
-    assert Image.open(io.BytesIO(base64.b64decode(data))).size[0] > 100
+    bare, drawn = (
+        Image.open(io.BytesIO(base64.b64decode(link.removeprefix("data:image/jpeg;base64,"))))
+        for link in page.links
+    )
+    assert bare.mode == "L"
+    assert drawn.mode == "RGB"
+    assert bare.size == drawn.size
+    assert "points per place" in page.text
 
 
 def test_a_result_without_its_film_has_no_picture(tmp_path, model, tiny_model):

@@ -1,6 +1,5 @@
 import importlib.util
 import json
-import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pneumoscore.errors import UnreadableFileError
-from pneumoscore.present.markdown import markdown_to_html
 from pneumoscore.study.checklists import CLAIM, NOT_AVAILABLE, TRIPOD_AI, fill
 from pneumoscore.study.evaluation import evaluate
 from pneumoscore.study.pdf import drawn_pdf, find_chromium, print_pdf
@@ -91,15 +89,6 @@ def test_facts_of_a_site(tmp_path):
         path.write_text(text)
         with pytest.raises(UnreadableFileError):
             read_facts(path)
-
-
-def test_markdown_is_escaped():
-    html = markdown_to_html("## <b>T</b>\ntext\n\n- a `x<y`\n  more\n- [p](https://a.b/c)")
-    assert html == (
-        "<h4>&lt;b&gt;T&lt;/b&gt;</h4><p>text</p>"
-        '<ul><li>a <code>x&lt;y</code> more</li><li><a href="https://a.b/c">p</a></li></ul>'
-    )
-    assert "javascript" not in re.findall(r'href="([^"]*)"', markdown_to_html("[x](javascript:y)"))
 
 
 def test_the_drawn_pdf_is_one(content):

@@ -13,7 +13,7 @@ from pneumoscore.cli.options import ModelName, Threads, new_app
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.score import deliver, result_sinks
 from pneumoscore.cli.status import ExitStatus
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 if TYPE_CHECKING:
     from pneumoscore.phantom import Phantom

@@ -10,7 +10,7 @@ import typer
 
 from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, write_target
 from pneumoscore.cli.status import ExitStatus, say, say_error
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 __all__ = ["app"]
 

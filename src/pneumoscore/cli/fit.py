@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscore.cli.options import Threads
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 if TYPE_CHECKING:
     from pneumoscore.study.fit import FittedModel

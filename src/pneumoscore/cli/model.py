@@ -10,7 +10,7 @@ import typer
 
 from pneumoscore.cli import fit as fitting
 from pneumoscore.cli.options import new_app
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 if TYPE_CHECKING:
     from pneumoscore.backbone.record import BackboneRecord

@@ -19,7 +19,7 @@ from pneumoscore.cli.patient_options import (
     open_records,
 )
 from pneumoscore.cli.status import say
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pneumoscore.cli.options import new_app, write_target
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 __all__ = ["app"]
 

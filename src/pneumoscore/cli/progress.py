@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pneumoscore.cli.status import say
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress

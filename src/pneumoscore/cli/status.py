@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import IntEnum
 
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 __all__ = ["ExitStatus", "say", "say_error"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore, Score
 

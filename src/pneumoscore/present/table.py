@@ -1,4 +1,4 @@
-"""Files of a study: tables as CSV and Markdown, numbers as JSON, the same bytes each time."""
+"""One table, shown as Markdown, CSV, HTML or in a terminal; and numbers as they stand in it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,34 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pneumoscore.files import write_atomically
+from pneumoscore.present.text import printable, shortened
 from pneumoscore.statistics.bootstrap import Estimate
 
-__all__ = ["Table", "format_estimate", "format_number", "plain", "write_json", "write_table"]
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
-Cell = str | float | int | None
+__all__ = [
+    "Table",
+    "csv_line",
+    "format_estimate",
+    "format_number",
+    "is_number",
+    "plain",
+    "write_json",
+    "write_table",
+]
+
+_NUMBER = re.compile(r"[-+±≥≤<> ]*\d.{0,24}")
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_SIGNED = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?( \[[-+\d., ]+\])?|-")
+_GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +43,12 @@ class Table:
     Attributes
     ----------
     title : str
-        One line.
+        One line; empty for none.
     header : tuple of str
         Column names.
     rows : tuple of tuple of str
-        Cells, formatted.
+        Cells, formatted. A cell that is `markupsafe.Markup` (a drawing) stays as it is in
+        HTML; every other cell is shown as text.
     note : str
         What a reader must know of it.
     """
@@ -43,6 +61,7 @@ class Table:
     def markdown(self) -> str:
         """Return the table as Markdown, columns padded."""
         cells = [self.header, *self.rows]
+        cells = [tuple(" ".join(cell.replace("|", "\\|").split()) for cell in row) for row in cells]
         widths = [max(len(row[index]) for row in cells) for index in range(len(self.header))]
 
         def line(row: Sequence[str]) -> str:
@@ -50,17 +69,81 @@ class Table:
             return "| " + " | ".join(padded) + " |"
 
         rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-        body = "\n".join([line(self.header), rule, *(line(row) for row in self.rows)])
+        body = "\n".join([line(cells[0]), rule, *(line(row) for row in cells[1:])])
         note = f"\n\n{self.note}" if self.note else ""
-        return f"### {self.title}\n\n{body}{note}\n"
+        title = f"### {self.title}\n\n" if self.title else ""
+        return f"{title}{body}{note}\n"
 
     def csv(self) -> str:
-        """Return the table as CSV."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(self.header)
-        writer.writerows(self.rows)
-        return stream.getvalue()
+        """Return the table as CSV (`csv_line`)."""
+        return "".join(csv_line(row) for row in (self.header, *self.rows))
+
+    def html(self) -> Markup:
+        """Return the table as HTML, its title as the caption, the note under it."""
+        from pneumoscore.present.pages import page_environment
+
+        macros = page_environment().get_template("macros.html").module
+        html: Markup = macros.table(self)  # type: ignore[attr-defined]
+        return html
+
+    def lines(self, width: int) -> list[str]:
+        """Return the table as lines of plain text, no longer than `width`.
+
+        Where there is not room for all, the widest columns give way first, their cells cut in
+        the middle.
+
+        Parameters
+        ----------
+        width : int
+            Letters of a line.
+        """
+        cells = [tuple(printable(cell) for cell in row) for row in (self.header, *self.rows)]
+        widths = [max(len(row[index]) for row in cells) for index in range(len(self.header))]
+        room = width - _GAP * (len(widths) - 1)
+        while sum(widths) > room and max(widths) > 1:
+            widths[widths.index(max(widths))] -= 1
+        lines = [
+            (" " * _GAP).join(
+                shortened(cell, place).ljust(place) for cell, place in zip(row, widths, strict=True)
+            )
+            for row in cells
+        ]
+        rule = "-" * min(width, sum(widths) + _GAP * (len(widths) - 1))
+        head = [self.title, ""] if self.title else []
+        return [*head, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:])]
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number, a date, or a value with its interval.
+
+    Such a cell stays on one line.
+
+    Examples
+    --------
+    >>> [is_number(cell) for cell in ("0.91 [0.80, 1.02]", "-1.5", "2026-03-01", "film.png", "")]
+    [True, True, True, False, False]
+    """
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def csv_line(cells: Sequence[str]) -> str:
+    r"""Return one line of CSV (RFC 4180), with its line end.
+
+    A cell that a spreadsheet would take for a formula gets an apostrophe before it; numbers
+    with a sign stay as they are.
+
+    Examples
+    --------
+    >>> csv_line(["=1+1", "-0.5", "a,b"])
+    '\'=1+1,-0.5,"a,b"\n'
+    """
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow([_harmless(cell) for cell in cells])
+    return stream.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) and not _SIGNED.fullmatch(cell) else cell
 
 
 def format_number(value: float | None, digits: int = 2) -> str:

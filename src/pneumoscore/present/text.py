@@ -1,10 +1,10 @@
-"""Text from outside, such as file names, made safe to show in a terminal."""
+"""Text from outside, such as file names, made safe and short for a terminal."""
 
 from __future__ import annotations
 
 import os
 
-__all__ = ["printable"]
+__all__ = ["printable", "shortened"]
 
 
 def printable(text: str | os.PathLike[str]) -> str:
@@ -38,3 +38,26 @@ def printable(text: str | os.PathLike[str]) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
         for letter in shown
     )
+
+
+def shortened(text: str, width: int) -> str:
+    """Return `text` no longer than `width`, cut in the middle: both ends tell files apart.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    width : int
+        Most letters, at least 1.
+
+    Examples
+    --------
+    >>> shortened("archive/2026/ward-7/film-0001.dcm", 20)
+    'archive/2…m-0001.dcm'
+    >>> shortened("film.dcm", 20)
+    'film.dcm'
+    """
+    if len(text) <= width:
+        return text
+    end = width // 2
+    return f"{text[: width - 1 - end]}…{text[len(text) - end :] if end else ''}"

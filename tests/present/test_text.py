@@ -7,7 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 
 @given(st.text())

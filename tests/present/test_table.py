@@ -1,0 +1,58 @@
+"""One table in every form."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pneumoscore.present.table import Table, csv_line
+from pneumoscore.present.text import shortened
+
+TABLE = Table("Films", ("film", "error"), (("a.png", "-0.50"), ("a|b\nc.png", "1.25")), "A note.")
+
+
+def test_markdown_keeps_bars_and_line_ends_inside_their_cells() -> None:
+    lines = TABLE.markdown().splitlines()
+    assert lines[0] == "### Films"
+    assert lines[2:6] == [
+        "| film       | error |",
+        "|------------|-------|",
+        "| a.png      | -0.50 |",
+        "| a\\|b c.png | 1.25  |",
+    ]
+    assert lines[-1] == "A note."
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|x", "\t=1"])
+def test_no_cell_is_a_formula(cell: str) -> None:
+    (row,) = csv.reader(io.StringIO(csv_line([cell])))
+    assert row == [f"'{cell}"]
+
+
+@pytest.mark.parametrize("cell", ["-0.5", "+1", "-", "-0.12 [-0.30, 0.04]", "-1e-05", "a=b"])
+def test_numbers_and_words_stay_as_they_are(cell: str) -> None:
+    (row,) = csv.reader(io.StringIO(csv_line([cell])))
+    assert row == [cell]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60)), max_size=5),
+       st.integers(20, 100))  # fmt: skip
+def test_lines_fit_whatever_the_cells(rows: list[tuple[str, str]], width: int) -> None:
+    lines = Table("", ("film", "reason"), tuple(rows)).lines(width)
+    assert len(lines) == 2 + len(rows)
+    assert all(len(line) <= width and line.isprintable() for line in lines)
+
+
+@given(st.text(max_size=40), st.integers(1, 50))
+def test_a_shortened_text_keeps_both_ends(text: str, width: int) -> None:
+    short = shortened(text, width)
+    assert len(short) == min(len(text), width)
+    if len(text) > width > 2:
+        head, tail = short.split("…", 1) if text.count("…") == 0 else (short[0], short[-1])
+        assert text.startswith(head)
+        assert text.endswith(tail)
