@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from pneumoscore.backbone.record import BackboneOutput, load_record
 from pneumoscore.errors import ModelError
+from pneumoscore.forms import from_form, to_form
 from pneumoscore.severity.features import FEATURE_SETS, finding_inputs, select_features
 from pneumoscore.severity.head import Head, contribution_map
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT
@@ -120,9 +121,8 @@ def test_a_head_that_does_not_fit_its_backbone_is_refused(tiny_model, tmp_path):
     ],
 )
 def test_damaged_heads_are_refused(change):
-    good = Head(
-        GEOGRAPHIC_EXTENT, "lung_opacity", np.ones(1), 0.5, None, ("Lung Opacity",)
-    ).to_dict()
-    assert Head.from_dict(good).to_dict() == good
+    head = Head(GEOGRAPHIC_EXTENT, "lung_opacity", np.ones(1), 0.5, None, ("Lung Opacity",))
+    good = to_form(head)
+    assert to_form(from_form(Head, good, "a head")) == good
     with pytest.raises(ModelError):
-        Head.from_dict(good | change)
+        from_form(Head, good | change, "a head")

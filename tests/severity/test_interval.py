@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pneumoscore.errors import ModelError
+from pneumoscore.forms import from_form, to_form
 from pneumoscore.severity.interval import ConformalInterval, fit_conformal
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT
 
@@ -81,7 +82,7 @@ def test_intervals_hold_their_value_lie_in_the_range_and_grow_with_the_level(dat
 
 def test_an_interval_survives_its_plain_form():
     interval = fit_conformal(*clustered(np.random.default_rng(1), 30), GEOGRAPHIC_EXTENT)
-    again = ConformalInterval.from_dict(interval.to_dict())
+    again = from_form(ConformalInterval, to_form(interval), "an interval")
     assert again.bounds(2.5, 0.9, GEOGRAPHIC_EXTENT) == interval.bounds(2.5, 0.9, GEOGRAPHIC_EXTENT)
 
 
@@ -101,11 +102,12 @@ def test_an_interval_survives_its_plain_form():
 )
 def test_damaged_intervals_are_refused(change):
     good = {"residuals": [1.0, 2.0], "weights": [1, 1], "knots": [0, 8], "spreads": [1, 1]}
-    ConformalInterval.from_dict(good)
+    from_form(ConformalInterval, good, "an interval")
     with pytest.raises(ModelError):
-        ConformalInterval.from_dict(good | change)
+        from_form(ConformalInterval, good | change, "an interval")
+    rest = {k: v for k, v in good.items() if k not in change}
     with pytest.raises(ModelError):
-        ConformalInterval.from_dict({k: v for k, v in good.items() if k not in change})
+        from_form(ConformalInterval, rest, "an interval")
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 90, -1, math.nan])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import write_atomically
+from pneumoscore.forms import load_form, to_form, to_json
 from pneumoscore.radiograph.types import InputSpec
 
 __all__ = ["BackboneOutput", "BackboneRecord", "load_record", "save_record"]
@@ -21,8 +21,6 @@ __all__ = ["BackboneOutput", "BackboneRecord", "load_record", "save_record"]
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 SQUARINGS = ("pad", "crop")
 PIXEL_RANGES = ("standardised", "signed_1024", "unit")
-# A record is a few kilobytes; anything far larger is some other file.
-LARGEST_RECORD = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +87,7 @@ class BackboneRecord:
 
         require(is_name(self.name), "name", self.name, "letters, digits, '.', '_' and '-'")
         for name in ("version", "training_data", "licence"):
-            value = getattr(self, name)
-            require(isinstance(value, str) and bool(value), name, value, "a text")
+            require(bool(getattr(self, name)), name, getattr(self, name), "a text")
         require(
             is_name(self.file) and self.file.endswith(".onnx"),
             "file",
@@ -98,14 +95,12 @@ class BackboneRecord:
             "the name of an .onnx file beside the record",
         )
         require(
-            isinstance(self.sha256, str) and bool(re.fullmatch(r"[0-9a-f]{64}", self.sha256)),
+            bool(re.fullmatch(r"[0-9a-f]{64}", self.sha256)),
             "sha256",
             self.sha256,
             "64 lower-case hexadecimal digits",
         )
         spec = self.input
-        require(isinstance(spec, InputSpec), "input", spec, "size, squaring and pixel_range")
-        require(is_count(spec.size), "input size", spec.size, "a positive whole number")
         require(spec.squaring in SQUARINGS, "squaring", spec.squaring, f"one of {SQUARINGS}")
         require(
             spec.pixel_range in PIXEL_RANGES,
@@ -114,56 +109,18 @@ class BackboneRecord:
             f"one of {PIXEL_RANGES}",
         )
         require(
-            isinstance(self.findings, tuple)
-            and all(isinstance(finding, str) and finding for finding in self.findings)
-            and len(set(self.findings)) == len(self.findings),
+            all(self.findings) and len(set(self.findings)) == len(self.findings),
             "findings",
             self.findings,
             "names, each once",
         )
-        for name in ("feature_width", "map_size"):
-            value = getattr(self, name)
-            require(is_count(value), name, value, "a positive whole number")
-        require(self.url is None or isinstance(self.url, str), "url", self.url, "a text or null")
-        for name in ("has_lungs", "has_gradient"):
-            value = getattr(self, name)
-            require(isinstance(value, bool), name, value, "true or false")
-        require(
-            self.forward_bytes is None or is_count(self.forward_bytes),
-            "forward_bytes",
-            self.forward_bytes,
-            "a positive whole number or null",
-        )
-        require(isinstance(self.details, Mapping), "details", self.details, "an object")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form that `from_dict` takes."""
-        form: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        form["input"] = {
-            "size": self.input.size,
-            "squaring": self.input.squaring,
-            "pixel_range": self.input.pixel_range,
-        }
-        form["findings"] = list(self.findings)
-        form["details"] = dict(self.details)
-        return form
-
-    @classmethod
-    def from_dict(cls, form: Mapping[str, Any]) -> BackboneRecord:
-        """Return the record with the JSON form `form`.
-
-        Raises
-        ------
-        ModelError
-            If a field is missing, unknown, of the wrong type or out of its range.
-        """
-        values = _known_fields(form, cls, "the backbone record")
-        values["input"] = InputSpec(
-            **_known_fields(values["input"], InputSpec, "the backbone record's input")
-        )
-        if isinstance(values["findings"], list):
-            values["findings"] = tuple(values["findings"])
-        return cls(**values)
+        for name, count in (
+            ("input size", spec.size),
+            ("feature_width", self.feature_width),
+            ("map_size", self.map_size),
+            ("forward_bytes", self.forward_bytes),
+        ):
+            require(count is None or count > 0, name, count, "a positive whole number")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,11 +150,6 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and NAME_PATTERN.fullmatch(value) is not None
 
 
-def is_count(value: object) -> bool:
-    """Whether `value` is a positive whole number."""
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
 def load_record(path: str | Path) -> BackboneRecord:
     """Read a record from its JSON file.
 
@@ -206,23 +158,7 @@ def load_record(path: str | Path) -> BackboneRecord:
     ModelError
         If the file is missing, unreadable or no valid record.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST_RECORD:
-            raise ModelError(f"{path} is larger than 4 MiB", "a backbone record, a small JSON file")
-        form = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"there is no file {path}", "a backbone record") from error
-    except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read ({error.strerror})", "a readable backbone record"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is no JSON file", "a backbone record") from error
-    try:
-        return BackboneRecord.from_dict(form)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error.found}", error.expected, error.remedy) from error
+    return load_form(BackboneRecord, Path(path), "a backbone's record")
 
 
 def save_record(record: BackboneRecord, path: str | Path) -> None:
@@ -233,22 +169,4 @@ def save_record(record: BackboneRecord, path: str | Path) -> None:
     OSError
         If the file cannot be written.
     """
-    text = json.dumps(record.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(Path(path), (text + "\n").encode())
-
-
-def _known_fields(form: object, kind: type, what: str) -> dict[str, Any]:
-    """Return `form` as keyword arguments of the dataclass `kind`."""
-    if not isinstance(form, Mapping):
-        raise ModelError(f"{what} is a {type(form).__name__}", "an object")
-    known = {item.name for item in fields(kind)}
-    needed = known - {"url", "has_lungs", "has_gradient", "forward_bytes", "details"}
-    if missing := sorted(needed - set(form)):
-        raise ModelError(f"{what} lacks {', '.join(missing)}", "all fields of docs/backbones.md")
-    if unknown := sorted(str(key) for key in set(form) - known):
-        raise ModelError(
-            f"{what} has the unknown field {', '.join(unknown)}",
-            "only the fields of docs/backbones.md",
-            "check the spelling, or update PneumoScore",
-        )
-    return dict(form)
+    write_atomically(Path(path), to_json(to_form(record)))

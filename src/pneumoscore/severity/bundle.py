@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import io
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,22 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.record import is_name
 from pneumoscore.errors import ModelError
 from pneumoscore.files import write_atomically
-from pneumoscore.severity.familiarity import Familiarity
+from pneumoscore.forms import from_form, read_form, to_form, to_json
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import QualityGate
-from pneumoscore.severity.view import ViewClassifier
 
-__all__ = ["Bundle", "available_bundles", "find_bundle", "read_bundle", "write_bundle"]
+__all__ = [
+    "Bundle",
+    "available_bundles",
+    "find_bundle",
+    "gate_parts",
+    "read_bundle",
+    "write_bundle",
+]
 
 _FORMAT = 1
 _LARGEST_MODEL_FILE = 64 * 1024 * 1024
-_DEFAULT_RULES = QualityGate()
+_GATE_PARTS = ("view", "familiarity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +79,12 @@ class Bundle:
         if not is_name(self.name):
             raise ModelError(
                 f"{self.name!r} is no model's name", "letters, digits, '.', '_' and '-'"
+            )
+        # A reference must not lead out of the bundle's folder.
+        if not is_name(self.backbone):
+            raise ModelError(
+                f"the backbone is {self.backbone!r}",
+                "the name of an installed backbone, or of a record's file in the same folder",
             )
 
 
@@ -122,38 +132,19 @@ def read_bundle(folder: Path) -> Bundle:
         If a file is missing, damaged or of a later format.
     """
     path = folder / "model.json"
-    try:
-        if path.stat().st_size > _LARGEST_MODEL_FILE:
-            raise ModelError(f"{path} is over 64 MiB", "a severity model, a few megabytes")
-        data = json.loads(path.read_text(encoding="utf-8"))
-        card = _read_card(folder / "card.md")
-    except OSError as error:
-        raise ModelError(
-            f"{path.parent} cannot be read ({error.strerror})", "a readable severity model"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is no JSON file", "a severity model") from error
-    if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
-        found = data.get("format") if isinstance(data, Mapping) else type(data).__name__
+    form = read_form(path, "a severity model", largest=_LARGEST_MODEL_FILE)
+    if (found := form.pop("format", None)) != _FORMAT:
         raise ModelError(
             f"{path} has the format {found!r}", f"format {_FORMAT}", "update PneumoScore"
         )
+    card = folder / "card.md"
     try:
-        heads = tuple(Head.from_dict(head) for head in data["heads"])
-        shown = data.get("shown") or [head.scale.name for head in heads]
-        return Bundle(
-            name=str(data["name"]),
-            version=str(data["version"]),
-            backbone=_checked_reference(data["backbone"]),
-            heads=heads,
-            gate=_read_gate(data.get("gate") or {}, folder / "gate.npz"),
-            shown=tuple(str(name) for name in shown),
-            card=card,
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        form["gate"] = _with_arrays(form.get("gate") or {}, folder / "gate.npz")
+        form["card"] = card.read_text(encoding="utf-8") if card.is_file() else ""
+        return from_form(Bundle, form, "the model")
+    except OSError as error:
         raise ModelError(
-            f"{path} is damaged ({type(error).__name__}: {error})",
-            "name, version, backbone and heads",
+            f"{folder} cannot be read ({error.strerror})", "a readable severity model"
         ) from error
     except ModelError as error:
         raise ModelError(f"{path}: {error.found}", error.expected, error.remedy) from error
@@ -168,71 +159,56 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         If the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    gate, arrays = _gate_parts(bundle.gate)
+    rules, arrays = gate_parts(bundle.gate)
     if arrays:
         stream = io.BytesIO()
         np.savez(stream, allow_pickle=False, **arrays)
         write_atomically(folder / "gate.npz", stream.getvalue())
     write_atomically(folder / "card.md", bundle.card.encode("utf-8"))
-    data = {
+    form = {
         "format": _FORMAT,
         "name": bundle.name,
         "version": bundle.version,
         "backbone": bundle.backbone,
         "shown": list(bundle.shown),
-        "gate": gate,
-        "heads": [head.to_dict() for head in bundle.heads],
+        "gate": rules,
+        "heads": to_form(bundle.heads),
     }
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / "model.json", (text + "\n").encode("utf-8"))
+    write_atomically(folder / "model.json", to_json(form))
 
 
-def _read_card(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
+def gate_parts(gate: QualityGate) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """Return the rules of a gate as `model.json` holds them, and its arrays by name."""
+    rules = {item.name: getattr(gate, item.name) for item in fields(gate)}
+    arrays: dict[str, NDArray[np.float32]] = {}
+    for part in _GATE_PARTS:
+        if (learnt := rules[part]) is None:
+            continue
+        values = {item.name: getattr(learnt, item.name) for item in fields(learnt)}
+        own = {name for name, value in values.items() if isinstance(value, np.ndarray)}
+        arrays |= {f"{part}_{name}": values.pop(name) for name in sorted(own)}
+        rules[part] = values
+    return to_form(rules), arrays
 
 
-def _checked_reference(value: Any) -> str:
-    """Refuse references that lead out of the bundle's folder."""
-    if not is_name(value):
-        raise ModelError(
-            f"the backbone is {value!r}",
-            "the name of an installed backbone, or of a record's file in the same folder",
-        )
-    return str(value)
-
-
-def _read_gate(data: Mapping[str, Any], arrays_path: Path) -> QualityGate:
-    view, familiarity = data.get("view"), data.get("familiarity")
-    arrays: dict[str, NDArray[Any]] = {}
-    if view is not None or familiarity is not None:
-        arrays = _read_arrays(arrays_path)
-    lung_limit = data.get("most_lung_at_edge")
-    return QualityGate(
-        view=None
-        if view is None
-        else ViewClassifier(
-            classes=tuple(str(name) for name in view["classes"]),
-            coefficients=arrays["view_coefficients"],
-            intercepts=arrays["view_intercepts"],
-            least_frontal=float(view["least_frontal"]),
-        ),
-        familiarity=None
-        if familiarity is None
-        else Familiarity(
-            centre=arrays["familiarity_centre"],
-            components=arrays["familiarity_components"],
-            directions=arrays["familiarity_directions"],
-            remainder=float(familiarity["remainder"]),
-            farthest=float(familiarity["farthest"]),
-        ),
-        most_lung_at_edge=None if lung_limit is None else float(lung_limit),
-        refusing=tuple(data.get("refusing", _DEFAULT_RULES.refusing)),
-        smallest_side=int(data.get("smallest_side", _DEFAULT_RULES.smallest_side)),
-        smallest_contrast=float(data.get("smallest_contrast", _DEFAULT_RULES.smallest_contrast)),
-    )
+def _with_arrays(rules: Any, path: Path) -> Any:
+    """Put a gate's arrays where its rules leave them out; what is no gate is left as it is."""
+    if not isinstance(rules, dict):
+        return rules
+    learnt = [part for part in _GATE_PARTS if isinstance(rules.get(part), dict)]
+    if not learnt:
+        return rules
+    arrays = _read_arrays(path)
+    parts = {
+        part: rules[part]
+        | {
+            name.removeprefix(f"{part}_"): array
+            for name, array in arrays.items()
+            if name.startswith(f"{part}_")
+        }
+        for part in learnt
+    }
+    return rules | parts
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -243,31 +219,3 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path.name} cannot be read", "the arrays of the quality gate") from error
-
-
-def _gate_parts(gate: QualityGate) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-    arrays: dict[str, NDArray[np.float32]] = {}
-    data: dict[str, Any] = {
-        "refusing": list(gate.refusing),
-        "smallest_side": gate.smallest_side,
-        "smallest_contrast": gate.smallest_contrast,
-        "most_lung_at_edge": gate.most_lung_at_edge,
-        "view": None,
-        "familiarity": None,
-    }
-    if gate.view is not None:
-        data["view"] = {
-            "classes": list(gate.view.classes),
-            "least_frontal": gate.view.least_frontal,
-        }
-        arrays["view_coefficients"] = gate.view.coefficients
-        arrays["view_intercepts"] = gate.view.intercepts
-    if gate.familiarity is not None:
-        data["familiarity"] = {
-            "remainder": gate.familiarity.remainder,
-            "farthest": gate.familiarity.farthest,
-        }
-        arrays["familiarity_centre"] = gate.familiarity.centre
-        arrays["familiarity_components"] = gate.familiarity.components
-        arrays["familiarity_directions"] = gate.familiarity.directions
-    return data, arrays

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
 from pneumoscore.errors import ModelError
 from pneumoscore.severity.features import FEATURE_SETS, select_features
 from pneumoscore.severity.interval import ConformalInterval
-from pneumoscore.severity.scale import Scale, scale_named
+from pneumoscore.severity.scale import Scale
 
 __all__ = ["Head", "LinearForm", "contribution_map"]
 
@@ -156,42 +156,6 @@ class Head:
             self.coefficients @ weight[rows],
             self.intercept + float(self.coefficients @ bias[rows]),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the head as plain values, as `model.json` holds it."""
-        return {
-            "scale": self.scale.name,
-            "feature_set": self.feature_set,
-            "finding_names": list(self.finding_names),
-            "coefficients": self.coefficients.tolist(),
-            "intercept": self.intercept,
-            "interval": None if self.interval is None else self.interval.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Head:
-        """Build a head from `to_dict`'s form.
-
-        Raises
-        ------
-        ModelError
-            If an entry is missing or impossible.
-        """
-        try:
-            interval = data.get("interval")
-            return cls(
-                scale=scale_named(data["scale"]),
-                feature_set=str(data["feature_set"]),
-                coefficients=np.asarray(data["coefficients"], dtype=np.float64),
-                intercept=float(data["intercept"]),
-                interval=None if interval is None else ConformalInterval.from_dict(interval),
-                finding_names=tuple(str(name) for name in data.get("finding_names", ())),
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"a damaged head ({type(error).__name__}: {error})",
-                "scale, feature_set, coefficients and intercept",
-            ) from error
 
 
 def contribution_map(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,32 +116,6 @@ class ConformalInterval:
         """
         half = self.quantile(level) * self.spread(value)
         return scale.clip(value - half), scale.clip(value + half)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the interval as plain lists."""
-        names = ("residuals", "weights", "knots", "spreads")
-        return {name: getattr(self, name).tolist() for name in names}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ConformalInterval:
-        """Build an interval from `to_dict`'s form.
-
-        Raises
-        ------
-        ModelError
-            If a list is missing or impossible.
-        """
-        try:
-            return cls(
-                *(
-                    np.asarray(data[name], dtype=np.float64)
-                    for name in ("residuals", "weights", "knots", "spreads")
-                )
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"a damaged interval ({error})", "lists residuals, weights, knots and spreads"
-            ) from error
 
 
 def fit_conformal(

@@ -8,20 +8,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
+from pneumoscore.forms import to_form
 from pneumoscore.radiograph.types import PreparedRadiograph, Radiograph
-from pneumoscore.severity.bundle import Bundle, find_bundle, read_bundle, write_bundle
-from pneumoscore.severity.compute import BackboneLike, film_output, score_head
+from pneumoscore.severity.bundle import (
+    Bundle,
+    find_bundle,
+    gate_parts,
+    read_bundle,
+    write_bundle,
+)
 from pneumoscore.severity.head import Head, LinearForm
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.saliency import saliency_map
 from pneumoscore.severity.score import ModelIdentity, Score
+from pneumoscore.severity.score_head import BackboneLike, film_output, score_head
 
 __all__ = ["DEFAULT_MODEL", "PreparedFilm", "SeverityModel"]
 
@@ -337,14 +343,23 @@ def _refusal(flags: tuple[str, ...]) -> NotScorableError:
 
 
 def _identity(bundle: Bundle, record: BackboneRecord) -> ModelIdentity:
-    content: dict[str, Any] = {
+    """Return the identity, whose hash covers all that a score and its flags rest on."""
+    rules, arrays = gate_parts(bundle.gate)
+    content = {
         "backbone": record.sha256,
-        "heads": [head.to_dict() for head in bundle.heads],
+        "input": to_form(record.input),
+        "findings": record.findings,
+        "heads": to_form(bundle.heads),
+        "gate": rules,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    digest = hashlib.sha256(text.encode("utf-8"))
+    for name in sorted(arrays):
+        digest.update(name.encode("utf-8"))
+        digest.update(arrays[name].astype("<f4").tobytes())
     return ModelIdentity(
         name=bundle.name,
         version=bundle.version,
         backbone=f"{record.name} {record.version}",
-        sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        sha256=digest.hexdigest(),
     )

@@ -49,6 +49,15 @@ class Scale:
         plain = self.name.removesuffix("_ralo").replace("_", " ").capitalize()
         return f"{plain} (RALO)" if self.name.endswith("_ralo") else plain
 
+    @staticmethod
+    def from_form(name: str) -> Scale:
+        """Return the scale that a file names (`pneumoscore.forms`)."""
+        return scale_named(name)
+
+    def to_form(self) -> str:
+        """Return the name, by which files refer to the scale."""
+        return self.name
+
     def clip(self, value: float) -> float:
         """Return `value` limited to the range.
 

@@ -31,7 +31,8 @@ class ModelIdentity:
     backbone : str
         Name and version of its backbone.
     sha256 : str
-        Hash over the backbone's file and the heads.
+        Hash over all that the score and its flags rest on: the backbone's file and how it is
+        fed, the heads with their intervals, and the quality gate.
     """
 
     name: str
