@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.tag import Tag
 
 from pneumoscore.radiograph import RadiographMetadata, read_radiograph
 from pneumoscore.radiograph.elements import Elements
 from pneumoscore.radiograph.metadata import age_in_years, read_metadata
+from pneumoscore.radiograph.times import film_moment
 
 FILM = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -40,6 +38,28 @@ def test_ages(text, years):
     assert age_in_years(text) == (years if years is None else pytest.approx(years))
 
 
+DAY = datetime(2020, 4, 1)
+
+
+def moment_of(**attributes):
+    return film_moment(Elements(raw_dataset(**attributes)))
+
+
+def raw_dataset(**attributes):
+    """A data set as a file of these text elements would be parsed."""
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    dataset = Dataset()
+    for keyword, value in attributes.items():
+        tag = Tag(tag_for_keyword(keyword))
+        value = value if isinstance(value, bytes) else value.encode("ascii")
+        raw = RawDataElement(tag, dictionary_VR(tag), len(value), value, 0, False, True)
+        dataset._dict[tag] = raw
+    return dataset
+
+
 @pytest.mark.parametrize(
     ("day", "clock", "expected"),
     [
@@ -47,66 +67,176 @@ def test_ages(text, years):
         ("20200401", "13", datetime(2020, 4, 1, 13)),
         ("2020.04.01", "13:05:59", datetime(2020, 4, 1, 13, 5, 59)),
         ("20200401", "235960", datetime(2020, 4, 1, 23, 59, 59)),
-        ("20200401", "250000", datetime(2020, 4, 1)),
-        ("20200401", None, datetime(2020, 4, 1)),
+        ("20200401", "000000", DAY),
         ("20201301", "120000", None),
         ("00000000", "120000", None),
-        (None, "120000", None),
+        ("00010101", "120000", None),
+        ("18941231", "120000", None),
+        ("99991231", "120000", None),
+        ("21500401", "12", datetime(2150, 4, 1, 12)),
+        ("", "120000", None),
         ("yesterday", "noon", None),
     ],
 )
-def test_times(day, clock, expected):
-    given = {"AcquisitionDate": day, "AcquisitionTime": clock}
-    found = read_metadata(header(**given))
-    assert found.acquired_at == expected
-    timed = expected is not None and expected.hour != 0
-    assert found.acquired_by == ("acquisition" if timed else None)
+def test_dates_and_times(day, clock, expected):
+    found = moment_of(AcquisitionDate=day, AcquisitionTime=clock)
+    assert (found.at if found else None) == expected
 
 
-def header(**values):
-    dataset = Dataset()
-    for name, value in values.items():
-        if value is not None:
-            tag = tag_for_keyword(name)
-            dataset[tag] = RawDataElement(
-                Tag(tag), dictionary_VR(tag), len(value), value.encode(), 0, False, True, True
-            )
-    return Elements(dataset)
+@pytest.mark.parametrize("clock", ["250000", "", "late"])
+def test_a_day_without_any_time_is_known_by_its_day(clock):
+    found = moment_of(AcquisitionDate="20200401", AcquisitionTime=clock)
+    assert (found.at, found.by) == (datetime(2020, 4, 1, 12), None)
 
 
 @pytest.mark.parametrize(
-    ("values", "expected", "by"),
+    ("others", "hour", "by"),
     [
-        ({"ContentDate": "20260301", "ContentTime": "2000"}, datetime(2026, 3, 1, 20), "content"),
-        ({"StudyDate": "20260301", "StudyTime": "09"}, datetime(2026, 3, 1, 9), "study"),
-        ({"AcquisitionDateTime": "20260301081500"}, datetime(2026, 3, 1, 8, 15), "acquisition"),
-        # The time of another day is no time of this one.
-        ({"StudyDate": "20260228", "StudyTime": "09"}, datetime(2026, 3, 1), None),
-        ({"SeriesDate": "20260301", "SeriesTime": "x"}, datetime(2026, 3, 1), None),
+        ({"ContentDate": "20200401", "ContentTime": "08", "StudyTime": "07"}, 8, "content"),
+        ({"ContentDate": "20200402", "ContentTime": "08", "StudyTime": "07"}, 7, "study"),
+        ({"SeriesDate": "20200401", "SeriesTime": "09", "StudyTime": "07"}, 9, "series"),
+        ({"StudyDate": "20200401", "StudyTime": "07"}, 7, "study"),
+        ({"AcquisitionDateTime": "20200401063000", "StudyTime": "07"}, 6, "acquisition"),
+        ({"AcquisitionTime": "000000", "StudyDate": "20200401", "StudyTime": "07"}, 7, "study"),
+        ({"ContentTime": "10"}, 10, "content"),
     ],
 )
-def test_a_date_without_time_takes_the_best_time_of_that_day(values, expected, by):
-    found = read_metadata(header(AcquisitionDate="20260301", **values))
-    assert (found.acquired_at, found.acquired_by) == (expected, by)
+def test_an_acquisition_date_takes_the_best_time_of_its_day(others, hour, by):
+    found = moment_of(AcquisitionDate="20200401", **others)
+    assert (found.at.date(), found.at.hour, found.by) == (DAY.date(), hour, by)
+
+
+def test_a_placeholder_for_the_acquisition_date_gives_way_to_the_study():
+    found = moment_of(AcquisitionDate="00010101", StudyDate="20200401", StudyTime="0815")
+    assert found.at == datetime(2020, 4, 1, 8, 15)
 
 
 @pytest.mark.parametrize(
-    ("values", "minutes"),
+    ("attributes", "hours"),
     [
-        ({"TimezoneOffsetFromUTC": "+0930"}, 570),
-        ({"AcquisitionDateTime": "20260301081500.5-0500"}, -300),
-        ({"TimezoneOffsetFromUTC": "+2500"}, None),
-        ({}, None),
+        ({"AcquisitionDateTime": "20200401081500.000000+0530"}, 5.5),
+        ({"AcquisitionDateTime": "20200401081500-0500", "TimezoneOffsetFromUTC": "+0100"}, -5),
+        ({"AcquisitionDate": "20200401", "TimezoneOffsetFromUTC": "+0100"}, 1),
+        ({"AcquisitionDate": "20200401", "TimezoneOffsetFromUTC": "+9900"}, None),
+        ({"AcquisitionDate": "20200401"}, None),
     ],
 )
-def test_the_offset_from_utc_is_kept(values, minutes):
-    found = read_metadata(header(AcquisitionDate="20260301", **values))
-    assert found.utc_offset_minutes == minutes
+def test_the_offset_from_utc_is_kept(attributes, hours):
+    found = moment_of(**attributes)
+    assert found.utc_offset_minutes == (None if hours is None else 60 * hours)
+    assert found.at.date() == DAY.date()
+    assert found.at.tzinfo is None
 
 
-def test_who_gave_the_number_and_when_the_patient_was_born():
-    found = read_metadata(header(IssuerOfPatientID="ST-MARY", PatientBirthDate="19500101"))
-    assert (found.patient_id_issuer, found.patient_birth_date) == ("ST-MARY", date(1950, 1, 1))
+PERSONS = (
+    ("ISO_IR 100", "Müller7".encode("latin-1"), "Müller7"),
+    ("ISO_IR 192", "Müller7".encode(), "Müller7"),
+    ("ISO IR 192", "Müller7".encode(), "Müller7"),
+    ("ISO-IR192", "Müller7".encode(), "Müller7"),
+    ("UTF-8", "Müller7".encode(), "Müller7"),
+    ("", "Müller7".encode(), "Müller7"),
+    ("", "Müller7".encode("latin-1"), "Müller7"),
+    ("nonsense", "Müller7".encode(), "Müller7"),
+    ("ISO 8859-1", "Müller7".encode("latin-1"), "Müller7"),
+    ("ISO_IR 144", "Иванов".encode("iso8859-5"), "Иванов"),
+    ("ISO_IR144", "Иванов".encode("iso8859-5"), "Иванов"),
+    ("ISO_IR 192", "患者7".encode(), "患者7"),
+    ("\\ISO 2022 IR 87", b"\x1b$B45<T\x1b(B7", "患者7"),
+    ("ISO 2022 IR 6\\ISO 2022 IR 87", b"\x1b$B45<T\x1b(B7", "患者7"),
+    ("ISO 2022 IR 13\\ISO 2022 IR 87", b"\x1b$B45<T\x1b(J7", "患者7"),
+    ("\\ISO2022 IR87", b"\x1b$B45<T\x1b(B7", "患者7"),
+    ("ISO 2022 IR 87", b"\x1b$B45<T\x1b(B7", "患者7"),
+    ("", b"\x1b$B45<T\x1b(B7", "患者7"),
+    ("ISO_IR 100", b"\x1b$B45<T\x1b(B7", "患者7"),
+    ("\\ISO 2022 IR 149", b"\x1b$)C" + "환자7".encode("euc_kr"), "환자7"),
+    ("", b"\x1b$)C" + "환자7".encode("euc_kr"), "환자7"),
+    ("\\ISO 2022 IR 58", b"\x1b$)A" + "病人7".encode("gb2312"), "病人7"),
+    ("GB18030", "病人7".encode("gb18030"), "病人7"),
+    ("GBK", "病人7".encode("gbk"), "病人7"),
+    ("ISO_IR 13", b"\xd4\xcf\xc0\xde7", "ﾔﾏﾀﾞ7"),
+)
+
+
+@pytest.mark.parametrize(("term", "value", "person"), PERSONS)
+def test_one_person_under_every_character_set(term, value, person):
+    elements = Elements(raw_dataset(SpecificCharacterSet=term, PatientID=value))
+    assert read_metadata(elements).patient_id == person
+
+
+@pytest.mark.parametrize("term", ["ISO_IR 192", "ISO_IR 100", "\\ISO 2022 IR 87", "", "GB18030"])
+@given(st.binary(max_size=12), st.binary(max_size=12))
+def test_different_identifiers_stay_different(term, one, other):
+    def identifier(value):
+        dataset = raw_dataset(SpecificCharacterSet=term, PatientID=value)
+        return read_metadata(Elements(dataset)).patient_id
+
+    def same(value):
+        return value.strip(b" ").rstrip(b"\x00 ")
+
+    if b"\x1b" in one + other:
+        return  # an escape sequence may be written in many ways
+    assert (identifier(one) == identifier(other)) == (same(one) == same(other)) or (
+        # Two spellings of one text, as only multi-byte character sets and UTF-8 with its
+        # stand-in Latin-1 have.
+        not (one + other).isascii()
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("47\x0111", "4711"),
+        ("4711\x7f", "4711"),
+        ("47\t11", "47 11"),
+        ("47\u200b11", "4711"),
+        ("A\\B", "A"),
+        ("47\x0111", "47\\x0111"),
+        ("9" * 300, "9" * 301),
+        ("0" * 300 + "1", "0" * 300 + "2"),
+        ("a", "A"),
+        ("0042", "42"),
+        ("é", "e\u0301"),
+    ],
+)
+def test_what_is_not_printed_still_tells_patients_apart(one, other):
+    found = [
+        read_metadata(
+            Elements(raw_dataset(SpecificCharacterSet="ISO_IR 192", PatientID=text.encode()))
+        ).patient_id
+        for text in (one, other)
+    ]
+    assert found[0] != found[1]
+    assert all(text.isprintable() and len(text) <= 256 for text in found)
+
+
+@pytest.mark.parametrize("padded", ["4711 ", " 4711", "4711\x00", "4711\x00 "])
+def test_padding_is_no_part_of_an_identifier(padded):
+    assert read_metadata(Elements(raw_dataset(PatientID=padded))).patient_id == "4711"
+
+
+def test_the_issuer_is_part_of_the_identity(files):
+    item = Dataset()
+    item.UniversalEntityID, item.UniversalEntityIDType = "1.2.276.1", "ISO"
+    plain = files.dicom_file(FILM, PatientID="1", IssuerOfPatientID="ST-MARY")
+    qualified = files.dicom_file(FILM, IssuerOfPatientIDQualifiersSequence=Sequence([item]))
+    assert read_radiograph(plain).metadata.patient_id_issuer == "ST-MARY"
+    assert read_radiograph(qualified).metadata.patient_id_issuer == "1.2.276.1"
+    assert read_radiograph(files.dicom_file(FILM)).metadata.patient_id_issuer is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "years"),
+    [
+        ({"PatientAge": "004Y", "PatientBirthDate": "19500101"}, 4),
+        ({"PatientBirthDate": "20160401", "StudyDate": "20200401"}, 4),
+        ({"PatientBirthDate": "20210401", "StudyDate": "20200401"}, None),
+        ({"PatientBirthDate": "00010101", "StudyDate": "20200401"}, None),
+        ({"PatientBirthDate": "20160401"}, None),
+    ],
+)
+def test_the_age_follows_from_the_birth_date_where_it_is_not_stated(files, attributes, years):
+    found = read_radiograph(files.dicom_file(FILM, **attributes)).metadata.patient_age_years
+    assert found == (years if years is None else pytest.approx(years, abs=0.01))
 
 
 def test_all_that_a_full_header_says(files):
@@ -115,7 +245,12 @@ def test_all_that_a_full_header_says(files):
         SpecificCharacterSet="ISO_IR 192",
         PatientID="Müller-7",
         PatientSex="F",
+        PatientBirthDate="19561231",
         PatientAge="063Y",
+        AccessionNumber="A-1",
+        StudyDescription="Thorax, Bett",
+        BodyPartExamined="CHEST",
+        PatientOrientation=["L", "F"],
         ViewPosition="AP",
         ImageLaterality="U",
         AcquisitionDate="20200402",
@@ -127,6 +262,9 @@ def test_all_that_a_full_header_says(files):
     found = read_radiograph(data).metadata
     assert found.patient_id == "Müller-7"
     assert (found.patient_sex, found.patient_age_years) == ("F", 63.0)
+    assert (found.patient_birth_date, found.accession_number) == (date(1956, 12, 31), "A-1")
+    assert (found.study_description, found.body_part) == ("Thorax, Bett", "CHEST")
+    assert found.patient_orientation == ("L", "F")
     assert (found.view, found.laterality, found.modality) == ("AP", "U", "DX")
     assert found.acquired_at == datetime(2020, 4, 2, 8, 15)
     assert found.pixel_spacing_mm == pytest.approx((0.143, 0.143))

@@ -6,26 +6,58 @@ name of a patient. These accessors never do.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pneumoscore.errors import UnreadableFileError
+from pneumoscore.radiograph.charset import codecs_of, decoded
 from pneumoscore.radiograph.guard import translated
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["Elements", "printable"]
+__all__ = ["Elements", "exact", "printable"]
 
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
+_CHARACTER_SET = 0x00080005
 _MAX_TEXT = 256
 _MAX_NUMBERS = 65_536
+_LIKE_AN_ESCAPE = re.compile(r"\\[xuUnrt\\]")
 
 
 def printable(text: str) -> str:
     """Return `text` without control characters and surrounding space, cut to 256 characters."""
     return "".join(char for char in text if char.isprintable())[:_MAX_TEXT].strip()
+
+
+def exact(text: str) -> str:
+    r"""Return an identifier so that different ones stay different, and can be printed.
+
+    Spaces around it and nulls behind it, which DICOM calls insignificant or padding, go.
+    Characters that cannot be printed are written as escapes, a backslash beside them as two;
+    what is over 256 characters long ends in a hash of the whole.
+
+    Examples
+    --------
+    >>> exact(" 47\x0011 "), exact("4711\x00"), exact("D\u200b1")
+    ('47\\x0011', '4711', 'D\\u200b1')
+    """
+    text = text.strip(" ").rstrip("\x00 ")
+    if not text.isprintable() or _LIKE_AN_ESCAPE.search(text):
+        text = "".join(
+            char if char.isprintable() and char != "\\" else _escaped(char) for char in text
+        )
+    if len(text) > _MAX_TEXT:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        text = f"{text[: _MAX_TEXT - 17]}~{digest}"
+    return text
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 class Elements:
@@ -37,18 +69,26 @@ class Elements:
         As pydicom parsed it, with raw elements.
     little : bool
         Whether numbers are little endian.
-    codec : str
-        Python codec of text.
+    codecs : sequence of str, optional
+        Python codecs of text where the data set itself does not name them: those of the data
+        set that an item belongs to.
     """
 
-    def __init__(self, dataset: Dataset, little: bool = True, codec: str = "latin-1") -> None:
+    def __init__(
+        self, dataset: Dataset, little: bool = True, codecs: Sequence[str] | None = None
+    ) -> None:
         self._dataset = dataset
         self.little = little
-        self._codec = codec
+        self._codecs: tuple[str, ...] | None = None if codecs is None else tuple(codecs)
 
-    def with_codec(self, codec: str) -> Elements:
-        """Return the same elements, their text decoded by `codec`."""
-        return Elements(self._dataset, self.little, codec)
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """Python codecs of Specific Character Set (0008,0005), here or around."""
+        if self._codecs is None or _CHARACTER_SET in self:
+            terms = self.raw(_CHARACTER_SET)[1][: 16 * _MAX_TEXT].decode("latin-1").split("\\")
+            stated = codecs_of([printable(term) for term in terms])
+            self._codecs = stated or self._codecs or ()
+        return self._codecs
 
     def raw(self, tag: int) -> tuple[str | None, bytes]:
         """Return value representation (None in implicit VR) and bytes; empty if absent."""
@@ -66,12 +106,20 @@ class Elements:
         value = self.raw(tag)[1]
         if not value:
             return ()
-        text = value[: 16 * _MAX_TEXT].decode(self._codec, errors="replace")
+        text = decoded(value[: 16 * _MAX_TEXT], self.codecs)
         return tuple(printable(part) for part in text.split("\\"))
 
     def text(self, tag: int) -> str | None:
         """Return the first value of a text element, or None if absent or empty."""
         return next((text for text in self.texts(tag)[:1] if text), None)
+
+    def identifier(self, tag: int) -> str | None:
+        """Return the whole value of an element that identifies (see `exact`), or None.
+
+        A backslash in it parts no values: an identifier has one.
+        """
+        value = self.raw(tag)[1]
+        return exact(decoded(value, self.codecs)) or None
 
     def numbers(self, tag: int, vr: str) -> tuple[float, ...]:
         """Return the values of a numeric element.
@@ -138,7 +186,7 @@ class Elements:
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
             return ()
         return tuple(
-            Elements(item, self.little, self._codec) for item in value if hasattr(item, "get_item")
+            Elements(item, self.little, self.codecs) for item in value if hasattr(item, "get_item")
         )
 
 

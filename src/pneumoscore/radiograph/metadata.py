@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, time
+from datetime import date
 
 from pneumoscore.errors import UnreadableFileError
 from pneumoscore.radiograph.elements import Elements
+from pneumoscore.radiograph.times import Moment, calendar_day, film_moment
 from pneumoscore.radiograph.types import RadiographMetadata
 
 __all__ = ["age_in_years", "read_metadata"]
 
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_DATE = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
-_TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6}))?")
-# Dates and times (PS3.6): acquisition, content, series, study.
-_MOMENTS = (
-    ("acquisition", 0x00080022, 0x00080032),
-    ("content", 0x00080023, 0x00080033),
-    ("series", 0x00080021, 0x00080031),
-    ("study", 0x00080020, 0x00080030),
-)
-_OFFSET = re.compile(r"([+-])(\d{2})(\d{2})$")
-_ACQUISITION_DATE_TIME = 0x0008002A
+_FIRST_BIRTH = 1800
+_OLDEST_DAYS = 130 * 365
+_DIRECTION = re.compile(r"[APRLHF]{1,3}")
 _SPACINGS = (0x00280030, 0x00181164, 0x00182010)
 # View Code Sequence (CID 4010, SCT with the older SRT), to the terms of View Position; a
 # lateral film without side counts as a left one.
@@ -58,62 +50,6 @@ def age_in_years(text: str) -> float | None:
     return int(match[1]) * _YEARS[match[2]] if match else None
 
 
-def _day(text: str) -> date | None:
-    match = _DATE.match(text.strip())
-    try:
-        return date(int(match[1]), int(match[2]), int(match[3])) if match else None
-    except ValueError:
-        return None
-
-
-def _clock(text: str) -> time | None:
-    match = _TIME.match(text.strip())
-    if not match:
-        return None
-    try:
-        # A leap second (60) has no place in `time`.
-        return time(
-            int(match[1]),
-            int(match[2] or 0),
-            min(59, int(match[3] or 0)),
-            int((match[4] or "").ljust(6, "0")),
-        )
-    except ValueError:
-        return None
-
-
-def _moments(elements: Elements) -> Iterator[tuple[str, str | None, str | None]]:
-    """Yield the dates and times of a file, the best first, and which they are."""
-    whole = elements.text(_ACQUISITION_DATE_TIME) or ""
-    for number, (name, day, clock) in enumerate(_MOMENTS):
-        yield name, elements.text(day), elements.text(clock)
-        if number == 0:
-            yield name, whole[:8], whole[8:]
-
-
-def _acquired(elements: Elements) -> tuple[datetime | None, str | None]:
-    """Return the best date with the best time of that day, and which time it is."""
-    day = None
-    for name, stated, clock in _moments(elements):
-        found = _day(stated or "")
-        day = day or found
-        time_of_day = _clock(clock or "")
-        if found is not None and found == day and time_of_day is not None:
-            return datetime.combine(found, time_of_day), name
-    return (None if day is None else datetime.combine(day, time())), None
-
-
-def _utc_offset(elements: Elements) -> int | None:
-    for tag in (_ACQUISITION_DATE_TIME, 0x00080201):
-        match = _OFFSET.search((elements.text(tag) or "").strip())
-        if match:
-            minutes = 60 * int(match[2]) + int(match[3])
-            # UTC-12 to UTC+14 (PS3.3 C.12.1.1.8).
-            if -720 <= (signed := minutes if match[1] == "+" else -minutes) <= 840:
-                return signed
-    return None
-
-
 def _spacing(elements: Elements) -> tuple[float, float] | None:
     """Return Pixel Spacing, else that at the detector, else that of the scanned film."""
     for tag in _SPACINGS:
@@ -138,17 +74,6 @@ def _view(elements: Elements) -> str | None:
     return next((_VIEWS.get(item.text(0x00080100) or "") for item in items[:1]), None)
 
 
-def _codec(elements: Elements) -> str:
-    """Return the Python codec of Specific Character Set (PS3.3 C.12.1.1.2)."""
-    from pydicom.charset import python_encoding
-
-    for term in elements.texts(0x00080005):
-        codec = python_encoding.get(term)
-        if codec:
-            return codec
-    return "latin-1"
-
-
 def read_metadata(elements: Elements) -> RadiographMetadata:
     """Return what a DICOM file says of its radiograph.
 
@@ -162,41 +87,72 @@ def read_metadata(elements: Elements) -> RadiographMetadata:
     RadiographMetadata
         Missing and malformed values are None.
     """
-    patient = _decoded_text(elements)
-    age = elements.text(0x00101010)
-    acquired_at, acquired_by = _acquired(elements)
+    moment = film_moment(elements)
+    born = calendar_day(elements.text(0x00100030), _FIRST_BIRTH)
     return RadiographMetadata(
-        patient_id=patient(0x00100020),
+        patient_id=elements.identifier(0x00100020),
+        patient_id_issuer=_issuer(elements),
         patient_sex=elements.text(0x00100040),
-        patient_id_issuer=patient(0x00100021),
-        patient_birth_date=_day(elements.text(0x00100030) or ""),
-        patient_age_years=age_in_years(age) if age else None,
-        study_instance_uid=elements.text(0x0020000D),
-        series_instance_uid=elements.text(0x0020000E),
-        sop_instance_uid=elements.text(0x00080018),
-        sop_class_uid=elements.text(0x00080016),
+        patient_birth_date=born,
+        patient_age_years=_age(elements, born, moment),
+        accession_number=elements.identifier(0x00080050),
+        study_instance_uid=elements.identifier(0x0020000D),
+        series_instance_uid=elements.identifier(0x0020000E),
+        sop_instance_uid=elements.identifier(0x00080018),
+        sop_class_uid=elements.identifier(0x00080016),
+        study_description=elements.text(0x00081030),
         modality=elements.text(0x00080060),
         view=_view(elements),
         laterality=elements.text(0x00200062),
-        acquired_at=acquired_at,
-        acquired_by=acquired_by,
-        utc_offset_minutes=None if acquired_at is None else _utc_offset(elements),
+        body_part=_body_part(elements),
+        patient_orientation=_orientation(elements),
+        acquired_at=moment.at if moment else None,
+        acquired_by=moment.by if moment else None,
+        utc_offset_minutes=moment.utc_offset_minutes if moment else None,
         pixel_spacing_mm=_finite(_spacing(elements)),
-        manufacturer=patient(0x00080070),
+        manufacturer=elements.text(0x00080070),
     )
 
 
-def _decoded_text(elements: Elements) -> Callable[[int], str | None]:
-    """Return an accessor for text in the file's character set."""
-    decoded = elements.with_codec(_codec(elements))
+def _issuer(elements: Elements) -> str | None:
+    """Return who issued the patient's identifier (PS3.3 C.7.1.1, table 10-18)."""
+    stated = elements.identifier(0x00100021)
+    if stated:
+        return stated
+    try:
+        qualifiers = elements.items(0x00100024)
+    except UnreadableFileError:
+        return None
+    return qualifiers[0].identifier(0x00400032) if qualifiers else None
 
-    def text(tag: int) -> str | None:
+
+def _age(elements: Elements, born: date | None, moment: Moment | None) -> float | None:
+    """Return the stated age, else that between birth and film."""
+    stated = age_in_years(elements.text(0x00101010) or "")
+    if stated is not None or born is None or moment is None:
+        return stated
+    days = (moment.at.date() - born).days
+    return days / 365.25 if 0 <= days < _OLDEST_DAYS else None
+
+
+def _orientation(elements: Elements) -> tuple[str, str] | None:
+    """Return where rows and columns lead (PS3.3 C.7.6.1.1.1), or None if that is not said."""
+    stated = [text.upper() for text in elements.texts(0x00200020)]
+    if len(stated) != 2 or not all(_DIRECTION.fullmatch(text) for text in stated):
+        return None
+    return stated[0], stated[1]
+
+
+def _body_part(elements: Elements) -> str | None:
+    """Return Body Part Examined, else what Anatomic Region Sequence calls it."""
+    stated = elements.text(0x00180015)
+    if stated is None:
         try:
-            return decoded.text(tag)
-        except (LookupError, ValueError):
-            return elements.text(tag)
-
-    return text
+            items = elements.items(0x00082218)
+        except UnreadableFileError:
+            return None
+        stated = items[0].text(0x00080104) if items else None
+    return stated.upper()[:64] if stated else None
 
 
 def _finite(spacing: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -17,48 +17,66 @@ class RadiographMetadata:
 
     Attributes
     ----------
-    patient_id, patient_sex : str or None
-        DICOM Patient ID (0010,0020) and Patient's Sex (0010,0040).
+    patient_id : str or None
+        Patient ID (0010,0020), exact: nothing that tells two patients apart is left out, and
+        what cannot be printed is written as an escape. It identifies a patient only together
+        with `patient_id_issuer`.
     patient_id_issuer : str or None
-        Issuer of Patient ID (0010,0021): with the number, who the patient is.
+        Issuer of Patient ID (0010,0021), else Universal Entity ID of its qualifiers, exact.
+    patient_sex : str or None
+        Patient's Sex (0010,0040).
     patient_birth_date : date or None
         Patient's Birth Date (0010,0030).
     patient_age_years : float or None
-        From Patient's Age (0010,1010).
+        From Patient's Age (0010,1010), else from birth date and date of the film.
+    accession_number : str or None
+        Accession Number (0008,0050), exact.
     study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid : str or None
         DICOM identifiers.
+    study_description : str or None
+        Study Description (0008,1030).
     modality : str or None
         DICOM Modality (0008,0060): ``"DX"``, ``"CR"``, ...
     view : str or None
         View Position (0018,5101): ``"PA"``, ``"AP"``, ``"LL"``, ...
     laterality : str or None
         Image Laterality (0020,0062).
+    body_part : str or None
+        Body Part Examined (0018,0015) or the meaning of Anatomic Region, upper case.
+    patient_orientation : tuple of str or None
+        Where rows and columns of the stored image lead (0020,0020): ``("L", "F")`` on a
+        frontal film as it is looked at. The pixels have been turned so already.
     acquired_at : datetime or None
-        Acquisition (else content, series, study) date and time, without time zone. A date
-        without time takes the time that the others give for that day.
+        Date and time of acquisition (else content, series, study) as the local clock showed
+        them; a date without time takes the best time of that day.
     acquired_by : {"acquisition", "content", "series", "study"} or None
-        Which of them the time of day is of; None where no time of day is known.
+        Which of them the time of day is of; None where only the day is known: `acquired_at`
+        is then its noon.
     utc_offset_minutes : int or None
-        Minutes of that time before UTC, from Acquisition DateTime (0008,002A) or Timezone
-        Offset From UTC (0008,0201).
+        Minutes that `acquired_at` is ahead of UTC, from Acquisition DateTime (0008,002A) or
+        Timezone Offset From UTC (0008,0201).
     pixel_spacing_mm : tuple of float or None
-        Row and column spacing in millimetres, after any resampling to square pixels.
+        Row and column spacing in millimetres, of the pixels as they are given.
     manufacturer : str or None
         Manufacturer (0008,0070).
     """
 
     patient_id: str | None = None
-    patient_sex: str | None = None
     patient_id_issuer: str | None = None
+    patient_sex: str | None = None
     patient_birth_date: date | None = None
     patient_age_years: float | None = None
+    accession_number: str | None = None
     study_instance_uid: str | None = None
     series_instance_uid: str | None = None
     sop_instance_uid: str | None = None
     sop_class_uid: str | None = None
+    study_description: str | None = None
     modality: str | None = None
     view: str | None = None
     laterality: str | None = None
+    body_part: str | None = None
+    patient_orientation: tuple[str, str] | None = None
     acquired_at: datetime | None = None
     acquired_by: str | None = None
     utc_offset_minutes: int | None = None
