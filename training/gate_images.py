@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.view import FRONTAL
 from training.corpus_copies import without_copies
-from training.films import read_corpus_index
+from training.films import CorpusRow, read_corpus_index
 
-__all__ = ["GateImage", "fits_gate", "gate_images"]
+__all__ = ["GateImage", "fits_gate", "gate_corpus", "gate_images"]
 
 _NOT_A_CHEST = "not_a_chest_radiograph"
 _FILM_FOLDERS = ("scored", "cohen_other", "hannover")
@@ -51,6 +51,12 @@ class GateImage:
 def fits_gate(patient: str) -> bool:
     """Tell whether a patient's lateral films and CT slices fit the gate or measure it."""
     return hashlib.sha256(f"pneumoscore gate {patient}".encode()).digest()[0] % 2 == 0
+
+
+def gate_corpus(rows: Sequence[CorpusRow], archive: str) -> list[CorpusRow]:
+    """Return the films of a corpus archive that fit the gate, in order."""
+    every = _CORPUS_EVERY[archive]
+    return [row for row in rows if row.archive == archive][::every]
 
 
 def _variants(
@@ -85,10 +91,9 @@ def _corpus(data: Path) -> Iterator[tuple[Radiograph, str]]:
     import zipfile
 
     rows = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
-    for archive, every in _CORPUS_EVERY.items():
+    for archive in _CORPUS_EVERY:
         with zipfile.ZipFile(data / "corpus" / f"{archive}.zip") as files:
-            chosen = [row for row in rows if row.archive == archive][::every]
-            for row in chosen:
+            for row in gate_corpus(rows, archive):
                 yield read_radiograph(files.read(row.file)), row.patient
 
 

@@ -105,11 +105,11 @@ def _figures(
     predictions: Annotated[
         Path | None,
         typer.Option(
-            "--predictions", metavar="FILE", help="Out-of-fold predictions, for figure 3."
+            "--predictions", metavar="FILE", help="Out-of-fold predictions, for figures 3 and 6."
         ),
     ] = None,
     only: Annotated[
-        list[int] | None, typer.Option("--only", min=1, max=7, help="Only this figure; repeat.")
+        list[int] | None, typer.Option("--only", min=1, max=8, help="Only this figure; repeat.")
     ] = None,
     out: Out = Path("figures"),
     repeats: Repeats = 1000,
@@ -119,11 +119,11 @@ def _figures(
     """Compute the figures of the model card, each beside its goal.
 
     1 the paper's protocol, 2 the 94 unseen, 3 cross-validation (--predictions), 4 place,
-    5 steadiness, 6 coverage, 7 rejection.
+    5 steadiness, 6 coverage, 7 refusal, 8 time and size.
     """
     from training.goals.figure_run import run_figures
 
-    wanted = tuple(sorted(set(only or range(1, 8))))
+    wanted = tuple(sorted(set(only or range(1, 9))))
     with LateProgress("films") as bar:
         table = run_figures(
             data,

@@ -11,19 +11,19 @@ from pneumoscore.errors import PneumoScoreError
 from pneumoscore.present.table import Table, write_json, write_table
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.score import RESEARCH_NOTICE
-from training.goals.accuracy_figures import (
+from pneumoscore.study.predictions import read_predictions
+from training.goals.accuracy import (
     accuracy_figure,
     coverage_figure,
     cross_validation_figure,
     protocol_figure,
-    unseen_evaluations,
+    unseen_predictions,
 )
-from training.goals.behaviour_figures import (
-    place_figure,
-    rejection_figure,
-    steadiness_figure,
-)
+from training.goals.cost import cost_figure
 from training.goals.figures import FigureResult, figures_overview
+from training.goals.place import place_figure
+from training.goals.rejection import rejection_figure
+from training.goals.steadiness import steadiness_figure
 
 __all__ = ["run_figures"]
 
@@ -57,7 +57,7 @@ def run_figures(
     generic : str, optional
         Backbone of figure 1.
     predictions : Path, optional
-        Out-of-fold predictions for figure 3.
+        Out-of-fold predictions for figures 3 and 6, with their intervals.
     repeats : int, optional
         Draws of the bootstrap over patients.
     cache : Path, optional
@@ -83,22 +83,25 @@ def run_figures(
     if 1 in wanted:
         backbone = Backbone.open(generic, threads=threads)
         results.append(protocol_figure(data, backbone, cache, progress))
-    evaluations = {}
+    unseen = {}
     if opened is not None and set(wanted) & {2, 6}:
-        evaluations = unseen_evaluations(data, opened, repeats, progress)
+        unseen = unseen_predictions(data, opened, progress)
+    out_of_fold = {} if predictions is None else read_predictions(predictions)
     if 2 in wanted:
-        results.append(accuracy_figure(evaluations))
-    if 3 in wanted and predictions is not None:
-        results.append(cross_validation_figure(predictions, repeats))
+        results.append(accuracy_figure(unseen, repeats))
+    if 3 in wanted and out_of_fold:
+        results.append(cross_validation_figure(out_of_fold, repeats))
     if opened is not None:
         if 4 in wanted:
             results.append(place_figure(data, opened, repeats, progress))
         if 5 in wanted:
-            results.append(steadiness_figure(data, opened, progress))
+            results.append(steadiness_figure(data, opened, repeats, progress))
         if 6 in wanted:
-            results.append(coverage_figure(evaluations))
+            results.append(coverage_figure(unseen, out_of_fold, repeats))
         if 7 in wanted:
             results.append(rejection_figure(data, opened, progress))
+    if 8 in wanted:
+        results.append(cost_figure(data, model))
     table = figures_overview(results)
     write_table(out, "figures", table)
     identity = None if opened is None else opened.identity

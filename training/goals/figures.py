@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pneumoscore.present.table import Table
+from pneumoscore.present.table import Table, format_estimate
+from pneumoscore.statistics.bootstrap import Estimate
 
-__all__ = ["FigureResult", "FigureRow", "Progress", "figures_overview"]
+__all__ = ["FigureResult", "FigureRow", "Progress", "estimate_row", "figures_overview"]
 
 Progress = Callable[[int], None]
 """Called with the number of films done."""
@@ -32,6 +33,22 @@ class FigureRow:
     met: bool | None = None
 
 
+def estimate_row(
+    figure: str, found: Estimate, at_least: float | None = None, at_most: float | None = None
+) -> FigureRow:
+    """Return an estimate beside its goal; it is met when the value itself lies in the range."""
+    if at_least is None and at_most is None:
+        return FigureRow(figure, format_estimate(found))
+    met = (at_least is None or found.value >= at_least) and (
+        at_most is None or found.value <= at_most
+    )
+    if at_least is not None and at_most is not None:
+        goal = f"{at_least:.2f}-{at_most:.2f}"
+    else:
+        goal = f">= {at_least:.2f}" if at_least is not None else f"<= {at_most:.2f}"
+    return FigureRow(figure, format_estimate(found), goal, bool(met))
+
+
 @dataclass(frozen=True, slots=True)
 class FigureResult:
     """One numbered figure.
@@ -40,7 +57,7 @@ class FigureResult:
     ----------
     number : int
         1 protocol, 2 accuracy on the 94, 3 cross-validation, 4 place, 5 steadiness,
-        6 coverage, 7 rejection.
+        6 coverage, 7 refusal, 8 cost.
     rows : tuple of FigureRow
         As shown.
     numbers : mapping of str to Any

@@ -1,22 +1,43 @@
-"""What the quality gate refuses: images that are no frontal film, and films it should score."""
+"""Figure 7: what the quality gate refuses, on images that nothing was fitted on."""
 
 from __future__ import annotations
 
+import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from pneumoscore.cohort.public import load_cohen94, load_other_views
 from pneumoscore.errors import NotScorableError, PneumoScoreError
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
+from training.corpus_copies import without_copies
+from training.films import read_corpus_index
+from training.finding_auc import kept_films
+from training.gate_images import fits_gate, gate_corpus
+from training.goals.figures import FigureResult, FigureRow, Progress
 
-__all__ = ["Rejection", "blank_images", "measure_rejection", "noise_images", "photographs"]
+__all__ = [
+    "Rejection",
+    "blank_images",
+    "measure_rejection",
+    "noise_images",
+    "photographs",
+    "rejection_figure",
+    "two_in_one",
+    "unseen_frontal_films",
+]
 
 _PHOTO_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff"}
+_FRONTAL_CORPORA = {"nih": 1, "rsna_normal": 4}
+
+Named = Iterable[tuple[str, Radiograph | None]]
+"""Images with their names; None for a file that the reader does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +46,66 @@ class Rejection:
 
     Attributes
     ----------
-    kind : str
-        For example ``"lateral films"``.
     images, refused : int
         How many; a file that the reader does not take counts as refused.
     reasons : dict of str to int
         Images by flag, or by ``"not readable"``.
-    let_through : tuple of str
-        Names of images that got a score.
-    refused_names : tuple of str
-        Names of images that did not.
+    let_through, refused_names : tuple of str
+        Names of images that got a score, and that did not.
     """
 
-    kind: str
     images: int
     refused: int
     reasons: dict[str, int]
     let_through: tuple[str, ...]
     refused_names: tuple[str, ...]
 
-    @property
-    def share(self) -> float:
-        """Share of the images that was refused."""
-        return self.refused / self.images if self.images else float("nan")
+
+def measure_rejection(
+    model: SeverityModel, images: Named, progress: Progress | None = None
+) -> Rejection:
+    """Offer images to a model and count what it refuses.
+
+    Parameters
+    ----------
+    model : SeverityModel
+        With its quality gate.
+    images : iterable of (str, Radiograph or None)
+        Each with its name.
+    progress : callable, optional
+        Called with the number of images done.
+    """
+    reasons: Counter[str] = Counter()
+    let_through: list[str] = []
+    refused: list[str] = []
+    for done, (name, radiograph) in enumerate(images, start=1):
+        flags: tuple[str, ...] = ("not readable",)
+        if radiograph is not None:
+            try:
+                model.score(radiograph)
+                flags = ()
+            except NotScorableError as error:
+                flags = error.flags
+        reasons.update(flags)
+        (refused if flags else let_through).append(name)
+        if progress is not None:
+            progress(done)
+    return Rejection(
+        len(let_through) + len(refused),
+        len(refused),
+        dict(sorted(reasons.items())),
+        tuple(let_through),
+        tuple(refused),
+    )
+
+
+def read_named(paths: Iterable[Path]) -> Iterator[tuple[str, Radiograph | None]]:
+    """Yield files as the reader takes them."""
+    for path in paths:
+        try:
+            yield path.name, read_radiograph(path)
+        except PneumoScoreError:
+            yield path.name, None
 
 
 def photographs() -> list[Path]:
@@ -80,8 +138,6 @@ def blank_images(size: int = 512) -> Iterator[tuple[str, Radiograph]]:
 
 def noise_images(count: int = 30, size: int = 512) -> Iterator[tuple[str, Radiograph]]:
     """Yield images of white and of coarse noise, equal each time."""
-    from PIL import Image
-
     generator = np.random.default_rng(0)
     for index in range(count):
         grain = (1, 8, 32)[index % 3]
@@ -90,58 +146,66 @@ def noise_images(count: int = 30, size: int = 512) -> Iterator[tuple[str, Radiog
         yield f"noise {index}, grain {grain}", Radiograph(np.clip(pixels, 0.0, 1.0))
 
 
-def _read(paths: Iterable[Path]) -> Iterator[tuple[str, Radiograph | None]]:
-    for path in paths:
-        try:
-            yield path.name, read_radiograph(path)
-        except PneumoScoreError:
-            yield path.name, None
+def two_in_one(paths: list[Path], side: int = 512) -> Iterator[tuple[str, Radiograph]]:
+    """Yield pictures of two films each, beside each other and one above the other in turn."""
+    half = len(paths) // 2
+    for index, (one, other) in enumerate(zip(paths[:half], paths[half:], strict=False)):
+        squares = [
+            np.asarray(Image.fromarray(read_radiograph(path).pixels).resize((side, side)))
+            for path in (one, other)
+        ]
+        pixels = np.concatenate(squares, axis=1 - index % 2)
+        yield f"{one.name} + {other.name}", Radiograph(np.clip(pixels, 0.0, 1.0))
 
 
-def measure_rejection(
-    model: SeverityModel,
-    kind: str,
-    images: Sequence[Path] | Iterable[tuple[str, Radiograph]],
-    progress: Callable[[int], None] | None = None,
-) -> Rejection:
-    """Offer images to a model and count what it refuses.
+def unseen_frontal_films(data: Path) -> Iterator[tuple[str, Radiograph]]:
+    """Yield frontal films of adults that fitted neither networks nor gate.
 
-    Parameters
-    ----------
-    model : SeverityModel
-        With its quality gate.
-    kind : str
-        Name of the images.
-    images : sequence of Path, or iterable of (str, Radiograph)
-        Files, or images made in memory with their names.
-    progress : callable, optional
-        Called with the number of images done.
+    The 94, and corpus films of the patients that training keeps aside, without those of the
+    gate.
     """
-    reasons: Counter[str] = Counter()
-    let_through: list[str] = []
-    refused: list[str] = []
-    named: Iterable[tuple[str, Radiograph | None]]
-    if isinstance(images, Sequence):
-        named = _read(path for path in images if isinstance(path, Path))
-    else:
-        named = images
-    for done, (name, radiograph) in enumerate(named, start=1):
-        flags: tuple[str, ...] = ("not readable",)
-        if radiograph is not None:
-            try:
-                model.score(radiograph)
-                flags = ()
-            except NotScorableError as error:
-                flags = error.flags
-        reasons.update(flags)
-        (refused if flags else let_through).append(name)
-        if progress is not None:
-            progress(done)
-    return Rejection(
-        kind,
-        len(let_through) + len(refused),
-        len(refused),
-        dict(sorted(reasons.items())),
-        tuple(let_through),
-        tuple(refused),
+    for film in load_cohen94(data):
+        yield film.name, read_radiograph(film.path)
+    rows = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
+    for archive, every in _FRONTAL_CORPORA.items():
+        fitted = {row.patient for row in gate_corpus(rows, archive)}
+        kept = [row for row in kept_films(rows, archive) if row.patient not in fitted]
+        with zipfile.ZipFile(data / "corpus" / f"{archive}.zip") as files:
+            for row in kept[::every]:
+                yield f"{archive}/{row.file}", read_radiograph(files.read(row.file))
+
+
+def rejection_figure(
+    data: Path, model: SeverityModel, progress: Progress | None = None
+) -> FigureResult:
+    """Figure 7: what is refused and should be, and what should not be."""
+    other = [film for film in load_other_views(data) if not fits_gate(film.patient)]
+    kinds: dict[str, Named] = {
+        "lateral films": read_named(film.path for film in other if film.source == "X-ray"),
+        "CT slices": read_named(film.path for film in other if film.source == "CT"),
+        "photographs": read_named(photographs()),
+        "two films in one picture": two_in_one([film.path for film in load_cohen94(data)]),
+        "blank images": blank_images(),
+        "noise": noise_images(),
+    }
+    found = {kind: measure_rejection(model, images, progress) for kind, images in kinds.items()}
+    rows = [
+        FigureRow(
+            f"{kind}: refused",
+            f"{item.refused} of {item.images}",
+            "at most one missed",
+            item.images - item.refused <= 1,
+        )
+        for kind, item in found.items()
+    ]
+    frontal = measure_rejection(model, unseen_frontal_films(data), progress)
+    rows.append(
+        FigureRow(
+            "frontal films of adults: wrongly refused",
+            f"{frontal.refused} of {frontal.images}",
+            "0 of >= 300",
+            frontal.refused == 0 and frontal.images >= 300,
+        )
     )
+    found["frontal films"] = frontal
+    return FigureResult(7, tuple(rows), {kind: asdict(item) for kind, item in found.items()})

@@ -20,12 +20,12 @@ from pneumoscore.cohort.public import load_cohen94, load_hannover, load_scored
 from pneumoscore.errors import NotScorableError, PneumoScoreError
 from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError
 from pneumoscore.monitor.change.pair import projection
-from pneumoscore.monitor.steadiness import PERTURBATIONS, perturb
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
+from training.film_changes import RETAKES, change_film
 from training.validation.series import (
     PatientSeries,
     collection_series,
@@ -88,11 +88,9 @@ class FilmPair:
 
 
 def retake(radiograph: Radiograph, generator: np.random.Generator) -> Radiograph:
-    """Return the film under three of `PERTURBATIONS`, as another exposure of the same lungs."""
-    chosen = generator.choice(len(PERTURBATIONS), _AT_ONCE, replace=False)
-    names = list(PERTURBATIONS)
-    for place in chosen:
-        radiograph = perturb(radiograph, names[place])
+    """Return the film under three of `RETAKES`, as another exposure of the same lungs."""
+    for place in generator.choice(len(RETAKES), _AT_ONCE, replace=False):
+        radiograph = change_film(radiograph, RETAKES[place])
     return radiograph
 
 
@@ -293,7 +291,7 @@ def fit_error_model(
         identity.sha256,
         scales,
         f"{retakes} perturbed copies of each of {len(paths)} public films (three of "
-        f"{len(PERTURBATIONS)} perturbations at once), and pairs of films of one patient, one "
+        f"{len(RETAKES)} perturbations at once), and pairs of films of one patient, one "
         "day and one projection",
     )
 

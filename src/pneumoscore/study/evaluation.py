@@ -21,7 +21,15 @@ from pneumoscore.statistics.discrimination import auroc
 from pneumoscore.statistics.icc import icc_agreement
 from pneumoscore.study.predictions import PredictionTable
 
-__all__ = ["SEVERE_CUT_POINTS", "Evaluation", "Subgroup", "compare", "evaluate", "subgroups_of"]
+__all__ = [
+    "SEVERE_CUT_POINTS",
+    "Evaluation",
+    "Subgroup",
+    "compare",
+    "evaluate",
+    "main_figures",
+    "subgroups_of",
+]
 
 SEVERE_CUT_POINTS = {
     "geographic_extent": (2.0, 4.0, 6.0),
@@ -179,6 +187,11 @@ def _bootstrapped(
     return bootstrap.estimate(lambda draw: statistics(_sample(table, draw)))
 
 
+def main_figures(table: PredictionTable, repeats: int = 1000) -> dict[str, Estimate]:
+    """Return MAE, bias, Pearson's r and, with intervals, their coverage and mean width."""
+    return _bootstrapped(table, _short_figures, repeats)
+
+
 def _age_band(age: float) -> str:
     if not np.isfinite(age):
         return ""
@@ -241,7 +254,7 @@ def evaluate(table: PredictionTable, repeats: int = 1000) -> Evaluation:
                 value,
                 len(part),
                 len(set(part.patients)),
-                _bootstrapped(part, _short_figures, repeats),
+                main_figures(part, repeats),
             )
         )
     return Evaluation(

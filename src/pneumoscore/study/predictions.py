@@ -77,6 +77,19 @@ class PredictionTable:
         """Whether every film has an interval."""
         return bool(len(self)) and bool(np.isfinite(self.lows + self.highs).all())
 
+    @classmethod
+    def joined(cls, tables: Sequence[PredictionTable]) -> PredictionTable:
+        """Return the films of several tables of one scale, under the first one's name."""
+        values = {}
+        for item in fields(cls):
+            parts = [getattr(table, item.name) for table in tables]
+            if isinstance(parts[0], tuple):
+                values[item.name] = tuple(value for part in parts for value in part)
+            else:
+                arrays = isinstance(parts[0], np.ndarray)
+                values[item.name] = np.concatenate(parts) if arrays else parts[0]
+        return cls(**values)
+
     def take(self, index: Sequence[int] | NDArray[np.intp]) -> PredictionTable:
         """Return the table of the films at `index`."""
         values = {}
