@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import write_atomically
+from pneumoscore.severity.interval import ConformalInterval, fit_conformal
 from pneumoscore.severity.scale import (
     GEOGRAPHIC_EXTENT,
     OPACITY,
@@ -35,7 +36,11 @@ __all__ = [
     "write_calibrated",
 ]
 
+_LEVEL = 0.9
+
 Vector = NDArray[np.float64]
+Part = tuple[Vector, Vector, list[dict[str, str]]]
+"""Raw predictions, labels and lines of a table's films."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ class HeldOutPredictions:
     ----------
     predictions, targets : ndarray of float64, shape (n,)
         Clipped to the scale; what readers gave.
+    lows, highs : ndarray of float64, shape (n,)
+        Ends of 90 % intervals, calibrated on the other parts.
     patients : tuple of str, length n
     rows : tuple of dict
         The table's line of each film.
@@ -77,6 +84,8 @@ class HeldOutPredictions:
 
     predictions: Vector
     targets: Vector
+    lows: Vector
+    highs: Vector
     patients: tuple[str, ...]
     rows: tuple[dict[str, str], ...]
 
@@ -93,7 +102,7 @@ class OutOfFold:
     def __init__(self, parts: Sequence[Sequence[dict[str, str]]]) -> None:
         self._parts = [list(part) for part in parts]
 
-    def _raw(self, scale: Scale) -> list[tuple[Vector, Vector, list[dict[str, str]]]]:
+    def _raw(self, scale: Scale) -> list[Part]:
         source = OPACITY_RALO if scale is OPACITY else scale
         found = []
         for part in self._parts:
@@ -111,24 +120,58 @@ class OutOfFold:
             np.concatenate([part[0] for part in raw]), np.concatenate([part[1] for part in raw])
         )
 
+    def interval(self, scale: Scale) -> ConformalInterval:
+        """Return the interval of all parts' errors, each part calibrated on the others."""
+        return _interval(self._raw(scale), scale)
+
     def on(self, scale: Scale) -> HeldOutPredictions:
-        """Return the predictions on one scale, each part calibrated on the others."""
+        """Return the predictions on one scale, each part calibrated on the others.
+
+        A part's interval rests on the other parts' errors alone, which are taken after a
+        calibration that did not see the part either.
+        """
         raw = self._raw(scale)
-        calibrated = []
+        calibrated, ends = [], []
         for index, (predictions, _, _) in enumerate(raw):
-            others = [part for other, part in enumerate(raw) if other != index] or raw
-            line = Calibration.fitted(
-                np.concatenate([part[0] for part in others]),
-                np.concatenate([part[1] for part in others]),
-            )
-            calibrated.append(np.clip(line.apply(predictions), scale.low, scale.high))
+            others = _without(raw, index)
+            values = _calibrated(predictions, others, scale)
+            interval = _interval(others, scale)
+            calibrated.append(values)
+            ends += [interval.bounds(value, _LEVEL, scale) for value in values.tolist()]
         rows = tuple(row for part in raw for row in part[2])
+        lows, highs = np.array(ends).T
         return HeldOutPredictions(
             np.concatenate(calibrated),
             np.concatenate([part[1] for part in raw]),
+            lows,
+            highs,
             tuple(row["patient"] for row in rows),
             rows,
         )
+
+
+def _without(parts: list[Part], index: int) -> list[Part]:
+    """Return the other parts; a part alone is its own."""
+    return [part for other, part in enumerate(parts) if other != index] or parts
+
+
+def _calibrated(raw: Vector, parts: Sequence[Part], scale: Scale) -> Vector:
+    line = Calibration.fitted(
+        np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    )
+    return np.asarray(np.clip(line.apply(raw), scale.low, scale.high), dtype=np.float64)
+
+
+def _interval(parts: list[Part], scale: Scale) -> ConformalInterval:
+    predictions = [
+        _calibrated(part[0], _without(parts, index), scale) for index, part in enumerate(parts)
+    ]
+    return fit_conformal(
+        np.concatenate(predictions),
+        np.concatenate([part[1] for part in parts]),
+        [row["patient"] for part in parts for row in part[2]],
+        scale,
+    )
 
 
 def _tables(runs: Path, name: str) -> list[list[dict[str, str]]]:
@@ -192,13 +235,15 @@ def write_calibrated(out_of_fold: OutOfFold, path: Path) -> None:
     ----------
     out_of_fold : OutOfFold
     path : Path
-        CSV with the columns of `training.assess.COLUMNS`.
+        CSV with the columns of `training.assess.COLUMNS`, and the ends of 90 % intervals.
     """
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(stream, fieldnames=(*COLUMNS, "low", "high"), lineterminator="\n")
     writer.writeheader()
     for scale in (GEOGRAPHIC_EXTENT, OPACITY_RALO):
         found = out_of_fold.on(scale)
-        for row, value in zip(found.rows, found.predictions, strict=True):
-            writer.writerow({**row, "prediction": f"{value:.4f}"})
+        columns = (found.rows, found.predictions, found.lows, found.highs)
+        for row, *values in zip(*columns, strict=True):
+            texts = (f"{value:.4f}" for value in values)
+            writer.writerow(row | dict(zip(("prediction", "low", "high"), texts, strict=True)))
     write_atomically(path, stream.getvalue().encode())

@@ -22,9 +22,8 @@ from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.types import InputSpec
 from pneumoscore.severity.bundle import Bundle, write_bundle
 from pneumoscore.severity.head import Head
-from pneumoscore.severity.interval import ConformalInterval, fit_conformal
 from pneumoscore.severity.quality import lung_at_edge
-from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO, Scale
+from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
 from pneumoscore.study.gate import FittedGate, fit_quality_gate
 from training.export import to_onnx
 from training.finding_auc import as_json, measure_backbone
@@ -99,11 +98,6 @@ def _measured(path: Path, data: Path) -> BackboneRecord:
     return record
 
 
-def _interval(out_of_fold: OutOfFold, scale: Scale) -> ConformalInterval:
-    found = out_of_fold.on(scale)
-    return fit_conformal(found.predictions, found.targets, found.patients, scale)
-
-
 def _heads(networks: Sequence[SeverityNetwork], out_of_fold: OutOfFold) -> tuple[Head, ...]:
     """Take the networks' own linear maps, brought to the readers' scale by the calibration."""
     coefficients, intercepts = severity_coefficients(networks)
@@ -116,7 +110,7 @@ def _heads(networks: Sequence[SeverityNetwork], out_of_fold: OutOfFold) -> tuple
                 feature_set="features",
                 coefficients=coefficients[row].numpy().astype(np.float64) * calibration.slope,
                 intercept=float(intercepts[row]) * calibration.slope + calibration.offset,
-                interval=_interval(out_of_fold, scale),
+                interval=out_of_fold.interval(scale),
             )
         )
     return tuple(heads)

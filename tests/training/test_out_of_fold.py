@@ -58,6 +58,20 @@ def test_a_part_does_not_calibrate_itself() -> None:
     assert found.predictions[own].mean() < 5
 
 
+def test_intervals_rest_on_the_other_parts_alone() -> None:
+    found = OutOfFold([_part(seed) for seed in range(5)]).on(GEOGRAPHIC_EXTENT)
+    inside = (found.targets >= found.lows) & (found.targets <= found.highs)
+    assert 0.85 <= inside.mean() < 1
+    wild = _part(9)
+    for row in wild:
+        row["target"] = str(8 - float(row["target"]))
+    among = OutOfFold([*(_part(seed) for seed in range(4)), wild]).on(GEOGRAPHIC_EXTENT)
+    own = np.array([row["file"].startswith("9-") for row in among.rows])
+    inside = (among.targets >= among.lows) & (among.targets <= among.highs)
+    assert inside[own].mean() < 0.4  # its own large errors widen only the others' intervals
+    assert (among.highs - among.lows)[own].mean() < (among.highs - among.lows)[~own].mean() / 2
+
+
 def test_the_opacity_head_on_six_is_six_eighths_of_that_on_eight() -> None:
     out_of_fold = OutOfFold([_part(1), _part(2)])
     on_six, on_eight = out_of_fold.on(OPACITY), out_of_fold.on(OPACITY_RALO)
@@ -79,7 +93,7 @@ def test_figures_stand_beside_the_mean_predictor() -> None:
 def test_the_table_is_written_and_absent_parts_are_named(tmp_path: Path) -> None:
     write_calibrated(OutOfFold([_part(1, 3), _part(2, 3)]), tmp_path / "all.csv")
     lines = (tmp_path / "all.csv").read_text().splitlines()
-    assert lines[0] == "file,patient,view,source,scale,target,prediction"
+    assert lines[0] == "file,patient,view,source,scale,target,prediction,low,high"
     assert len(lines) == 13
     with pytest.raises(ModelError, match="crossvalidate"):
         read_out_of_fold(tmp_path, ["severity"])
