@@ -20,6 +20,7 @@ from pneumoscore.severity.head import Head
 from pneumoscore.severity.interval import fit_conformal
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY
+from pneumoscore.severity.view import ViewClassifier
 
 FINDINGS = ("Effusion", "Lung Opacity", "Pneumonia", "Infiltration", "Consolidation")
 SIZE, PLACES, WIDTH = 64, 8, 6
@@ -96,6 +97,12 @@ def write_backbone(
     return folder / f"{name}.json"
 
 
+# Passes every film, so that tests see only the flags they ask for.
+_ALL_FRONTAL = ViewClassifier(
+    ("frontal", "lateral"), np.zeros((2, WIDTH)), np.array([9.0, 0.0]), 0.5
+)
+
+
 def write_model(folder: Path, name: str = "tiny", gate: QualityGate | None = None) -> Path:
     """Write a bundle with its own backbone and two heads with intervals; return `folder`."""
     write_backbone(folder, "backbone")
@@ -114,7 +121,7 @@ def write_model(folder: Path, name: str = "tiny", gate: QualityGate | None = Non
             version="1",
             backbone="backbone.json",
             heads=tuple(heads),
-            gate=gate or QualityGate(),
+            gate=gate or QualityGate(_ALL_FRONTAL),
             shown=("geographic_extent", "opacity"),
             card=f"# {name}\n\nMade by a test; knows nothing of radiographs.\n",
         ),

@@ -108,7 +108,7 @@ def test_what_lies_outside_the_components_counts_too():
     assert near < 1 < 3 < far
     gate = QualityGate(familiarity=familiar)
     flags = gate.output_flags(output([[0.5, 0.1, 0.0], [0.5, 2.0, 0.0]]), [WHOLE] * 2, 64)
-    assert flags == [(), ("outside_training",)]
+    assert flags == [("view_not_checked",), ("outside_training", "view_not_checked")]
 
 
 def test_lungs_at_the_films_edge_are_found_whatever_the_padding():
@@ -120,7 +120,7 @@ def test_lungs_at_the_films_edge_are_found_whatever_the_padding():
     gate = QualityGate(most_lung_at_edge=0.5)
     both = np.stack([lungs, lungs]).astype(np.float32)
     flags = gate.output_flags(output([[0.0], [0.0]], both), [WHOLE, narrow], 64)
-    assert flags == [(), ("lungs_cut_off",)]
+    assert flags == [("view_not_checked",), ("lungs_cut_off", "view_not_checked")]
 
 
 def test_a_cropped_film_is_judged_at_the_inputs_edge():

@@ -10,6 +10,7 @@
 | ``rotated_90``, ``rotated_180`` | the classifier says so | refuses |
 | ``lungs_cut_off`` | lung reaches too far into an edge of the film | warns |
 | ``outside_training`` | the features lie far from those the model was fitted on | warns |
+| ``view_not_checked`` | no classifier: nothing told frontal films from others | warns |
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ FLAGS = (
     "rotated_180",
     "lungs_cut_off",
     "outside_training",
+    "view_not_checked",
 )
 REFUSING = FLAGS[:7]
 _LATERAL_VIEWS = ("LL", "RL")  # DICOM PS3.3 C.8.1.1, View Position (0018,5101)
@@ -50,7 +52,8 @@ class QualityGate:
     """The rules that flag a film, and which of them refuse it a score.
 
     Without a classifier, a familiarity or a lung rule only the pixels, the reader's
-    notices and the file's View Position are looked at.
+    notices and the file's View Position are looked at, and every film is flagged
+    ``view_not_checked``.
 
     Attributes
     ----------
@@ -140,7 +143,10 @@ class QualityGate:
             For each film, in the order of `FLAGS`.
         """
         found: list[set[str]] = [set() for _ in placements]
-        if self.view is not None:
+        if self.view is None:
+            for flags in found:
+                flags.add("view_not_checked")
+        else:
             for flags, flag in zip(found, self.view.flags(output.features), strict=True):
                 if flag is not None:
                     flags.add(flag)
