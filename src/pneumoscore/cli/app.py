@@ -49,6 +49,7 @@ COMMANDS = {
     "study": Command(
         "pneumoscore.cli.study", "Reproduce the paper, evaluate models, measure readers."
     ),
+    "pacs": Command("pneumoscore.cli.pacs", "Write results as DICOM objects; serve an archive."),
 }
 """Commands by name, in the order of the help."""
 

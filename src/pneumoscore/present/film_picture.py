@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILM_SIDE",
+    "capture_image",
     "explain_image",
     "film_jpeg",
     "map_jpeg",
@@ -137,6 +138,32 @@ def explain_image(
     else:
         panels.append(saliency_panel(saliency, grey, score, part))
     return _composed(panels, score, f"PneumoScore explanation: {part.scale.title}", remark)
+
+
+def capture_image(film: Film, score: Score, scale_name: str) -> Image:
+    """Return the film and its contribution map side by side, with the scores and the notice.
+
+    Parameters
+    ----------
+    film, score, scale_name
+        As for `overlay_image`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        RGB; each film's longer side is at most 640 pixels.
+
+    Raises
+    ------
+    ModelError
+        If the score has no such scale.
+    ValueError
+        If the score is of a film of another shape.
+    """
+    part = _part(score, scale_name)
+    grey = film_view(film, score.placement, FILM_SIDE, _MIN_SIDE)
+    panels = [film_panel(grey, score, part), contribution_panel(grey, score, part)]
+    return _composed(panels, score, f"PneumoScore capture: {part.scale.title}")
 
 
 def picture_png(image: Image) -> bytes:

@@ -1,0 +1,92 @@
+"""``pneumoscore pacs``: results as DICOM objects, and what serves an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app
+from pneumoscore.cli.pacs_options import Capture, ReportClass, Segmentation, SegmentationShare
+from pneumoscore.cli.progress import LateProgress
+from pneumoscore.cli.status import ExitStatus, say, say_error
+from pneumoscore.cli.text import printable
+
+__all__ = ["app"]
+
+app = new_app("Results as DICOM objects, and what serves an archive.")
+_OBJECTS_EPILOG = """\b
+Example:
+  pneumoscore pacs objects study/ -o results/
+"""
+
+
+@app.command(epilog=_OBJECTS_EPILOG)
+def objects(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="FILM...", help="DICOM films and folders of films.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the objects.")
+    ],
+    report: ReportClass = "comprehensive-3d",
+    capture: Capture = True,
+    segmentation: Segmentation = False,
+    share: SegmentationShare = 0.25,
+    model: ModelName = None,
+    level: Level = 0.9,
+    force: Force = False,
+    threads: Threads = None,
+    no_voi: NoVoi = False,
+) -> None:
+    """Write each film's structured report and secondary capture as DICOM files.
+
+    Each object lies in the film's own study, in a series of its own. A film that the quality
+    gate refuses gets a report that says so and why. Files are named by the object's UID; one
+    that is there already is kept, because the same UID must not stand for other bytes.
+
+    RESEARCH USE ONLY, NOT FOR MEDICAL USE.
+    """
+    from pneumoscore.errors import PneumoScoreError
+    from pneumoscore.files import write_atomically
+    from pneumoscore.pacs.errors import need
+    from pneumoscore.pacs.objects.build import ObjectOptions
+    from pneumoscore.pacs.objects.film import ScoringTerms, score_film
+    from pneumoscore.pipeline.walk import expand
+    from pneumoscore.radiograph.limits import ReadOptions
+    from pneumoscore.radiograph.source import read_bytes
+    from pneumoscore.severity.model import SeverityModel
+
+    need("highdicom")
+    read = ReadOptions(voi=not no_voi)
+    terms = ScoringTerms(level, force, read)
+    options = ObjectOptions(report, capture, segmentation, share=share)
+    opened = SeverityModel.open(model, threads=threads)
+    out.mkdir(parents=True, exist_ok=True)
+    done = failed = 0
+    with LateProgress("films") as bar:
+        for found in expand(paths):
+            done += 1
+            try:
+                if found.problem is not None:
+                    raise PneumoScoreError(found.problem)
+                outcome = score_film(read_bytes(found.path, read), opened, terms, options)
+            except PneumoScoreError as error:
+                failed += 1
+                bar.say(f"error: {printable(found.path)}: {error}")
+                continue
+            for item in outcome.objects:
+                path = out / f"{item.kind}-{item.sop_instance_uid}.dcm"
+                if path.exists():
+                    bar.say(f"{printable(path)} is there already and was kept")
+                else:
+                    write_atomically(path, item.data)
+                typer.echo(f"{printable(found.path)}: {item.kind} {printable(path)}")
+            bar.update(done, None)
+    if done == 0:
+        say_error(f"no films in {', '.join(paths)}; expected DICOM files")
+        raise typer.Exit(ExitStatus.NOTHING_DONE)
+    if failed:
+        say(f"{failed} of {done} files have no objects")
+        raise typer.Exit(ExitStatus.SOME_FAILED)

@@ -1,0 +1,1 @@
+"""DICOM objects of one film's result: structured report, secondary capture, segmentation."""
