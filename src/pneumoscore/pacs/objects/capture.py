@@ -7,8 +7,8 @@ from highdicom.sc import SCImage
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.files import program_mark
+from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
 from pneumoscore.present.film_picture import capture_image

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
+from pneumoscore.files import program_mark
 from pneumoscore.pacs.identity import (
     CODING_SCHEME,
     CODING_SCHEME_UID,
@@ -18,7 +19,6 @@ from pneumoscore.pacs.identity import (
     PRODUCT,
     software_version,
 )
-from pneumoscore.files import program_mark
 from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid

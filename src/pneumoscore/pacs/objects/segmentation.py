@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
-from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.files import program_mark
+from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
