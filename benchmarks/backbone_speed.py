@@ -31,12 +31,12 @@ from typing import Any
 
 import numpy as np
 
+from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import load_record
 from pneumoscore.backbone.registry import available_backbones
 from pneumoscore.backbone.runtime import onnx_runtime
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.phantom import PhantomSpec, render_phantom
-from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.types import Radiograph
 
 SIZE = 224
@@ -103,7 +103,7 @@ def without_mirror(model: Any) -> Any | None:
 def phantom_film(backbone: Backbone) -> np.ndarray:
     """Return a prepared film, shape (1, 1, size, size)."""
     phantom = render_phantom(PhantomSpec(size=512))
-    return prepare(Radiograph(phantom.pixels), backbone.record.input).array[None]
+    return prepare_film(Radiograph(phantom.pixels), backbone.record.input).array[None]
 
 
 def unmirrored_job(record_path: Path, film: np.ndarray) -> Job | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,47 +12,52 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from training.lungs import LungNet
 from training.network import SeverityNetwork, joined_layers
 from training.trunk import Convolution, InvertedBlock, Trunk, folded
 
-__all__ = ["to_onnx"]
+__all__ = ["lungs_to_onnx", "to_onnx"]
 
 _OPSET = 18
 _IR_VERSION = 8
 
 
 class _Graph:
-    """Nodes and weights of a graph under construction."""
+    """Nodes and weights of a graph under construction.
+
+    Equal weights, and equal nodes on equal inputs, are there once: networks that share their
+    first layers compute them once.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
-        self._layers: dict[int, list[str]] = {}
-        self._numbers: dict[float, str] = {}
-
-    def layer(self, layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> list[str]:
-        """Return the names of a layer's weights, the same each time the layer is used."""
-        if id(layer) not in self._layers:
-            self._layers[id(layer)] = [self.weight(weight), self.weight(bias)]
-        return self._layers[id(layer)]
+        self._known_weights: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._known_nodes: dict[tuple[str, str, str], str] = {}
 
     def weight(self, values: NDArray[Any] | Tensor) -> str:
         array = values.detach().numpy() if isinstance(values, Tensor) else values
-        name = f"weight_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
+        array = np.array(array, order="C")
+        key = (str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).digest())
+        if key not in self._known_weights:
+            name = f"weight_{len(self.weights)}"
+            self.weights.append(numpy_helper.from_array(array, name))
+            self._known_weights[key] = name
+        return self._known_weights[key]
 
     def number(self, value: float) -> str:
-        """Return the name of a constant, the same each time it is asked for."""
-        if value not in self._numbers:
-            self._numbers[value] = self.weight(np.array(value, dtype=np.float32))
-        return self._numbers[value]
+        """Return the name of a constant."""
+        return self.weight(np.array(value, dtype=np.float32))
 
     def add(self, operator: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
+        key = (operator, repr(inputs), repr(sorted(attributes.items())))
+        if not output and key in self._known_nodes:
+            return self._known_nodes[key]
         name = output or f"value_{len(self.nodes)}"
         self.nodes.append(
             helper.make_node(operator, inputs, [name], name=f"node_{len(self.nodes)}", **attributes)
         )
+        self._known_nodes.setdefault(key, name)
         return name
 
 
@@ -65,7 +71,7 @@ def _normalised(graph: _Graph, x: str, pair: nn.Sequential) -> str:
     after = before + (pair.odd if isinstance(pair, Convolution) else 0)
     return graph.add(
         "Conv",
-        [x, *graph.layer(layer, weight, bias)],
+        [x, graph.weight(weight), graph.weight(bias)],
         kernel_shape=list(layer.kernel_size),
         strides=list(layer.stride),
         pads=[before, before, after, after],
@@ -177,6 +183,50 @@ def to_onnx(
                 value("feature_map", width, side, side),
                 value("lungs", 2, side, side),
             ],
+            graph.weights,
+        ),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+    )
+
+
+def _lung_block(graph: _Graph, x: str, block: nn.Sequential) -> str:
+    for start in (0, 3):
+        pair = nn.Sequential(block[start], block[start + 1])
+        x = graph.add("Relu", [_normalised(graph, x, pair)])
+    return x
+
+
+def lungs_to_onnx(net: LungNet, size: int = 160) -> onnx.ModelProto:
+    """Return the lung network: a standardised film (n, 1, size, size) to logits of lung."""
+    graph = _Graph()
+    x, kept = "film", []
+    for level, block in enumerate(net.down):
+        if level:
+            x = graph.add("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
+        x = _lung_block(graph, x, block)  # type: ignore[arg-type]
+        kept.append(x)
+    scales = graph.weight(np.array([1, 1, 2, 2], dtype=np.float32))
+    for block, skip in zip(net.up, kept[-2::-1], strict=True):
+        larger = graph.add(
+            "Resize",
+            [x, "", scales],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+        x = _lung_block(graph, graph.add("Concat", [larger, skip], axis=1), block)  # type: ignore[arg-type]
+    weight, bias = net.out.weight, net.out.bias
+    if bias is None:
+        raise TypeError("the lung network's last layer has a bias")
+    graph.add("Conv", [x, graph.weight(weight), graph.weight(bias)], "lungs")
+    shape = ["batch", 1, size, size]
+    return helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "lungs",
+            [helper.make_tensor_value_info("film", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("lungs", TensorProto.FLOAT, shape)],
             graph.weights,
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.errors import ModelError
 from pneumoscore.present.table import Table, format_estimate, plain
-from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
@@ -185,7 +185,7 @@ def _logits(backbone: Backbone, archive: Path, films: Sequence[CorpusRow]) -> ND
     with zipfile.ZipFile(archive) as files:
         for start in range(0, len(films), _BATCH):
             batch = [
-                prepare(read_radiograph(files.read(film.file)), backbone.record.input).array
+                prepare_film(read_radiograph(files.read(film.file)), backbone.record.input).array
                 for film in films[start : start + _BATCH]
             ]
             found.append(backbone.run(np.stack(batch)).findings)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from training.augment import Augmentation, augment
 from training.films import FilmArrays
 from training.network import channels_last
+from training.precision import mixed_precision
 
 __all__ = ["LungNet", "outline_lungs", "split_sides", "squared_masks", "train_lung_net"]
 
@@ -34,7 +35,13 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class LungNet(nn.Module):
-    """U-Net of four levels; input (n, 1, 160, 160) standardised, output one logit a pixel."""
+    """U-Net of four levels; a standardised film (n, 1, rows, columns) to one logit a pixel.
+
+    Parameters
+    ----------
+    widths : tuple of int, optional
+        Channels of each level.
+    """
 
     def __init__(self, widths: tuple[int, ...] = (12, 24, 48, 96)) -> None:
         super().__init__()
@@ -119,7 +126,7 @@ def train_lung_net(
     for step in range(steps):
         rows = train_rows[torch.randint(len(train_rows), (batch,), generator=generator)]
         view = augment(pixels[rows], truth[rows], settings, generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             logits = net(view.films.contiguous(memory_format=torch.channels_last))
         logits = logits.float()
         loss = F.binary_cross_entropy_with_logits(logits, view.masks)
@@ -144,7 +151,7 @@ def outline_lungs(net: LungNet, films: FilmArrays, batch: int = 64) -> NDArray[n
     for start in range(0, len(films), batch):
         pixels = torch.from_numpy(films.pixels[start : start + batch]).float()[:, None] / 255
         small = F.interpolate(pixels, size=(_SIZE, _SIZE), mode="bilinear", antialias=True)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), mixed_precision():
             logits = net(_standardise(small).contiguous(memory_format=torch.channels_last))
         outlines[start : start + batch] = logits.float().sigmoid()[:, 0].numpy()
     return outlines

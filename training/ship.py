@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import BackboneRecord, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.leakage import bar_test_films
 from pneumoscore.convert.store import store_backbone
 from pneumoscore.files import write_atomically
-from pneumoscore.radiograph.prepare import prepare
-from pneumoscore.radiograph.types import InputSpec
+from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 from pneumoscore.severity.bundle import Bundle, write_bundle
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import lung_at_edge
@@ -78,7 +78,7 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         out,
         name=shipment.name,
         version=shipment.version,
-        input=InputSpec(shipment.size, "pad", "standardised"),
+        input=InputSpec(shipment.size, Squaring.PAD, PixelRange.STANDARDISED),
         findings=FINDINGS,
         training_data=shipment.description,
         licence=WEIGHTS_LICENCE,
@@ -148,14 +148,14 @@ def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
     familiar: list[bool] = []
     spec = backbone.record.input
     for image in gate_images(data, bar_test_films(data)):
-        prepared = prepare(image.radiograph, spec)
+        prepared = prepare_film(image.radiograph, spec)
         output = backbone.run(prepared.array[None])
         features.append(output.features[0])
         views.append(image.view)
         patients.append(image.patient)
         familiar.append(image.familiar)
         if image.familiar and output.lungs is not None:
-            edges.append(lung_at_edge(output.lungs[0], prepared.placement, spec.size))
+            edges.append(lung_at_edge(output.lungs[0], prepared.placement))
     stream = io.BytesIO()
     np.savez(
         stream,

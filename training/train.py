@@ -23,6 +23,7 @@ from training.finding_targets import FINDINGS
 from training.losses import side_sums, training_loss
 from training.lungs import LungNet, train_lung_net
 from training.network import SeverityNetwork, channels_last
+from training.precision import mixed_precision
 from training.sources import TrainingFilms, lung_training_films
 from training.streams import draw_batch
 from training.training_log import append_line, averaged_parts, truncate_log
@@ -207,7 +208,7 @@ class _Trainer:
     def _teach(self, films: Tensor, lungs: Tensor) -> Tensor:
         """Scores of each lung by the averaged network, over the film and its mirror image."""
         both = torch.cat([films, films.flip(3)]).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), mixed_precision():
             contributions = self.averaged(both).contributions.float()
         places = F.adaptive_avg_pool2d(lungs, contributions.shape[-1])
         mirrored = places.flip(1, 3)
@@ -223,7 +224,7 @@ class _Trainer:
         teacher = self._teach if self.step >= config.taught_after else None
         batch = draw_batch(films, config.augmentation, opacity_column, self.generator, teacher)
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             output = self.network(batch.films.contiguous(memory_format=torch.channels_last))
         loss, parts = training_loss(output, batch, config.losses)
         self.optimizer.zero_grad(set_to_none=True)

@@ -20,7 +20,7 @@ def make_score(flags: tuple[str, ...] = ()) -> Score:
         ScaleScore(OPACITY, 1.5, 1.5, 0.25, 2.75, 0.9, 0.5, 1.0, 1.0),
     )
     model = ModelIdentity("tiny", "1", "net 1", "ab" * 32)
-    return Score(scales, flags, model, Placement(1.0, 0.0, 0.0, (64, 64)), {})
+    return Score(scales, flags, model, Placement(1.0, 0.0, 0.0, (64, 64), 64), {})
 
 
 def printed(rows: list[TableRow], width: int = 140, **options: object) -> str:

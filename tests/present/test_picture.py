@@ -81,7 +81,7 @@ def test_the_overlay_changes_the_film_only_where_contributions_are(shape, place,
     assert max(drawn.shape) == min(max(shape), FILM_SIDE)
     changed = (drawn != GREY).any(axis=2)
 
-    weights = film_map(one_place(*place), score.placement, 224)
+    weights = film_map(one_place(*place), score.placement)
     at_picture = np.asarray(
         Image.fromarray(weights).resize(drawn.shape[1::-1], Image.Resampling.BILINEAR)
     )

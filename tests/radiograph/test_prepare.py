@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumoscore.radiograph import InputSpec, Placement, Radiograph
-from pneumoscore.radiograph.prepare import film_map, prepare
+from pneumoscore.radiograph.prepare import Frame, film_map, prepare
 
 sides = st.integers(1, 300)
 specs = st.builds(
@@ -85,7 +85,7 @@ def test_the_crop_is_the_central_square():
     film[:, 20:80] = 1.0
     prepared = prepare(Radiograph(film), InputSpec(60, "crop", "unit"))
     assert (prepared.array == 1.0).all()
-    assert prepared.placement == Placement(1.0, 0.0, -20.0, (60, 100))
+    assert prepared.placement == Placement(1.0, 0.0, -20.0, (60, 100), 60)
 
 
 def test_standardised_uses_the_film_without_its_padding():
@@ -123,18 +123,21 @@ def test_shrinking_is_antialiased():
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [InputSpec(8, "stretch", "unit"), InputSpec(8, "pad", "0-255"), InputSpec(0, "pad", "unit")],
+    "values",
+    [(8, "stretch", "unit"), (8, "pad", "0-255"), (0, "pad", "unit"), (8, "lungs", "unit", 0.5)],
 )
-def test_an_unknown_spec_is_refused(spec):
-    with pytest.raises(ValueError, match=r"expected|see"):
-        prepare(Radiograph(np.ones((4, 4), dtype=np.float32)), spec)
+def test_an_impossible_spec_is_refused(values):
+    with pytest.raises(ValueError, match=r"expected|is not a valid"):
+        InputSpec(*values)
 
 
 def bilinear_by_hand(map_, placement, input_size, row, column):
     size = map_.shape[0]
-    y = ((row + 0.5) * placement.scale + placement.top) * size / input_size - 0.5
-    x = ((column + 0.5) * placement.scale + placement.left) * size / input_size - 0.5
+    y = (row + 0.5) * placement.scale + placement.top
+    x = (column + 0.5) * placement.scale + placement.left
+    if min(y, x) <= -1 or max(y, x) >= input_size + 1:
+        return 0.0  # the input does not show it
+    y, x = y * size / input_size - 0.5, x * size / input_size - 0.5
     y, x = np.clip((y, x), 0, size - 1)
     y0, x0 = int(min(y, size - 2)), int(min(x, size - 2))
     fy, fx = y - y0, x - x0
@@ -154,7 +157,7 @@ def test_a_map_lies_on_the_film_where_the_placement_says(rows, columns, places, 
     film = Radiograph(np.ones((rows, columns), dtype=np.float32))
     placement = prepare(film, InputSpec(64, squaring, "unit")).placement
     map_ = np.random.default_rng(places).normal(size=(places, places)).astype(np.float32)
-    spread = film_map(map_, placement, 64)
+    spread = film_map(map_, placement)
     assert spread.shape == (rows, columns)
     for row, column in ((0, 0), (rows // 2, columns // 2), (rows - 1, columns - 1)):
         expected = bilinear_by_hand(map_, placement, 64, row, column)
@@ -162,5 +165,51 @@ def test_a_map_lies_on_the_film_where_the_placement_says(rows, columns, places, 
 
 
 def test_a_map_of_one_place_is_constant():
-    placement = Placement(0.5, 0.0, 0.0, (4, 6))
-    np.testing.assert_array_equal(film_map(np.full((1, 1), 3.0), placement, 8), np.full((4, 6), 3))
+    placement = Placement(0.5, 0.0, 0.0, (4, 6), 8)
+    np.testing.assert_array_equal(film_map(np.full((1, 1), 3.0), placement), np.full((4, 6), 3))
+
+
+frames = st.builds(Frame, st.floats(-60, 60), st.floats(-60, 60), st.floats(20, 300))
+
+
+@settings(max_examples=60, deadline=None)
+@given(frame=frames, size=st.integers(16, 96))
+def test_a_frame_shows_each_part_of_the_film_where_its_placement_says(frame, size):
+    rows, columns = 110, 90
+    spec = InputSpec(size, "lungs", "unit", 1.1)
+    for axis, film in enumerate(ramp(rows, columns)):
+        prepared = prepare(Radiograph(film), spec, frame)
+        placement = prepared.placement
+        assert placement.input_size == size
+        assert placement.scale == pytest.approx(size / frame.side)
+        length = (rows, columns)[axis]
+        start = (placement.top, placement.left)[axis]
+        position = (np.arange(size) + 0.5 - start) / placement.scale
+        line = prepared.array[0].max(axis=1 - axis)
+        margin = max(1.0, 1.0 / placement.scale) * 1.5
+        low = max(0.0, (frame.top, frame.left)[axis]) + margin
+        high = min(length, (frame.top, frame.left)[axis] + frame.side) - margin
+        inner = (position > low) & (position < high)
+        np.testing.assert_allclose(line[inner], position[inner] / length, atol=0.5 / length)
+        outside = (position < -1 / placement.scale) | (position > length + 1 / placement.scale)
+        assert not line[outside].any()
+
+
+def test_a_map_is_nothing_where_the_frame_does_not_reach():
+    film = Radiograph(np.ones((100, 80), dtype=np.float32))
+    spec = InputSpec(32, "lungs", "unit", 1.1)
+    placement = prepare(film, spec, Frame(20, 10, 40)).placement
+    spread = film_map(np.ones((4, 4)), placement)
+    assert (spread[20:60, 10:50] == 1).all()
+    assert not spread[:18].any()
+    assert not spread[:, 52:].any()
+
+
+def test_the_placement_of_a_smaller_copy_draws_the_same_map():
+    film = Radiograph(np.ones((200, 160), dtype=np.float32))
+    placement = prepare(film, InputSpec(64, "lungs", "unit", 1.2), Frame(30, 20, 120)).placement
+    map_ = np.random.default_rng(0).normal(size=(7, 7))
+    small = film_map(map_, placement.of_copy((100, 80)))
+    whole = film_map(map_, placement).reshape(100, 2, 80, 2).mean((1, 3))
+    inner = np.s_[20:70, 15:65]
+    np.testing.assert_allclose(small[inner], whole[inner], atol=0.1)

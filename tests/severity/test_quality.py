@@ -10,7 +10,7 @@ from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.quality import FLAGS, REFUSING, QualityGate, lung_at_edge
 from pneumoscore.severity.view import ViewClassifier
 
-WHOLE = Placement(0.5, 0.0, 0.0, (128, 128))
+WHOLE = Placement(0.5, 0.0, 0.0, (128, 128), 64)
 
 
 def noise(rows=200, columns=200, **changes) -> Radiograph:
@@ -67,7 +67,7 @@ def test_the_readers_inversion_counts_only_without_a_classifier():
 
 def test_the_classifier_names_the_likeliest_other_class():
     gate = QualityGate(view=classifier())
-    flags = gate.output_flags(output([[0, 0], [2, 0], [0, 2], [2, 3]]), [WHOLE] * 4, 64)
+    flags = gate.output_flags(output([[0, 0], [2, 0], [0, 2], [2, 3]]), [WHOLE] * 4)
     assert flags == [(), ("lateral",), ("inverted",), ("inverted",)]
 
 
@@ -107,27 +107,29 @@ def test_what_lies_outside_the_components_counts_too():
     near, far = familiar.distances(np.array([[0.5, 0.1, 0.0], [0.5, 2.0, 0.0]]))
     assert near < 1 < 3 < far
     gate = QualityGate(familiarity=familiar)
-    flags = gate.output_flags(output([[0.5, 0.1, 0.0], [0.5, 2.0, 0.0]]), [WHOLE] * 2, 64)
+    flags = gate.output_flags(output([[0.5, 0.1, 0.0], [0.5, 2.0, 0.0]]), [WHOLE] * 2)
     assert flags == [("view_not_checked",), ("outside_training", "view_not_checked")]
 
 
 def test_lungs_at_the_films_edge_are_found_whatever_the_padding():
     lungs = np.zeros((2, 8, 8))
     lungs[0, 1:7, 2:4] = 0.9  # the film covers columns 2 to 5 only
-    narrow = Placement(0.5, 0.0, 16.0, (128, 64))
-    assert lung_at_edge(lungs, WHOLE, 64) == 0.0
-    assert lung_at_edge(lungs, narrow, 64) == pytest.approx(0.9 * 6 / 8)
+    narrow = Placement(0.5, 0.0, 16.0, (128, 64), 64)
+    assert lung_at_edge(lungs, WHOLE) == 0.0
+    assert lung_at_edge(lungs, narrow) == pytest.approx(0.9 * 6 / 8)
     gate = QualityGate(most_lung_at_edge=0.5)
     both = np.stack([lungs, lungs]).astype(np.float32)
-    flags = gate.output_flags(output([[0.0], [0.0]], both), [WHOLE, narrow], 64)
+    flags = gate.output_flags(output([[0.0], [0.0]], both), [WHOLE, narrow])
     assert flags == [("view_not_checked",), ("lungs_cut_off", "view_not_checked")]
 
 
-def test_a_cropped_film_is_judged_at_the_inputs_edge():
+def test_an_edge_that_the_input_does_not_show_counts_for_nothing():
     lungs = np.zeros((2, 8, 8))
     lungs[1, :, 7] = 1.0
-    cropped = Placement(0.5, 0.0, -20.0, (128, 208))
-    assert lung_at_edge(lungs, cropped, 64) == 1.0
+    framed = Placement(0.5, 0.0, -20.0, (128, 208), 64)
+    assert lung_at_edge(lungs, framed) == 0.125
+    lungs[1, 0] = 1.0
+    assert lung_at_edge(lungs, framed) == 1.0
 
 
 @given(
@@ -138,7 +140,7 @@ def test_a_cropped_film_is_judged_at_the_inputs_edge():
 )
 def test_lungs_at_the_edge_never_fail(rows, columns, top, scale):
     lungs = np.full((2, 8, 8), 0.5)
-    assert 0 <= lung_at_edge(lungs, Placement(scale, top, 0.0, (rows, columns)), 64) <= 1
+    assert 0 <= lung_at_edge(lungs, Placement(scale, top, 0.0, (rows, columns), 64)) <= 1
 
 
 def test_which_flags_refuse_is_the_gates_own_choice():

@@ -34,7 +34,7 @@ def make_score(**changes) -> Score:
         (ScaleScore(**values),),
         (),
         ModelIdentity("m", "1", "b 1", "0" * 64),
-        Placement(1.0, 0.0, 0.0, (10, 10)),
+        Placement(1.0, 0.0, 0.0, (10, 10), 10),
         {},
     )
 

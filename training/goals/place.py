@@ -94,13 +94,14 @@ def score_place(
             f"the model {model.identity.name!r} has no contribution map on {scale}",
             "a head that is linear in the pooled features",
         )
-    size = model.backbone.record.input.size
-    on_film = film_map(found.contributions, score.placement, size)
+    on_film = film_map(found.contributions, score.placement)
     rows, columns = (
         ((np.arange(count) + 0.5) * length / count).astype(np.intp)
         for count, length in zip(shape, on_film.shape, strict=True)
     )
-    film_pixel = (score.placement.scale / size) ** 2 * found.contributions.size
+    film_pixel = (
+        score.placement.scale / score.placement.input_size
+    ) ** 2 * found.contributions.size
     places = on_film[np.ix_(rows, columns)].astype(np.float64)
     return found, places * film_pixel * on_film.size / (shape[0] * shape[1])
 

@@ -19,8 +19,6 @@ from pneumoscore.radiograph.types import InputSpec
 __all__ = ["BackboneOutput", "BackboneRecord", "load_record", "save_record"]
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-SQUARINGS = ("pad", "crop")
-PIXEL_RANGES = ("standardised", "signed_1024", "unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +98,6 @@ class BackboneRecord:
             self.sha256,
             "64 lower-case hexadecimal digits",
         )
-        spec = self.input
-        require(spec.squaring in SQUARINGS, "squaring", spec.squaring, f"one of {SQUARINGS}")
-        require(
-            spec.pixel_range in PIXEL_RANGES,
-            "pixel_range",
-            spec.pixel_range,
-            f"one of {PIXEL_RANGES}",
-        )
         require(
             all(self.findings) and len(set(self.findings)) == len(self.findings),
             "findings",
@@ -115,7 +105,6 @@ class BackboneRecord:
             "names, each once",
         )
         for name, count in (
-            ("input size", spec.size),
             ("feature_width", self.feature_width),
             ("map_size", self.map_size),
             ("forward_bytes", self.forward_bytes),

@@ -152,14 +152,14 @@ def add(
     extra 'convert'.
     """
     from pneumoscore.convert.add import add_backbone
-    from pneumoscore.radiograph.types import InputSpec
+    from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 
     names = [part.strip() for part in findings.split(",")] if findings else None
     _installed(
         add_backbone(
             file,
             name,
-            input=InputSpec(size, squaring.value, pixel_range.value),
+            input=InputSpec(size, Squaring(squaring.value), PixelRange(pixel_range.value)),
             findings=names,
             training_data=training_data,
             licence=licence,

@@ -12,7 +12,7 @@ from pneumoscore.backbone.registry import available_backbones, backbones_folder,
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.errors import ModelError
 from pneumoscore.files import sha256_of, write_atomically
-from pneumoscore.radiograph.types import InputSpec
+from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 
 if TYPE_CHECKING:
     import onnx
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DENSENET_INPUT", "add_backbone", "require_converter"]
 
 # Cohen et al. 2020, Methods: 224 x 224, centre-cropped, pixels in [-1024, 1024].
-DENSENET_INPUT = InputSpec(224, "crop", "signed_1024")
+DENSENET_INPUT = InputSpec(224, Squaring.CROP, PixelRange.SIGNED_1024)
 
 
 def add_backbone(

@@ -127,13 +127,4 @@ def map_on_view(values: Values, placement: Placement, shape: tuple[int, int]) ->
     -------
     ndarray of float32, shape `shape`
     """
-    ratio = max(placement.film_shape) / max(shape)
-    shown = Placement(placement.scale * ratio, placement.top, placement.left, shape)
-    return film_map(values, shown, _input_size(placement))
-
-
-def _input_size(placement: Placement) -> int:
-    """Return rows and columns of the input: a cropped film fills it with its shorter side."""
-    cropped = min(placement.top, placement.left) < -0.5
-    side = min(placement.film_shape) if cropped else max(placement.film_shape)
-    return max(1, round(side * placement.scale))
+    return film_map(values, placement.of_copy(shape))

@@ -13,19 +13,23 @@ if TYPE_CHECKING:
     from pneumoscore.radiograph.read import read_radiograph
     from pneumoscore.radiograph.types import (
         InputSpec,
+        PixelRange,
         Placement,
         PreparedRadiograph,
         Radiograph,
         RadiographMetadata,
+        Squaring,
     )
 
 __all__ = [
     "InputSpec",
+    "PixelRange",
     "Placement",
     "PreparedRadiograph",
     "Radiograph",
     "RadiographMetadata",
     "ReadOptions",
+    "Squaring",
     "film_map",
     "read_radiograph",
 ]

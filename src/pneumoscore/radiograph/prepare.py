@@ -3,25 +3,62 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.radiograph.types import InputSpec, Placement, PreparedRadiograph, Radiograph
+from pneumoscore.radiograph.types import (
+    InputSpec,
+    PixelRange,
+    Placement,
+    PreparedRadiograph,
+    Radiograph,
+    Squaring,
+)
 
-__all__ = ["film_map", "prepare"]
+__all__ = ["Frame", "central_square", "film_map", "framed", "prepare", "whole_film"]
 
 _MIN_SD = 1e-6
 
 
-def _fit(length: int, scale: float, size: int) -> tuple[int, float]:
-    """Return whole input pixels a side covers, and the film position where they begin.
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A square part of a film, which may reach beyond it.
 
-    The covered part is centred and never longer than the side, so that one scale serves both
-    axes exactly; less than one input pixel of the film is left out.
+    Attributes
+    ----------
+    top, left : float
+        Its upper left corner, in film pixels.
+    side : float
+        Its length, in film pixels.
     """
-    covered = min(size, max(1, math.floor(length * scale + 1e-9)))
-    return covered, max(0.0, (length - covered / scale) / 2)
+
+    top: float
+    left: float
+    side: float
+
+
+def whole_film(shape: tuple[int, int]) -> Frame:
+    """Return the smallest square around a film of `shape` rows and columns, centred on it."""
+    side = max(shape)
+    return Frame((shape[0] - side) / 2, (shape[1] - side) / 2, side)
+
+
+def central_square(shape: tuple[int, int]) -> Frame:
+    """Return the largest square within a film of `shape` rows and columns, centred on it."""
+    side = min(shape)
+    return Frame(shape[0] // 2 - side // 2, shape[1] // 2 - side // 2, side)
+
+
+def _covered(start: float, length: float, size: int) -> tuple[int, int]:
+    """Return the first and the end of the input pixels that lie wholly on the film.
+
+    `start` and `length` are the film's in input pixels; at least one pixel is covered.
+    """
+    first = min(max(math.ceil(start - 1e-9), 0), size - 1)
+    end = min(math.floor(start + length + 1e-9), size)
+    return first, max(end, first + 1)
 
 
 def _resized(
@@ -40,11 +77,11 @@ def _resized(
     return np.asarray(image, dtype=np.float32)
 
 
-def _ranged(film: NDArray[np.float32], pixel_range: str) -> NDArray[np.float32]:
+def _ranged(film: NDArray[np.float32], pixel_range: PixelRange) -> NDArray[np.float32]:
     """Map [0, 1] to the range that the backbone was trained on."""
-    if pixel_range == "unit":
+    if pixel_range is PixelRange.UNIT:
         return film
-    if pixel_range == "signed_1024":
+    if pixel_range is PixelRange.SIGNED_1024:
         return film * np.float32(2048) - np.float32(1024)
     deviation = float(film.std(dtype=np.float64))
     if deviation < _MIN_SD:
@@ -52,84 +89,101 @@ def _ranged(film: NDArray[np.float32], pixel_range: str) -> NDArray[np.float32]:
     return (film - np.float32(film.mean(dtype=np.float64))) / np.float32(deviation)
 
 
-def prepare(radiograph: Radiograph, spec: InputSpec) -> PreparedRadiograph:
-    """Make a radiograph what a backbone takes.
+def framed(
+    pixels: NDArray[np.float32], frame: Frame, size: int
+) -> tuple[NDArray[np.float32], tuple[slice, slice], Placement]:
+    """Resample a square part of a film, bilinearly with antialiasing.
 
-    ``"pad"``: the longer side becomes ``spec.size`` and the film is centred. ``"crop"``: the
-    central square becomes ``spec.size`` (Cohen et al. 2020, Methods). Resampling is bilinear
-    with antialiasing, the same for every file format.
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (rows, columns)
+        The film.
+    frame : Frame
+        The part; some of it lies on the film.
+    size : int
+        Rows and columns that the frame becomes.
+
+    Returns
+    -------
+    ndarray of float32
+        The film's part of the frame: whole input pixels only, so that one scale serves both
+        axes exactly. Less than one input pixel of the film is left out at an end.
+    tuple of slice
+        Rows and columns of the input that this part covers.
+    Placement
+        Where the film lies in the input.
+    """
+    rows, columns = pixels.shape
+    scale = size / frame.side
+    placement = Placement(scale, -frame.top * scale, -frame.left * scale, (rows, columns), size)
+    upper, lower = _covered(placement.top, rows * scale, size)
+    left, right = _covered(placement.left, columns * scale, size)
+    box = (
+        min(max(frame.left + left / scale, 0.0), columns - 1e-3),
+        min(max(frame.top + upper / scale, 0.0), rows - 1e-3),
+        min(float(columns), frame.left + right / scale),
+        min(float(rows), frame.top + lower / scale),
+    )
+    film = _resized(pixels, box, lower - upper, right - left)
+    return film, (slice(upper, lower), slice(left, right)), placement
+
+
+def prepare(
+    radiograph: Radiograph, spec: InputSpec, frame: Frame | None = None
+) -> PreparedRadiograph:
+    """Make a part of a radiograph what a backbone takes, the same for every file format.
+
+    `pneumoscore.backbone.lungs.prepare_film` also finds the lungs where the backbone wants
+    their frame.
 
     Parameters
     ----------
     radiograph : Radiograph
         The film.
     spec : InputSpec
-        Size, squaring and pixel range. Padding is 0 after ``"standardised"`` and ``"unit"``,
-        -1024 (black) after ``"signed_1024"``.
+        Size, squaring and pixel range.
+    frame : Frame, optional
+        The part of the film that is shown, with ``Squaring.LUNGS``; the whole film by default.
 
     Returns
     -------
     PreparedRadiograph
-        The input, and where the film lies in it. ``"standardised"`` uses mean and standard
-        deviation of the resized film without its padding; a constant film becomes 0.
-
-    Raises
-    ------
-    ValueError
-        If `spec` names an unknown squaring or range, or its size is not positive.
+        The input, and where the film lies in it. ``PixelRange.STANDARDISED`` uses mean and
+        standard deviation of the resized film without its padding; a constant film becomes 0.
     """
-    if spec.squaring not in ("pad", "crop"):
-        raise ValueError(f"squaring is {spec.squaring!r}; expected 'pad' or 'crop'")
-    if spec.pixel_range not in ("standardised", "signed_1024", "unit"):
-        raise ValueError(f"pixel_range is {spec.pixel_range!r}; see InputSpec")
-    if spec.size < 1:
-        raise ValueError(f"size is {spec.size}; expected a positive number")
-    rows, columns = radiograph.pixels.shape
-    if spec.squaring == "crop":
-        side = min(rows, columns)
-        scale = spec.size / side
-        top, left = rows // 2 - side // 2, columns // 2 - side // 2
-        box = (float(left), float(top), float(left + side), float(top + side))
-        film = _resized(radiograph.pixels, box, spec.size, spec.size)
-        array = _ranged(film, spec.pixel_range)
-        placement = Placement(scale, -top * scale, -left * scale, (rows, columns))
-        return PreparedRadiograph(np.ascontiguousarray(array[np.newaxis]), placement)
-    scale = spec.size / max(rows, columns)
-    high, upper = _fit(rows, scale, spec.size)
-    wide, left_edge = _fit(columns, scale, spec.size)
-    box = (
-        left_edge,
-        upper,
-        min(float(columns), left_edge + wide / scale),
-        min(float(rows), upper + high / scale),
-    )
-    film = _resized(radiograph.pixels, box, high, wide)
-    padding = -1024.0 if spec.pixel_range == "signed_1024" else 0.0
+    shape = (radiograph.rows, radiograph.columns)
+    if spec.squaring is Squaring.CROP:
+        frame = central_square(shape)
+    elif spec.squaring is Squaring.PAD or frame is None:
+        frame = whole_film(shape)
+    film, (rows, columns), placement = framed(radiograph.pixels, frame, spec.size)
+    padding = -1024.0 if spec.pixel_range is PixelRange.SIGNED_1024 else 0.0
     array = np.full((1, spec.size, spec.size), padding, dtype=np.float32)
-    row, column = (spec.size - high) // 2, (spec.size - wide) // 2
-    array[0, row : row + high, column : column + wide] = _ranged(film, spec.pixel_range)
-    placement = Placement(scale, row - upper * scale, column - left_edge * scale, (rows, columns))
+    array[0, rows, columns] = _ranged(film, spec.pixel_range)
     return PreparedRadiograph(array, placement)
 
 
 def _weights(
-    length: int, offset: float, scale: float, size: int, places: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Return for each film pixel its two neighbours on the map and the second one's weight."""
-    centres = (np.arange(length) + 0.5) * scale + offset
-    position = np.clip(centres * (places / size) - 0.5, 0, places - 1)
+    length: int, offset: float, placement: Placement, places: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return for each film pixel its two neighbours on the map and the second one's weight.
+
+    And whether the pixel lies in the input, or less than an input pixel beside it.
+    """
+    centres = (np.arange(length) + 0.5) * placement.scale + offset
+    position = np.clip(centres * (places / placement.input_size) - 0.5, 0, places - 1)
     first = np.minimum(position.astype(np.intp), max(0, places - 2))
     second = np.minimum(first + 1, places - 1)
-    return first, second, (position - first).astype(np.float32)
+    seen = (centres > -1) & (centres < placement.input_size + 1)
+    return first, second, (position - first).astype(np.float32), seen
 
 
-def film_map(
-    map_: NDArray[np.floating], placement: Placement, input_size: int
-) -> NDArray[np.float32]:
+def film_map(map_: NDArray[np.floating], placement: Placement) -> NDArray[np.float32]:
     """Spread a coarse map of a backbone's input over the film, bilinearly.
 
     Only the geometry is kept: values are interpolated between the centres of the map's places
-    and held constant beyond the outer ones; their sum is not preserved.
+    and held constant beyond the outer ones; their sum is not preserved. What the input does not
+    show of the film is 0.
 
     Parameters
     ----------
@@ -137,8 +191,6 @@ def film_map(
         Covers the whole square input.
     placement : Placement
         Where the film lies in the input.
-    input_size : int
-        Rows and columns of the input.
 
     Returns
     -------
@@ -147,13 +199,10 @@ def film_map(
     """
     values = np.asarray(map_, dtype=np.float32)
     rows, columns = placement.film_shape
-    first, second, share = _weights(
-        columns, placement.left, placement.scale, input_size, values.shape[1]
-    )
-    across = values[:, first] * (1 - share) + values[:, second] * share
-    first, second, share = _weights(
-        rows, placement.top, placement.scale, input_size, values.shape[0]
-    )
+    first, second, share, seen = _weights(columns, placement.left, placement, values.shape[1])
+    across = (values[:, first] * (1 - share) + values[:, second] * share) * seen
+    first, second, share, seen = _weights(rows, placement.top, placement, values.shape[0])
     down = across[first]
     down += (across[second] - down) * share[:, np.newaxis]
+    down[~seen] = 0.0
     return down

@@ -4,11 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["InputSpec", "Placement", "PreparedRadiograph", "Radiograph", "RadiographMetadata"]
+__all__ = [
+    "InputSpec",
+    "PixelRange",
+    "Placement",
+    "PreparedRadiograph",
+    "Radiograph",
+    "RadiographMetadata",
+    "Squaring",
+]
+
+
+class Squaring(StrEnum):
+    """How a film becomes square."""
+
+    PAD = "pad"
+    """The whole film, its shorter side padded with the pad value."""
+    CROP = "crop"
+    """The central square (Cohen et al. 2020, Methods)."""
+    LUNGS = "lungs"
+    """A square around both lungs (`pneumoscore.backbone.lungs`)."""
+
+
+class PixelRange(StrEnum):
+    """What the network's numbers mean."""
+
+    STANDARDISED = "standardised"
+    """Mean 0 and standard deviation 1 over the film's own pixels; padding 0."""
+    SIGNED_1024 = "signed_1024"
+    """[-1024, 1024]; padding black."""
+    UNIT = "unit"
+    """[0, 1]; padding 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +169,32 @@ class InputSpec:
     ----------
     size : int
         Rows and columns of the square input.
-    squaring : {"pad", "crop"}
-        How a film becomes square: padded with the pad value, or centre-cropped.
-    pixel_range : {"standardised", "signed_1024", "unit"}
-        ``"standardised"``: mean 0 and standard deviation 1 over the film's own pixels,
-        padding 0; ``"signed_1024"``: [-1024, 1024]; ``"unit"``: [0, 1], padding 0.
+    squaring : Squaring
+        How a film becomes square.
+    pixel_range : PixelRange
+        What the network's numbers mean.
+    margin : float
+        With ``Squaring.LUNGS`` the side of the square, in longer sides of the lungs' box; at
+        least 1.
+
+    Raises
+    ------
+    ValueError
+        If a word is unknown, the size is not positive, or the margin is under 1.
     """
 
     size: int
-    squaring: str
-    pixel_range: str
+    squaring: Squaring
+    pixel_range: PixelRange
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "squaring", Squaring(self.squaring))
+        object.__setattr__(self, "pixel_range", PixelRange(self.pixel_range))
+        if self.size < 1:
+            raise ValueError(f"size is {self.size}; expected a positive number")
+        if not 1.0 <= self.margin <= 10.0:
+            raise ValueError(f"margin is {self.margin}; expected a number from 1 to 10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +212,26 @@ class Placement:
         Input position of the film's upper left corner; negative when cropped.
     film_shape : tuple of int
         Rows and columns of the film.
+    input_size : int
+        Rows and columns of the input.
     """
 
     scale: float
     top: float
     left: float
     film_shape: tuple[int, int]
+    input_size: int
+
+    def of_copy(self, shape: tuple[int, int]) -> Placement:
+        """Return where a copy of the film lies that was resized to `shape`.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Rows and columns of the copy, which keeps the film's proportions.
+        """
+        ratio = max(self.film_shape) / max(shape)
+        return Placement(self.scale * ratio, self.top, self.left, shape, self.input_size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,7 +244,11 @@ class PreparedRadiograph:
         One channel, in the record's pixel range.
     placement : Placement
         Where the film lies in it.
+    notices : tuple of str
+        ``"no_lungs_found"`` if a frame around the lungs was wanted and none was found, so
+        that the array shows the whole film.
     """
 
     array: NDArray[np.float32]
     placement: Placement
+    notices: tuple[str, ...] = ()

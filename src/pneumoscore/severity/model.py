@@ -224,11 +224,10 @@ class SeverityModel:
 
     def prepare(self, radiograph: Radiograph) -> PreparedFilm:
         """Return a film as `score_prepared` takes it; safe to call from several threads."""
-        from pneumoscore.radiograph.prepare import prepare
+        from pneumoscore.backbone.lungs import prepare_film
 
-        return PreparedFilm(
-            prepare(radiograph, self._backbone.record.input), self.gate.film_flags(radiograph)
-        )
+        prepared = prepare_film(radiograph, self._backbone.record.input)
+        return PreparedFilm(prepared, (*self.gate.film_flags(radiograph), *prepared.notices))
 
     def score_prepared(
         self,
@@ -260,7 +259,7 @@ class SeverityModel:
         record = self._backbone.record
         output = self._backbone.run(np.stack([film.prepared.array for film in films]))
         placements = [film.prepared.placement for film in films]
-        seen = self.gate.output_flags(output, placements, record.input.size)
+        seen = self.gate.output_flags(output, placements)
         results: list[Score | NotScorableError] = []
         for index, film in enumerate(films):
             flags = (*film.flags, *(flag for flag in seen[index] if flag not in film.flags))

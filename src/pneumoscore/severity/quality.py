@@ -8,6 +8,7 @@
 | ``lateral`` | the classifier or the file's View Position says so | refuses |
 | ``inverted`` | the classifier says so; without one, the reader | refuses |
 | ``rotated_90``, ``rotated_180`` | the classifier says so | refuses |
+| ``no_lungs_found`` | the frame around the lungs was wanted and not found | warns |
 | ``lungs_cut_off`` | lung reaches too far into an edge of the film | warns |
 | ``outside_training`` | the features lie far from those the model was fitted on | warns |
 | ``view_not_checked`` | no classifier: nothing told frontal films from others | warns |
@@ -38,6 +39,7 @@ FLAGS = (
     "inverted",
     "rotated_90",
     "rotated_180",
+    "no_lungs_found",
     "lungs_cut_off",
     "outside_training",
     "view_not_checked",
@@ -124,7 +126,7 @@ class QualityGate:
         return _ordered(found)
 
     def output_flags(
-        self, output: BackboneOutput, placements: Sequence[Placement], input_size: int
+        self, output: BackboneOutput, placements: Sequence[Placement]
     ) -> list[tuple[str, ...]]:
         """Return the flags that follow from what the backbone sees.
 
@@ -134,8 +136,6 @@ class QualityGate:
             Of n films.
         placements : sequence of Placement, length n
             Where each film lies in the input.
-        input_size : int
-            Rows and columns of the input.
 
         Returns
         -------
@@ -157,7 +157,7 @@ class QualityGate:
                     flags.add("outside_training")
         if self.most_lung_at_edge is not None and output.lungs is not None:
             for flags, lungs, placement in zip(found, output.lungs, placements, strict=True):
-                if lung_at_edge(lungs, placement, input_size) > self.most_lung_at_edge:
+                if lung_at_edge(lungs, placement) > self.most_lung_at_edge:
                     flags.add("lungs_cut_off")
         return [_ordered(flags) for flags in found]
 
@@ -169,7 +169,7 @@ class QualityGate:
         return self.view is not None and flag in self.view.classes
 
 
-def lung_at_edge(lungs: NDArray[np.floating[Any]], placement: Placement, input_size: int) -> float:
+def lung_at_edge(lungs: NDArray[np.floating[Any]], placement: Placement) -> float:
     """Return the largest mean share of lung in the places along one edge of the film.
 
     Parameters
@@ -177,9 +177,8 @@ def lung_at_edge(lungs: NDArray[np.floating[Any]], placement: Placement, input_s
     lungs : ndarray, shape (2, rows, columns)
         Share of each place that is right and left lung.
     placement : Placement
-        Where the film lies in the input; where the film is cropped, the input's edge counts.
-    input_size : int
-        Rows and columns of the input.
+        Where the film lies in the input; an edge that the input does not show counts for
+        nothing.
 
     Returns
     -------
@@ -188,21 +187,25 @@ def lung_at_edge(lungs: NDArray[np.floating[Any]], placement: Placement, input_s
     """
     share = lungs.astype(np.float64).sum(axis=0)
     film_rows, film_columns = placement.film_shape
-    rows = _covered(placement.top, film_rows * placement.scale, share.shape[0], input_size)
-    columns = _covered(placement.left, film_columns * placement.scale, share.shape[1], input_size)
+    size = placement.input_size
+    rows, top, bottom = _covered(placement.top, film_rows * placement.scale, share.shape[0], size)
+    columns, left, right = _covered(
+        placement.left, film_columns * placement.scale, share.shape[1], size
+    )
     film = share[rows, columns]
     if film.size == 0:
         return 0.0
-    edges = (film[0], film[-1], film[:, 0], film[:, -1])
-    return float(max(edge.mean() for edge in edges))
+    edges = ((film[0], top), (film[-1], bottom), (film[:, 0], left), (film[:, -1], right))
+    return max((float(edge.mean()) for edge, shown in edges if shown), default=0.0)
 
 
-def _covered(start: float, length: float, places: int, input_size: int) -> slice:
-    """Return the places whose centre lies on the film."""
+def _covered(start: float, length: float, places: int, input_size: int) -> tuple[slice, bool, bool]:
+    """Return the places whose centre lies on the film, and whether its ends are in the input."""
     pitch = input_size / places
     first = int(np.ceil(start / pitch - 0.5))
     last = int(np.floor((start + length) / pitch - 0.5))
-    return slice(max(first, 0), min(last, places - 1) + 1)
+    covered = slice(max(first, 0), min(last, places - 1) + 1)
+    return covered, start > -pitch / 2, start + length < input_size + pitch / 2
 
 
 def _contrast(pixels: NDArray[np.float32]) -> float:

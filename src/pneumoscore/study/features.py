@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
 from pneumoscore.backbone.registry import home_folder
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.files import sha256_of, write_atomically
-from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.read import read_radiograph
 
 __all__ = ["FilmFeatures", "default_cache", "film_features"]
@@ -110,7 +110,7 @@ def film_features(
     waiting = list(missing.items())
     for start in range(0, len(waiting), _BATCH):
         group = waiting[start : start + _BATCH]
-        films = [prepare(read_radiograph(path), record.input).array for _, path in group]
+        films = [prepare_film(read_radiograph(path), record.input).array for _, path in group]
         output = backbone.run(np.stack(films))
         for index, (name, _) in enumerate(group):
             row = np.concatenate([output.findings[index], output.features[index]])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import ModelError
@@ -18,7 +19,6 @@ from pneumoscore.present.plots import (
     save_figure,
     scatter_plot,
 )
-from pneumoscore.radiograph.prepare import prepare
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.features import FEATURE_SETS, finding_inputs, select_features
 from pneumoscore.severity.head import Head, LinearForm
@@ -93,7 +93,7 @@ def _saliency_panels(
     by_patient.sort(key=lambda index: abs(truth[index] - predicted[index]))
     panels = []
     for index in (*by_patient[:2], *by_patient[-2:]):
-        film = prepare(read_radiograph(cohort.films[index].path), backbone.record.input)
+        film = prepare_film(read_radiograph(cohort.films[index].path), backbone.record.input)
         gradient = backbone.input_gradient(film.array[None], form.coefficients)[0]
         panels.append(
             SaliencyPanel(

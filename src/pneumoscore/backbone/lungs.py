@@ -1,0 +1,131 @@
+"""Finding the lungs on a film, and showing a backbone the frame around them.
+
+Wide films, borders and padding leave the lungs few pixels and move a score. A small network
+(U-Net, 96 x 96) outlines the lungs twice: on the whole film, and then on a frame around what
+it found, so that the second outline hardly knows how wide the film was.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.radiograph.prepare import Frame, framed, prepare, whole_film
+from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph, Squaring
+
+__all__ = ["LUNG_NETWORK", "lung_frame", "outline", "prepare_film"]
+
+LUNG_NETWORK = "lungs.onnx"
+SIZE = 96
+_FIRST_MARGIN = 1.25
+_LEAST_SHARE = 0.02  # of the first square that must be lung
+_LEAST_PROPORTION = 0.5  # of the lungs' box, shorter to longer side
+_TAIL = 0.005  # of the lungs' mass beyond each side of their box
+_SURE = 0.5
+
+
+@functools.cache
+def _session() -> Any:
+    """Return the lung network, read once for the process; sessions may be shared by threads."""
+    import onnxruntime
+
+    folder = Path(str(importlib.resources.files("pneumoscore.backbone"))) / "weights"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(
+        (folder / LUNG_NETWORK).read_bytes(),
+        sess_options=options,
+        providers=["CPUExecutionProvider"],
+    )
+
+
+def outline(radiograph: Radiograph, frame: Frame) -> NDArray[np.float32]:
+    """Return the probability of lung in a frame of a film, shape (96, 96)."""
+    film, (rows, columns), _ = framed(radiograph.pixels, frame, SIZE)
+    square = np.zeros((SIZE, SIZE), dtype=np.float32)
+    square[rows, columns] = film
+    square -= square.mean()
+    square /= square.std() + np.float32(1e-3)
+    (logits,) = _session().run(["lungs"], {"film": square[None, None]})
+    return np.asarray(1 / (1 + np.exp(-logits[0, 0])), dtype=np.float32)
+
+
+def _ends(weight: NDArray[np.float64]) -> tuple[float, float]:
+    """Return where all but the tails of a line of weights lies, to parts of a place."""
+    edges = np.arange(len(weight) + 1)
+    share = np.concatenate([[0.0], np.cumsum(weight)]) / weight.sum()
+    # np.interp wants ascending positions: flat stretches are entered at their inner end.
+    first = int(np.searchsorted(share, _TAIL, side="right")) - 1
+    last = int(np.searchsorted(share, 1 - _TAIL, side="left"))
+    low = np.interp(_TAIL, share[first : first + 2], edges[first : first + 2])
+    high = np.interp(1 - _TAIL, share[last - 1 : last + 1], edges[last - 1 : last + 1])
+    return float(low), float(high)
+
+
+def _box(chance: NDArray[np.float32], frame: Frame) -> tuple[float, float, float, float] | None:
+    """Return top, left, bottom and right of the lungs in film pixels; None if there are none."""
+    sure = np.where(chance > _SURE, chance, 0.0).astype(np.float64)
+    if (chance > _SURE).mean() < _LEAST_SHARE:
+        return None
+    scale = frame.side / chance.shape[0]
+    top, bottom = (frame.top + place * scale for place in _ends(sure.sum(axis=1)))
+    left, right = (frame.left + place * scale for place in _ends(sure.sum(axis=0)))
+    high, wide = bottom - top, right - left
+    if min(high, wide) < _LEAST_PROPORTION * max(high, wide):
+        return None
+    return top, left, bottom, right
+
+
+def _around(box: tuple[float, float, float, float], margin: float) -> Frame:
+    top, left, bottom, right = box
+    side = margin * max(bottom - top, right - left)
+    return Frame((top + bottom - side) / 2, (left + right - side) / 2, side)
+
+
+def lung_frame(radiograph: Radiograph, margin: float) -> Frame | None:
+    """Return the square around both lungs, or None where they are not found.
+
+    Parameters
+    ----------
+    radiograph : Radiograph
+        A frontal film.
+    margin : float
+        Side of the square, in longer sides of the lungs' box.
+    """
+    frame = whole_film((radiograph.rows, radiograph.columns))
+    box = _box(outline(radiograph, frame), frame)
+    if box is None:
+        return None
+    frame = _around(box, _FIRST_MARGIN)
+    box = _box(outline(radiograph, frame), frame)
+    if box is None or not math.isfinite(sum(box)):
+        return None
+    return _around(box, margin)
+
+
+def prepare_film(radiograph: Radiograph, spec: InputSpec) -> PreparedRadiograph:
+    """Make a radiograph what a backbone takes: the only way to a backbone's input.
+
+    Parameters
+    ----------
+    radiograph : Radiograph
+        The film.
+    spec : InputSpec
+        Of the backbone's record. With ``Squaring.LUNGS`` the frame around the lungs is shown,
+        and the whole film, with the notice ``"no_lungs_found"``, where there are none.
+    """
+    if spec.squaring is not Squaring.LUNGS:
+        return prepare(radiograph, spec)
+    frame = lung_frame(radiograph, spec.margin)
+    prepared = prepare(radiograph, spec, frame)
+    return prepared if frame is not None else replace(prepared, notices=("no_lungs_found",))
