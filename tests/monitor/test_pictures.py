@@ -14,10 +14,12 @@ from PIL import Image
 from pneumoscore.monitor.change.assess import assess
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.pictures.page import sparkline_svg, timeline_page, ward_page
-from pneumoscore.monitor.pictures.timeline import picture_bytes, timeline_figure
+from pneumoscore.monitor.pictures.page import timeline_page, ward_page
+from pneumoscore.monitor.pictures.timeline import timeline_figure
 from pneumoscore.monitor.pictures.ward import ward_overview
 from pneumoscore.pipeline.intake import cohort_record, dicom_record, film_thumbnail
+from pneumoscore.present.drawings import sparkline_svg
+from pneumoscore.present.plot_style import page_svg, plot_file
 from pneumoscore.records.course import add_events, add_note
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
@@ -61,15 +63,15 @@ def test_thumbnail_is_small_and_in_colour(picture: bytes) -> None:
 
 def test_png_and_svg(one: Timeline, errors: ErrorModel) -> None:
     assessment = assess(one, errors, RuleSet())
-    plain = picture_bytes(timeline_figure(one, assessment), "png")
+    plain = plot_file(timeline_figure(one, assessment), "png")
     with Image.open(io.BytesIO(plain)) as image:
         assert image.size[0] > 1000
         assert image.text["Description"] == RESEARCH_NOTICE
-    lungs = picture_bytes(timeline_figure(one, assessment, per_lung=True), "png")
-    unjudged = picture_bytes(timeline_figure(one, None), "png")
+    lungs = plot_file(timeline_figure(one, assessment, per_lung=True), "png")
+    unjudged = plot_file(timeline_figure(one, None), "png")
     assert len({plain, lungs, unjudged}) == 3
-    svg = picture_bytes(timeline_figure(one, assessment), "svg")
-    assert svg == picture_bytes(timeline_figure(one, assessment), "svg")
+    svg = plot_file(timeline_figure(one, assessment), "svg")
+    assert svg == plot_file(timeline_figure(one, assessment), "svg")
     root = ElementTree.fromstring(svg)
     assert RESEARCH_NOTICE in ElementTree.tostring(root, "unicode")
     assert len(root.findall(".//{http://www.w3.org/2000/svg}image")) == 6
@@ -77,8 +79,9 @@ def test_png_and_svg(one: Timeline, errors: ErrorModel) -> None:
 
 def test_page_is_whole_and_harmless(one: Timeline, errors: ErrorModel) -> None:
     assessment = assess(one, errors, RuleSet())
-    svg = picture_bytes(timeline_figure(one, assessment), "svg").decode()
+    svg = page_svg(timeline_figure(one, assessment, heading=False), "Timeline")
     page = timeline_page(one, assessment, svg)
+    assert " style=" not in page
     assert RESEARCH_NOTICE in page
     assert "worsening" in page
     assert "first detectable worsening since first film" in page
@@ -99,14 +102,14 @@ def test_patients_by_day_and_without_scores(
     by_day = [record("d", day, taken_at=time_of_day(day), calendar=False) for day in (-1, 2)]
     add_films(records, by_day, source="test")
     found = read_timeline(records, "d")
-    svg = picture_bytes(timeline_figure(found, assess(found, errors, RuleSet())), "svg").decode()
+    svg = page_svg(timeline_figure(found, assess(found, errors, RuleSet())), "Timeline")
     page = timeline_page(found, assess(found, errors, RuleSet()), svg)
     assert "day -1" in page
     assert "2000" not in page.replace("http://www.w3.org/2000", "")
     single = record("s", 0)
     add_films(records, [single], source="test")
     alone = read_timeline(records, "s")
-    assert picture_bytes(timeline_figure(alone, assess(alone, errors, RuleSet())), "png")
+    assert plot_file(timeline_figure(alone, assess(alone, errors, RuleSet())), "png")
 
 
 def test_ward_is_sorted_by_recent_change(
@@ -153,3 +156,31 @@ def test_films_without_patient_or_day_are_refused(
     undated = CohortFilm("f.png", Path("f.png"), "p")
     with pytest.raises(PneumoScoreError, match="day is unknown"):
         cohort_record("c", undated, score)
+
+
+def test_nothing_is_printed_over_another_name(
+    records: Records, record: MakeRecord, errors: ErrorModel
+) -> None:
+    # Events at one time share a place in a lane of their own, outside the charts.
+    films = [record("胸 $1$", day) for day in range(5)]
+    add_films(records, films, source="test")
+    kinds = ("admission", "oxygen", "intubation", "discharge")
+    events = [
+        EventRecord("胸 $1$", kind, films[4 if kind == "discharge" else 1].taken_at)
+        for kind in kinds
+    ]
+    add_events(records, events)
+    found = read_timeline(records, "胸 $1$")
+    figure = timeline_figure(found, assess(found, errors, RuleSet()))
+    plot_file(figure, "png")  # lays it out
+    lane = figure.axes[2]
+    texts = [text.get_text() for text in lane.texts]
+    assert texts == ["admission\noxygen\nintubation", "discharge"]
+    boxes = [text.get_window_extent() for text in lane.texts]
+    assert boxes[0].x1 < boxes[1].x0
+    charts = [axis.get_window_extent() for axis in figure.axes[:2]]
+    assert all(box.y0 >= charts[0].y1 - 1 for box in boxes)
+    (legend,) = (axis.get_legend() for axis in figure.axes if axis.get_legend())
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words[0].endswith("film")
+    assert "event" in words

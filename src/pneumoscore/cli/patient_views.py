@@ -99,7 +99,8 @@ def timeline(
 
     from pneumoscore.files import write_atomically
     from pneumoscore.monitor.pictures.page import timeline_page
-    from pneumoscore.monitor.pictures.timeline import picture_bytes, timeline_figure
+    from pneumoscore.monitor.pictures.timeline import timeline_figure
+    from pneumoscore.present.plot_style import page_svg, plot_file
 
     kind = _KINDS.get(out.suffix.lower())
     if kind is None:
@@ -110,13 +111,13 @@ def timeline(
     )
     if name is not None:
         found = replace(found, patient=name)
-    figure = timeline_figure(found, assessment, per_lung=per_lung)
+    figure = timeline_figure(found, assessment, per_lung=per_lung, heading=kind != "html")
     if kind == "html":
-        svg = picture_bytes(figure, "svg").decode("utf-8")
-        page = timeline_page(found, assessment, svg, problem=problem)
+        chart = page_svg(figure, f"Timeline of {found.patient}")
+        page = timeline_page(found, assessment, chart, problem=problem)
         write_atomically(out, page.encode("utf-8"))
     else:
-        write_atomically(out, picture_bytes(figure, kind))
+        write_atomically(out, plot_file(figure, kind))
     if problem:
         say(problem)
     typer.echo(printable(f"{out}: {len(found.films)} films, {len(found.events)} events"))

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from pneumoscore.files import program_mark
 from pneumoscore.present.table import is_number
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
@@ -44,6 +45,7 @@ def page_environment(*loaders: BaseLoader) -> Environment:
     environment.globals.update(
         notice=RESEARCH_NOTICE,
         program=f"PneumoScore {version('pneumoscore')}",
+        mark=program_mark("page"),
         style=style_sheet,
         style_hash=style_hash,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.files import write_atomically
+from pneumoscore.present.plot_style import ACCENT, FAINT, HIGHER, plot_file, styled
 from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.statistics.bland_altman import LimitsOfAgreement
@@ -26,57 +26,25 @@ __all__ = [
     "bland_altman_plot",
     "calibration_plot",
     "embedding_plot",
-    "figure_svg",
     "saliency_plot",
     "save_figure",
     "scatter_plot",
 ]
 
-_BLUE = "#1f5f8b"
-_RED = "#b5432f"
-_GREY = "#8a8a8a"
-_STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "pneumoscore",
-    "svg.fonttype": "path",
-}
-
 
 def _new(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, columns)
-    figure.supxlabel(RESEARCH_NOTICE, fontsize=6, color=_GREY)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns)
+    figure.supxlabel(RESEARCH_NOTICE, fontsize=6, color=FAINT)
     return figure, axes
-
-
-def _bytes_of(figure: Figure, kind: str) -> bytes:
-    from matplotlib import rc_context
-
-    stream = io.BytesIO()
-    # Dates and program versions would make equal pictures differ.
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    with rc_context(_STYLE):
-        figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
-    return stream.getvalue()
-
-
-def figure_svg(figure: Figure) -> str:
-    """Return a figure as an SVG element to embed in a page."""
-    text = _bytes_of(figure, "svg").decode("utf-8")
-    return text[text.index("<svg") :]
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure as ``name.png`` and ``name.svg``."""
     for kind in ("png", "svg"):
-        write_atomically(folder / f"{name}.{kind}", _bytes_of(figure, kind))
+        write_atomically(folder / f"{name}.{kind}", plot_file(figure, kind))
 
 
 def _square(axes: Axes, scale: Scale) -> None:
@@ -84,9 +52,10 @@ def _square(axes: Axes, scale: Scale) -> None:
     axes.set_xlim(scale.low - margin, scale.high + margin)
     axes.set_ylim(scale.low - margin, scale.high + margin)
     axes.set_aspect("equal")
-    axes.plot([scale.low, scale.high], [scale.low, scale.high], color=_GREY, lw=0.8, ls="--")
+    axes.plot([scale.low, scale.high], [scale.low, scale.high], color=FAINT, lw=0.8, ls="--")
 
 
+@styled
 def scatter_plot(
     truth: NDArray[np.float64], prediction: NDArray[np.float64], scale: Scale, title: str
 ) -> Figure:
@@ -96,11 +65,11 @@ def scatter_plot(
         truth,
         np.minimum(truth, prediction),
         np.maximum(truth, prediction),
-        color=_RED,
+        color=HIGHER,
         lw=0.7,
         alpha=0.6,
     )
-    axes.scatter(truth, prediction, s=14, color=_BLUE, alpha=0.75, linewidths=0, zorder=3)
+    axes.scatter(truth, prediction, s=14, color=ACCENT, alpha=0.75, linewidths=0, zorder=3)
     _square(axes, scale)
     low = min(scale.low, float(np.min(prediction, initial=scale.low)))
     high = max(scale.high, float(np.max(prediction, initial=scale.high)))
@@ -112,6 +81,7 @@ def scatter_plot(
     return figure
 
 
+@styled
 def bland_altman_plot(
     first: NDArray[np.float64],
     second: NDArray[np.float64],
@@ -121,21 +91,21 @@ def bland_altman_plot(
 ) -> Figure:
     """Draw differences against means with bias and limits of agreement."""
     figure, axes = _new(4.2, 4.2)
-    axes.scatter((first + second) / 2, first - second, s=12, color=_BLUE, alpha=0.7, linewidths=0)
-    axes.axhline(0, color=_GREY, lw=0.6)
+    axes.scatter((first + second) / 2, first - second, s=12, color=ACCENT, alpha=0.7, linewidths=0)
+    axes.axhline(0, color=FAINT, lw=0.6)
     for value, name in (
         (limits.bias, "bias"),
         (limits.low, "-1.96 SD"),
         (limits.high, "+1.96 SD"),
     ):
-        axes.axhline(value, color=_RED, lw=0.9, ls="-" if name == "bias" else "--")
+        axes.axhline(value, color=HIGHER, lw=0.9, ls="-" if name == "bias" else "--")
         axes.annotate(
             f"{name} {value:.2f}",
             (scale.high, value),
             ha="right",
             va="bottom",
             fontsize=7,
-            color=_RED,
+            color=HIGHER,
         )
     axes.set_xlim(scale.low - 0.1, scale.high + 0.1)
     axes.set_xlabel(f"mean of both, {scale.title.lower()} ({scale.low:g}-{scale.high:g})")
@@ -144,6 +114,7 @@ def bland_altman_plot(
     return figure
 
 
+@styled
 def calibration_plot(
     curve: Sequence[CalibrationBin], slope: float, intercept: float, scale: Scale, title: str
 ) -> Figure:
@@ -151,13 +122,13 @@ def calibration_plot(
     figure, axes = _new(4.2, 4.2)
     _square(axes, scale)
     ends = np.array([scale.low, scale.high])
-    axes.plot(ends, intercept + slope * ends, color=_RED, lw=0.9)
+    axes.plot(ends, intercept + slope * ends, color=HIGHER, lw=0.9)
     axes.plot(
         [item.prediction for item in curve],
         [item.truth for item in curve],
         marker="o",
         ms=5,
-        color=_BLUE,
+        color=ACCENT,
         lw=1.0,
     )
     axes.set_xlabel("mean prediction of a bin")
@@ -166,6 +137,7 @@ def calibration_plot(
     return figure
 
 
+@styled
 def embedding_plot(
     places: NDArray[np.float64],
     scores: NDArray[np.float64],
@@ -236,6 +208,7 @@ class SaliencyPanel:
     title: str
 
 
+@styled
 def saliency_plot(panels: Sequence[SaliencyPanel], title: str) -> Figure:
     """Draw films beside their saliency maps, one column each."""
     figure, axes = _new(2.4 * len(panels), 5.2, columns=len(panels), rows=2)

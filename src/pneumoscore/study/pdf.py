@@ -11,7 +11,6 @@ from pathlib import Path
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.files import write_atomically
-from pneumoscore.present.table import Table
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.evaluation_tables import (
     error_table,
@@ -25,6 +24,7 @@ __all__ = ["drawn_pdf", "find_chromium", "print_pdf", "write_pdf"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _LINES = 62
+_LETTERS = 160
 _SECONDS = 120
 
 
@@ -77,19 +77,6 @@ def print_pdf(html: Path, pdf: Path, browser: str) -> None:
         write_atomically(pdf, target.read_bytes())
 
 
-def _wrapped(table: Table) -> list[str]:
-    widths = [
-        min(max(len(row[index]) for row in (table.header, *table.rows)), 34)
-        for index in range(len(table.header))
-    ]
-
-    def line(row: tuple[str, ...]) -> str:
-        return "  ".join(cell[:width].ljust(width) for cell, width in zip(row, widths, strict=True))
-
-    rule = "-" * (sum(widths) + 2 * len(widths))
-    return [table.title, "", line(table.header), rule, *(line(row) for row in table.rows), ""]
-
-
 def drawn_pdf(content: ReportContent) -> bytes:
     """Return the report's tables as PDF pages of plain text, for want of a browser."""
     from matplotlib.backends.backend_pdf import PdfPages
@@ -100,7 +87,7 @@ def drawn_pdf(content: ReportContent) -> bytes:
         tables += [people_table(item), subgroup_table(item), error_table(item)]
     lines = [content.title, f"{RESEARCH_NOTICE}.", "", *content.remarks, ""]
     for table in tables:
-        lines += _wrapped(table)
+        lines += [*table.lines(_LETTERS), ""]
     stream = io.BytesIO()
     with PdfPages(stream, metadata={"Title": content.title, "CreationDate": None}) as pages:
         for start in range(0, len(lines), _LINES):

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from typing import TYPE_CHECKING
 
 from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
 from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
-from pneumoscore.monitor.pictures.ward import Ward
-from pneumoscore.present.page_head import NUMBER_CELLS, PageStyle, page_head
+from pneumoscore.monitor.pictures.ward import Ward, WardRow
+from pneumoscore.present.drawings import sparkline_svg
+from pneumoscore.present.pages import render_page
+from pneumoscore.present.table import Table
 from pneumoscore.records.types import Timeline
-from pneumoscore.severity.scale import Scale, scale_named
+from pneumoscore.severity.scale import scale_named
 
-__all__ = ["sparkline_svg", "timeline_page", "ward_page"]
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
-_COLOURS = """\
-:root { --line: #ccc; --warn: #a04a00; --ink: #1f5f8b; }
-"""
-_RULES = f"""\
-.advice {{ font-size: 1.15rem; }}
-table {{ border-collapse: collapse; margin: .8rem 0 1.6rem; }}
-th, td {{ text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line);
- vertical-align: middle; }}
-{NUMBER_CELLS}
-.warn {{ color: var(--warn); }}
-.chart svg {{ width: 100%; height: auto; }}
-caption {{ text-align: left; font-weight: 600; padding: .3rem 0; }}
-"""
-_STYLE = PageStyle(
-    _COLOURS,
-    width=76,
-    margin=1.5,
-    body="color: #111; background: #fff;",
-    notice_padding=".4rem",
-    rules=_RULES,
-)
+__all__ = ["timeline_page", "ward_page"]
 
 
 def timeline_page(
-    timeline: Timeline, assessment: Assessment | None, svg: str, *, problem: str = ""
+    timeline: Timeline, assessment: Assessment | None, chart: Markup, *, problem: str = ""
 ) -> str:
     """Return a timeline as a page: advice, picture, changes, events, notes.
 
@@ -48,160 +31,128 @@ def timeline_page(
         What to show.
     assessment : Assessment or None
         What changed; None if it could not be judged.
-    svg : str
-        The picture (`pneumoscore.monitor.pictures.timeline`).
+    chart : Markup
+        The picture (`pneumoscore.monitor.pictures.timeline`), as
+        `pneumoscore.present.plot_style.page_svg` gives it.
     problem : str, optional
         Why changes were not judged.
     """
-    parts = [page_head(f"Timeline of {timeline.patient}", _STYLE)]
-    if assessment is None:
-        parts.append(f'<p class="warn">Changes were not judged: {escape(problem)}</p>')
-    else:
-        advice = assessment.advice
-        parts.append(
-            f'<p class="advice"><strong>{ADVICE_MARKS[advice.word]} {escape(advice.word)}</strong> '
-            f"({escape(advice.reason)}). Rules: {escape(advice.rules)}.</p>"
-        )
-    parts.append(f'<div class="chart">{svg[svg.index("<svg") :]}</div>')
-    for part in () if assessment is None else assessment.scales:
-        parts.append(_changes(timeline, part))
-    parts.append(_events(timeline))
-    parts.append(_notes(timeline))
-    parts.append("</body>\n</html>\n")
-    return "\n".join(parts)
-
-
-def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; cells are already HTML."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "\n".join(
-        "<tr>" + "".join(f'<td class="number">{cell}</td>' for cell in row) + "</tr>"
-        for row in rows
-    )
-    return (
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>\n{body}\n</tbody></table>"
+    advice = None
+    if assessment is not None:
+        word = assessment.advice.word
+        advice = {"mark": ADVICE_MARKS[word], "word": word, "reason": assessment.advice.reason,
+                  "rules": assessment.advice.rules}  # fmt: skip
+    model = timeline.model
+    return render_page(
+        "timeline.html",
+        title=f"Timeline of {timeline.patient}",
+        advice=advice,
+        problem="" if assessment is not None else problem,
+        chart=chart,
+        scales=[
+            (_changes(timeline, part), _remarks(timeline, part))
+            for part in (() if assessment is None else assessment.scales)
+        ],
+        tables=[*_events(timeline), *_notes(timeline)],
+        model="" if model is None else f"{model.identity.name} {model.identity.version}",
     )
 
 
-def _changes(timeline: Timeline, part: ScaleAssessment) -> str:
+def _changes(timeline: Timeline, part: ScaleAssessment) -> Table:
     scale = scale_named(part.scale)
     rows = []
     for number, film in enumerate(part.films):
         item = film.values[part.scale]
         interval = "" if item.low is None else f"{item.low:.1f} to {item.high:.1f}"
-        cells = [
-            escape(when(film.taken_at, timeline.calendar)),
-            escape(film.view or "?"),
+        cells = (
+            when(film.taken_at, timeline.calendar),
+            film.view or "?",
             f"{item.value:.1f}",
             interval,
-        ]
+        )
+        change: tuple[str, ...] = ("", "", "", "", "")
         if number:
             pair = part.pairs[number - 1]
-            cells += [
-                f"{pair.difference:+.1f} (standard error {pair.standard_error:.1f})",
+            change = (
+                f"{pair.difference:+.1f}",
+                f"{pair.standard_error:.1f}",
                 f"{pair.smallest_detectable:.1f}",
                 pair.verdict,
-                f'<span class="warn">{escape("; ".join(pair.warnings))}</span>',
-            ]
-        else:
-            cells += ["", "", "", ""]
-        rows.append(cells)
-    header = ("film", "view", "score", "interval", "change from the film before",
-              "smallest detectable", "verdict", "comparability")  # fmt: skip
-    trend = ""
-    if part.trend is not None and part.trend.slope is not None:
-        trend = (
-            f"<p>Trend at the last film: {part.trend.slope:+.2f} points a day "
-            f"({part.trend.slope_low:+.2f} to {part.trend.slope_high:+.2f}), "
-            f"level {part.trend.level:.1f}.</p>"
-        )
-    firsts = []
-    for word, step in (
-        ("worsening", part.first_worsening),
-        ("improvement", part.first_improvement),
-    ):
-        if step is not None:
-            firsts.append(
-                f"first detectable {word} since {event_label(part.reference)}: "
-                f"{escape(when(step.seen_at, timeline.calendar))}"
+                "; ".join(pair.warnings),
             )
-    since = f"<p>{'; '.join(firsts)}.</p>" if firsts else ""
-    title = f"{scale.title} ({scale.low:g}-{scale.high:g})"
-    return _table(title, header, rows) + trend + since
-
-
-def _events(timeline: Timeline) -> str:
-    if not timeline.events:
-        return ""
-    rows = [
-        (
-            escape(when(event.at, timeline.calendar)),
-            escape(event_label(event.kind)),
-            escape(event.detail),
-        )
-        for event in timeline.events
-    ]
-    return _table("Events", ("when", "what", "detail"), rows)
-
-
-def _notes(timeline: Timeline) -> str:
-    if not timeline.notes:
-        return ""
-    rows = [
-        (escape(f"{note.at:%Y-%m-%d %H:%M} UTC"), escape(note.author), escape(note.text))
-        for note in timeline.notes
-    ]
-    return _table("Notes", ("written", "by", "text"), rows)
-
-
-def sparkline_svg(
-    days: Sequence[float], values: Sequence[float], scale: Scale, *, width: int = 160
-) -> str:
-    """Return a small chart of one series over the whole range of its scale."""
-    height = 28
-    span = max(days) - min(days) if days else 0.0
-    points = [
-        (
-            4 + (width - 8) * ((day - days[0]) / span if span else 0.5),
-            height - 3 - (height - 6) * (value - scale.low) / (scale.high - scale.low),
-        )
-        for day, value in zip(days, values, strict=True)
-    ]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.6"/>' for x, y in points[-1:])
-    label = f"{scale.title}: {len(points)} films, last {values[-1]:.1f}" if points else "no films"
-    return (
-        f'<svg width="{width}" height="{height}" role="img" aria-label="{escape(label)}">'
-        f'<rect width="{width}" height="{height}" fill="#f4f4f4"/>'
-        f'<polyline points="{line}" fill="none" stroke="#1f5f8b" stroke-width="1.4"/>'
-        f'<g fill="#1f5f8b">{dots}</g></svg>'
+        rows.append((*cells, *change))
+    return Table(
+        f"{scale.title} ({scale.low:g}-{scale.high:g})",
+        ("film", "view", "score", "interval", "change", "SE", "SDC", "verdict", "comparability"),
+        tuple(rows),
+        "Change: from the film before. SE: its standard error. SDC: smallest detectable change.",
     )
 
 
+def _remarks(timeline: Timeline, part: ScaleAssessment) -> list[str]:
+    remarks = []
+    trend = part.trend
+    if trend is not None and trend.slope is not None:
+        remarks.append(
+            f"Trend at the last film: {trend.slope:+.2f} points a day "
+            f"({trend.slope_low:+.2f} to {trend.slope_high:+.2f}), level {trend.level:.1f}."
+        )
+    firsts = [
+        f"first detectable {word} since {event_label(part.reference)}: "
+        f"{when(step.seen_at, timeline.calendar)}"
+        for word, step in (
+            ("worsening", part.first_worsening),
+            ("improvement", part.first_improvement),
+        )
+        if step is not None
+    ]
+    if firsts:
+        remarks.append(f"{'; '.join(firsts)}.")
+    return remarks
+
+
+def _events(timeline: Timeline) -> list[Table]:
+    rows = [
+        (when(event.at, timeline.calendar), event_label(event.kind), event.detail)
+        for event in timeline.events
+    ]
+    return [Table("Events", ("when", "what", "detail"), tuple(rows))] if rows else []
+
+
+def _notes(timeline: Timeline) -> list[Table]:
+    rows = [(f"{note.at:%Y-%m-%d %H:%M} UTC", note.author, note.text) for note in timeline.notes]
+    return [Table("Notes", ("written", "by", "text"), tuple(rows))] if rows else []
+
+
 def ward_page(ward: Ward) -> str:
-    """Return the ward as a page: one line for each patient, the largest rise first."""
+    """Return the ward as a page: one line for each patient."""
     scale = scale_named(ward.scale)
-    rows = []
+    rows: list[Sequence[str]] = []
     for row in ward.rows:
-        change = "" if row.difference is None else f"{row.difference:+.1f}"
-        size = "" if row.size is None else f"{abs(row.size):.1f}"
+        advice = row.advice
         rows.append(
             (
-                escape(row.patient),
+                row.patient,
                 sparkline_svg(row.days, row.values, scale),
                 f"{row.values[-1]:.1f}",
-                escape(when(row.last_at, row.calendar)),
-                change,
-                size,
-                f"{ADVICE_MARKS[row.advice.word]} {escape(row.advice.word)}"
-                if row.advice is not None
-                else "not judged",
-                f'<span class="warn">{escape("; ".join(row.warnings))}</span>',
+                when(row.last_at, row.calendar, clock=False),
+                _change(row),
+                "not judged" if advice is None else f"{ADVICE_MARKS[advice.word]} {advice.word}",
+                "; ".join(row.warnings),
             )
         )
-    title = f"{scale.title} ({scale.low:g}-{scale.high:g}), {ward.model}"
-    header = ("patient", "course", "last score", "last film", "recent change",
-              "in smallest detectable changes", "advice", "comparability")  # fmt: skip
-    table = _table(title, header, rows)
-    return f"{page_head('Ward', _STYLE)}\n{table}\n<p>{escape(ward.remark)}</p>\n</body>\n</html>\n"
+    table = Table(
+        f"{scale.title} ({scale.low:g}-{scale.high:g}), {ward.model}",
+        ("patient", "course", "score", "last film", "change", "advice", "comparability"),
+        tuple(map(tuple, rows)),
+        "Course: all films, over the whole range of the score. Change: of the last film from "
+        "the one before, in points and in smallest detectable changes (SDC).",
+    )
+    return render_page("ward.html", title="Ward", table=table, remark=ward.remark)
+
+
+def _change(row: WardRow) -> str:
+    if row.difference is None:
+        return ""
+    size = "" if row.size is None else f" ({abs(row.size):.1f} SDC)"
+    return f"{row.difference:+.1f}{size}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,15 @@ import numpy as np
 from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
 from pneumoscore.monitor.change.pair import projection
 from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
+from pneumoscore.present.plot_style import (
+    ACCENT,
+    FAINT,
+    HIGHER,
+    LOWER,
+    OTHER,
+    drawable,
+    styled,
+)
 from pneumoscore.records.types import Timeline, TimelineFilm, day_of
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
@@ -19,23 +29,22 @@ from pneumoscore.severity.score import RESEARCH_NOTICE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["picture_bytes", "timeline_figure"]
+__all__ = ["timeline_figure"]
 
-_STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "pneumoscore",
-    "svg.fonttype": "path",
-}
-_LINE, _RIGHT, _LEFT = "#1f5f8b", "#7a4fa3", "#2f8f6b"
-_HIGHER, _LOWER, _EVENT, _FAINT = "#b5432f", "#2f7d4f", "#555555", "#8a8a8a"
 _MARKERS = {"PA": "o", "AP": "s", None: "D"}
+_MARKER_WORDS = {"PA": "PA film", "AP": "AP film", None: "view unknown"}
 _MOST_FILMS = 12
+_LETTERS = 130
+_LANE = 1.0
+"""Inches that the names of the events take above the charts."""
+_NAME_WIDTH = 0.016
+"""Width of one event's name, of the charts' width."""
+_EVENT_LINE = (0, (2, 2))
+_LUNGS = (("right", "--", OTHER), ("left", ":", LOWER))
 _DAY = timedelta(days=1)
 
 
+@styled
 def timeline_figure(
     timeline: Timeline,
     assessment: Assessment | None,
@@ -43,12 +52,14 @@ def timeline_figure(
     scales: Sequence[str] = ("geographic_extent", "opacity"),
     per_lung: bool = False,
     name: str | None = None,
+    heading: bool = True,
 ) -> Figure:
     """Draw a timeline.
 
-    Above, one chart for each scale: the score with its interval band, circles for PA and
-    squares for AP films (diamonds where it is not known; hollow where a quality flag stands),
-    events as vertical lines, detected steps as arrows. Below, the films with their maps.
+    Above, the events; then one chart for each scale: the score with its interval band,
+    circles for PA and squares for AP films (diamonds where it is not known; hollow where a
+    quality flag stands), detected steps as arrows; a legend of all that is drawn; and the
+    films with their maps.
 
     Parameters
     ----------
@@ -62,33 +73,42 @@ def timeline_figure(
         Whether to draw the right and left parts too.
     name : str, optional
         What to call the patient in the picture; by default the identifier.
+    heading : bool, optional
+        Whether patient and advice stand above; a page says them itself.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    shown = _shown_films(timeline.films)
-    pictures = [film for film in shown if film.thumbnail is not None]
-    with rc_context(_STYLE):
-        figure = Figure(
-            figsize=(10.0, 2.5 * len(scales) + 0.9 + (1.6 if pictures else 0.0)),
-            layout="constrained",
-        )
-        heights = [2.5] * len(scales) + ([1.6] if pictures else [])
-        grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-        first = None
-        for place, scale in enumerate(scales):
-            axis = figure.add_subplot(grid[place], sharex=first)
-            first = first or axis
-            _draw_scale(axis, timeline, scale, _part(assessment, scale), per_lung)
-            axis.tick_params(labelbottom=place == len(scales) - 1)
-        if pictures:
-            _draw_films(figure, grid[len(scales)], timeline, pictures)
-        figure.suptitle(_title(timeline, assessment, name), fontsize=9, ha="left", x=0.01)
-        figure.supxlabel(_foot(timeline, len(pictures)), fontsize=7, color=_FAINT)
+    pictures = [film for film in _shown_films(timeline.films) if film.thumbnail is not None]
+    lane = [_LANE] if timeline.events else []
+    heights = [*lane, *[2.5] * len(scales), 0.3, *([1.7] if pictures else [])]
+    title = _title(timeline, assessment, name) if heading else ""
+    figure = Figure(
+        figsize=(10.0, sum(heights) + 0.4 + 0.17 * title.count("\n")), layout="constrained"
+    )
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    first = None
+    for place, scale in enumerate(scales, start=len(lane)):
+        axis = figure.add_subplot(grid[place], sharex=first)
+        first = first or axis
+        _draw_scale(axis, timeline, scale, _part(assessment, scale), per_lung)
+        axis.tick_params(labelbottom=place == len(lane) + len(scales) - 1)
+    if lane:
+        _draw_event_names(figure.add_subplot(grid[0], sharex=first), timeline)
+    legend = figure.add_subplot(grid[len(lane) + len(scales)])
+    legend.set_axis_off()
+    legend.legend(
+        handles=_legend(timeline, assessment, per_lung),
+        loc="center", ncols=5, fontsize=7, frameon=False, borderpad=0.0,
+    )  # fmt: skip
+    if pictures:
+        _draw_films(figure, grid[len(heights) - 1], timeline, pictures)
+    if title:
+        figure.suptitle(title, fontsize=9, ha="left", x=0.01)
+    figure.supxlabel(drawable(_foot(timeline, len(pictures))), fontsize=7, color=FAINT)
     return figure
 
 
@@ -100,11 +120,12 @@ def _part(assessment: Assessment | None, scale: str) -> ScaleAssessment | None:
 def _title(timeline: Timeline, assessment: Assessment | None, name: str | None) -> str:
     who = timeline.patient if name is None else name
     if assessment is None:
-        return f"{who}: changes not judged, the model's error was not measured"
+        return drawable(f"{who}: changes not judged, the model's error was not measured")
     advice = assessment.advice
     lines = [f"{who}: {ADVICE_MARKS[advice.word]} {advice.word}"]
-    lines += advice.reason.split("; ")[:3]
-    return "\n".join(lines)
+    for reason in advice.reason.split("; ")[:3]:
+        lines += textwrap.wrap(reason, _LETTERS)
+    return drawable("\n".join(lines))
 
 
 def _foot(timeline: Timeline, pictures: int) -> str:
@@ -137,17 +158,19 @@ def _draw_scale(
     bounds = [(item.low, item.high) for item in values]
     if films and all(low is not None and high is not None for low, high in bounds):
         lows, highs = zip(*bounds, strict=True)
-        axis.fill_between(times, lows, highs, color=_LINE, alpha=0.15, linewidth=0)
+        axis.fill_between(times, lows, highs, color=ACCENT, alpha=0.15, linewidth=0)
         if len(films) == 1:
-            axis.plot([times[0]] * 2, [lows[0], highs[0]], color=_LINE, alpha=0.3, linewidth=6)
-    axis.plot(times, [item.value for item in values], color=_LINE, linewidth=1.2)
+            axis.plot([times[0]] * 2, [lows[0], highs[0]], color=ACCENT, alpha=0.3, linewidth=6)
+    axis.plot(times, [item.value for item in values], color=ACCENT, linewidth=1.2)
     for film, at, item in zip(films, times, values, strict=True):
         marker = _MARKERS[projection(film.view)]
-        face = "white" if film.flags else _LINE
-        axis.plot(at, item.value, marker=marker, color=_LINE, markerfacecolor=face, markersize=5)
+        face = "white" if film.flags else ACCENT
+        axis.plot(at, item.value, marker=marker, color=ACCENT, markerfacecolor=face, markersize=5)
     if per_lung:
         _draw_lungs(axis, times, values)
-    _draw_events(axis, timeline)
+    for event in timeline.events:
+        at = _position(event.at, timeline)
+        axis.axvline(at, color=FAINT, linewidth=0.8, linestyle=_EVENT_LINE)
     if part is not None:
         _draw_steps(axis, timeline, part)
     margin = 0.04 * (scale.high - scale.low)
@@ -164,28 +187,74 @@ def _draw_scale(
 
 
 def _draw_lungs(axis: Any, times: Sequence[Any], values: Sequence[Any]) -> None:
-    for side, colour, style in (("right", _RIGHT, "--"), ("left", _LEFT, ":")):
+    for side, style, colour in _LUNGS:
         parts = [getattr(item, side) for item in values]
         known = [np.nan if part is None else part for part in parts]
-        axis.plot(times, known, style, color=colour, linewidth=1.0, label=f"{side} lung")
-    axis.legend(loc="upper right", fontsize=7, frameon=False, ncols=2)
+        axis.plot(times, known, linestyle=style, color=colour, linewidth=1.0)
 
 
-def _draw_events(axis: Any, timeline: Timeline) -> None:
+def _draw_event_names(axis: Any, timeline: Timeline) -> None:
+    """Name the events in a lane of their own; those too close for names of their own share."""
+    axis.set_axis_off()
+    axis.set_ylim(0.0, 1.0)
+    low, high = axis.get_xlim()
+    groups: list[tuple[float, list[str]]] = []
     for event in timeline.events:
-        at = _position(event.at, timeline)
-        axis.axvline(at, color=_EVENT, linewidth=0.8, linestyle=(0, (2, 2)))
-        axis.annotate(
-            event_label(event.kind),
-            (at, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(2, -2),
-            textcoords="offset points",
-            rotation=90,
-            va="top",
-            fontsize=6.5,
-            color=_EVENT,
+        at = float(axis.convert_xunits(_position(event.at, timeline)))
+        words = drawable(event_label(event.kind))
+        near = _NAME_WIDTH * (high - low) * (len(groups[-1][1]) if groups else 1)
+        if groups and at - groups[-1][0] < near:
+            groups[-1][1].append(words)
+        else:
+            groups.append((at, [words]))
+    for at, names in groups:
+        more = [f"and {len(names) - 3} more"] if len(names) > 4 else []
+        shown = names[:3] + more if more else names
+        axis.text(
+            at, 0.0, "\n".join(shown), rotation=90, va="bottom",
+            ha="center" if len(shown) == 1 else "left", fontsize=6.5, color=FAINT,
+        )  # fmt: skip
+
+
+def _legend(timeline: Timeline, assessment: Assessment | None, per_lung: bool) -> list[Any]:
+    """Return the keys of what the charts show, and of nothing else."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    films = [film for film in timeline.films if film.values]
+    keys: list[Any] = []
+    for view in sorted({projection(film.view) for film in films}, key=str):
+        keys.append(
+            Line2D([], [], color=ACCENT, marker=_MARKERS[view], markersize=5, linewidth=1.2,
+                   label=_MARKER_WORDS[view])
+        )  # fmt: skip
+    if any(film.flags for film in films):
+        keys.append(
+            Line2D([], [], color=ACCENT, marker="o", markerfacecolor="white", markersize=5,
+                   linewidth=0.0, label="hollow: quality flag")
+        )  # fmt: skip
+    values = [item for film in films for item in film.values.values() if item.low is not None]
+    if values:
+        level = f"{100 * values[0].level:g} % interval"
+        keys.append(Patch(color=ACCENT, alpha=0.15, linewidth=0.0, label=level))
+    if per_lung:
+        keys += [
+            Line2D([], [], linestyle=style, color=colour, linewidth=1.0, label=f"{side} lung")
+            for side, style, colour in _LUNGS
+        ]
+    if timeline.events:
+        keys.append(
+            Line2D([], [], color=FAINT, linestyle=_EVENT_LINE, linewidth=0.8, label="event")
         )
+    steps = [item.step for part in (() if assessment is None else assessment.scales)
+             for item in part.steps]  # fmt: skip
+    for higher, colour, words in ((True, HIGHER, "rise called"), (False, LOWER, "fall called")):
+        if any(step.higher is higher for step in steps):
+            keys.append(
+                Line2D([], [], color=colour, marker="^" if higher else "v", markersize=5,
+                       linewidth=0.0, label=words)
+            )  # fmt: skip
+    return keys
 
 
 def _draw_steps(axis: Any, timeline: Timeline, part: ScaleAssessment) -> None:
@@ -201,8 +270,8 @@ def _draw_steps(axis: Any, timeline: Timeline, part: ScaleAssessment) -> None:
             ha="center",
             va="center",
             fontsize=7.5,
-            color=_HIGHER if higher else _LOWER,
-            arrowprops={"arrowstyle": "-|>", "color": _HIGHER if higher else _LOWER},
+            color=HIGHER if higher else LOWER,
+            arrowprops={"arrowstyle": "-|>", "color": HIGHER if higher else LOWER},
         )
 
 
@@ -224,24 +293,4 @@ def _draw_films(figure: Any, place: Any, timeline: Timeline, films: list[Timelin
             axis.imshow(np.asarray(image.convert("RGB")))
         axis.set_axis_off()
         text = when(film.taken_at, timeline.calendar).replace(" ", "\n", 1)
-        axis.set_title(f"{text}\n{film.view or ''}".strip(), fontsize=6.5)
-
-
-def picture_bytes(figure: Figure, kind: str) -> bytes:
-    """Return a figure as a PNG or SVG file, the same bytes each time.
-
-    Parameters
-    ----------
-    figure : Figure
-        From `timeline_figure`.
-    kind : {"png", "svg"}
-        Format.
-    """
-    from matplotlib import rc_context
-
-    stream = io.BytesIO()
-    metadata: dict[str, str | None] = {"Description": RESEARCH_NOTICE}
-    metadata |= {"Date": None} if kind == "svg" else {"Software": None}
-    with rc_context(_STYLE):
-        figure.savefig(stream, format=kind, dpi=130, metadata=metadata)
-    return stream.getvalue()
+        axis.set_title(drawable(f"{text}\n{film.view or ''}".strip()), fontsize=6.5)
