@@ -11,7 +11,7 @@ from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new
 from pneumoscore.cli.pacs_options import Capture, ReportClass, Segmentation, SegmentationShare
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
-from pneumoscore.cli.text import printable
+from pneumoscore.present.text import printable
 
 __all__ = ["app"]
 
