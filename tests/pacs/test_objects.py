@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 
@@ -223,9 +224,7 @@ def test_uids_follow_from_film_model_and_kind(
 def test_a_film_that_nothing_can_refer_to_is_an_error(
     phantom_film: Dataset, model: SeverityModel, change: Callable[[Dataset], None]
 ) -> None:
-    film = Dataset()
-    film.update(phantom_film)
-    film.file_meta = phantom_film.file_meta
+    film = deepcopy(phantom_film)
     change(film)
     with pytest.raises(HeaderError, match="UID") as caught:
         score_film(film_bytes(film), model)

@@ -49,6 +49,9 @@ COMMANDS = {
     "study": Command(
         "pneumoscore.cli.study", "Reproduce the paper, evaluate models, measure readers."
     ),
+    "deidentify": Command(
+        "pneumoscore.cli.deidentify", "Write films without what names their patients."
+    ),
     "pacs": Command("pneumoscore.cli.pacs", "Write results as DICOM objects; serve an archive."),
 }
 """Commands by name, in the order of the help."""

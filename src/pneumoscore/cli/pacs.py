@@ -90,3 +90,18 @@ def objects(
     if failed:
         say(f"{failed} of {done} files have no objects")
         raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+@app.command()
+def key(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; it must be new.")],
+) -> None:
+    """Make the key that pseudonyms follow from (see 'pneumoscore deidentify').
+
+    Only its owner can read it. Keep it apart from the films: who has it can tell which
+    pseudonym belongs to which patient. It cannot be made again.
+    """
+    from pneumoscore.pacs.deidentify.key import make_key
+
+    make_key(path)
+    typer.echo(f"{printable(path)}: a new key")

@@ -1,0 +1,130 @@
+"""``pneumoscore deidentify``: films without what names their patients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pneumoscore.cli.options import new_app
+from pneumoscore.cli.progress import LateProgress
+from pneumoscore.cli.status import ExitStatus, say, say_error
+from pneumoscore.present.text import printable
+
+__all__ = ["app"]
+
+app = new_app()
+_EPILOG = """\b
+Example:
+  pneumoscore pacs key site.key
+  pneumoscore deidentify films/ -o shared/ --key site.key --report done.json
+"""
+
+
+@app.command(epilog=_EPILOG)
+def deidentify(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="FILM...", help="DICOM films and folders of films.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the films.")],
+    key: Annotated[
+        Path,
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            help="The site's key, made by 'pneumoscore pacs key': pseudonyms follow from it.",
+        ),
+    ],
+    mask_edges: Annotated[
+        float,
+        typer.Option(
+            "--mask-edges",
+            min=0.0,
+            max=0.4,
+            metavar="SHARE",
+            help="Blacken this share of rows and columns at each edge, where text is burned in.",
+        ),
+    ] = 0.0,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Also write, for you alone, what was done to which film (JSON).",
+        ),
+    ] = None,
+) -> None:
+    """Write films without what names their patients (PS3.15 Basic Profile).
+
+    Every level of nesting is cleaned and private elements and overlays are removed. UIDs,
+    patient ids, accession numbers and study ids become pseudonyms that follow from the key, so
+    that references and series of films hold; each patient's dates move by the same days.
+    Films are named by their new UIDs.
+    """
+    from pneumoscore.errors import PneumoScoreError
+    from pneumoscore.files import check_output, write
+    from pneumoscore.pacs.deidentify.film import CAVEATS
+    from pneumoscore.pacs.deidentify.film import deidentify as clean
+    from pneumoscore.pacs.deidentify.key import read_key
+    from pneumoscore.pacs.errors import need
+    from pneumoscore.pipeline.walk import expand
+    from pneumoscore.radiograph.limits import ReadOptions
+    from pneumoscore.radiograph.source import read_bytes
+
+    need("dicomanonymizer")
+    secret = read_key(key)
+    inputs = [Path(path) for path in paths if path != "-"]
+    if report is not None:
+        check_output(report, inputs=inputs)
+    out.mkdir(parents=True, exist_ok=True)
+    films: list[dict[str, Any]] = []
+    with LateProgress("films") as bar:
+        for found in expand(paths):
+            entry: dict[str, Any] = {"file": str(found.path)}
+            films.append(entry)
+            try:
+                if found.problem is not None:
+                    raise PneumoScoreError(found.problem)
+                done = clean(read_bytes(found.path, ReadOptions()), secret, mask_edges)
+                target = out / f"{done.sop_instance_uid}.dcm"
+                write(target, done.data, inputs=inputs, overwrite=True)
+            except PneumoScoreError as error:
+                bar.say(f"error: {printable(found.path)}: {error}")
+                entry["error"] = str(error)
+                continue
+            entry |= {"written": target.name, "actions": done.actions}
+            if (done.burned_in or "").strip().upper() != "NO":
+                entry["burned_in_text"] = f"declared {done.burned_in or 'nothing'}"
+            bar.update(len(films), None)
+    if not films:
+        say_error(f"no films in {', '.join(paths)}; expected DICOM files")
+        raise typer.Exit(ExitStatus.NOTHING_DONE)
+    failed = sum("error" in entry for entry in films)
+    unsure = sum("burned_in_text" in entry for entry in films)
+    typer.echo(f"{len(films) - failed} films written to {printable(out)}")
+    if unsure:
+        typer.echo(f"{unsure} do not say that they are free of burned-in text: look at them")
+    for caveat in CAVEATS:
+        typer.echo(f"note: {caveat}")
+    if report is not None:
+        text = json.dumps(
+            {
+                "program": _mark(),
+                "films": films,
+                "mask_edges": mask_edges,
+                "what_no_program_can_promise": CAVEATS,
+            },
+            indent=1,
+        )
+        write(report, text.encode("utf-8", "backslashreplace"), inputs=inputs, private=True)
+    if failed:
+        say(f"{failed} of {len(films)} files were not written")
+        raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+def _mark() -> str:
+    from pneumoscore.files import program_mark
+
+    return program_mark("deidentification")

@@ -1,0 +1,204 @@
+"""Films with secrets planted in every corner, de-identified."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from copy import deepcopy
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+
+from pneumoscore.cli import main
+from pneumoscore.errors import OutputError, PneumoScoreError, UnsupportedImageError
+from pneumoscore.pacs.deidentify.film import deidentify
+from pneumoscore.pacs.deidentify.key import Key, make_key, read_key
+from tests.fixtures.pacs import dciodvfy_errors, film_bytes, put
+
+SECRET = "SECRET"
+KEY = Key(b"a secret of thirty-two bytes....")
+PLANTED = (
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "OtherPatientIDs",
+    "PatientAddress",
+    "PatientComments",
+    "PatientTelephoneNumbers",
+    "EthnicGroup",
+    "ReferringPhysicianName",
+    "PerformingPhysicianName",
+    "OperatorsName",
+    "InstitutionName",
+    "InstitutionAddress",
+    "InstitutionalDepartmentName",
+    "StationName",
+    "StudyDescription",
+    "SeriesDescription",
+    "AdmittingDiagnosesDescription",
+    "ProtocolName",
+    "ImageComments",
+    "DeviceSerialNumber",
+    "RequestedProcedureDescription",
+    "AccessionNumber",
+    "StudyID",
+    "PerformedProcedureStepDescription",
+)
+
+
+def planted(film: Dataset, number: int = 1) -> Dataset:
+    """Return a film with the secret in attributes, sequences, private elements and overlays."""
+    out = deepcopy(film)
+    out.file_meta.SourceApplicationEntityTitle = SECRET
+    out.preamble = b"SECRET".ljust(128, b"\0")  # type: ignore[attr-defined]
+    for keyword in PLANTED:
+        put(out, keyword, f"{SECRET}^A" if keyword.endswith("Name") else SECRET)
+    out.PatientBirthDate = "19500102"
+    out.StudyDate, out.AcquisitionDate = "20260103", "20260104"
+    out.AcquisitionDateTime = "20260104080000"
+    inner = Dataset()
+    inner.PatientName, inner.InstitutionName = f"{SECRET}^A", SECRET
+    inner.CodeValue, inner.CodingSchemeDesignator = "121322", "DCM"
+    inner.CodeMeaning = "Source of Image"
+    private = inner.private_block(0x0009, "SECRET CREATOR", create=True)
+    private.add_new(1, "LO", SECRET)
+    request = Dataset()
+    request.RequestedProcedureID = SECRET
+    request.ScheduledProcedureStepDescription = SECRET
+    source = Dataset()
+    source.ReferencedSOPClassUID = out.SOPClassUID
+    source.ReferencedSOPInstanceUID = f"1.2.3.{number - 1}"
+    source.PurposeOfReferenceCodeSequence = [inner]
+    out.SourceImageSequence = [source]
+    out.RequestAttributesSequence = [request]
+    out.private_block(0x0011, "SECRET CREATOR", create=True).add_new(2, "UN", SECRET.encode())
+    out.add_new(0x60000022, "LO", SECRET)
+    out.add_new(0x60001500, "LO", SECRET)
+    out.add_new(0x60003000, "OB", SECRET.encode())
+    out.SOPInstanceUID = out.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+    return out
+
+
+@pytest.fixture(scope="module")
+def film(phantom_film: Dataset) -> bytes:
+    return film_bytes(planted(phantom_film))
+
+
+def test_no_planted_secret_is_left_anywhere(film: bytes, tmp_path: Path) -> None:
+    assert film.count(SECRET.encode()) >= 30
+    done = deidentify(film, KEY)
+    assert SECRET.encode() not in done.data
+    for value in (b"19500102", b"20260103", b"20260104", b"1.2.3."):
+        assert value in film
+        assert value not in done.data
+    path = tmp_path / "film.dcm"
+    path.write_bytes(done.data)
+    assert dciodvfy_errors(path) == []
+    dataset = dcmread(path)
+    assert not [element for element in dataset.iterall() if element.tag.is_private]
+    assert not [element for element in dataset.iterall() if element.tag.group >> 8 == 0x60]
+
+
+def test_method_is_coded_and_report_says_what_was_done(film: bytes) -> None:
+    done = deidentify(film, KEY)
+    dataset = dcmread(BytesIO(done.data))
+    assert dataset.PatientIdentityRemoved == "YES"
+    assert dataset.LongitudinalTemporalInformationModified == "MODIFIED"
+    codes = {item.CodeValue for item in dataset.DeidentificationMethodCodeSequence}
+    assert codes == {"113100", "113107"}
+    assert done.actions["removed"]["StudyDescription"] == 1
+    assert done.actions["removed"]["private or unknown"] >= 4
+    assert done.actions["keyed"]["PatientID"] == 1
+    assert SECRET not in json.dumps(done.actions)
+
+
+def test_two_runs_are_equal_and_another_key_gives_others(film: bytes) -> None:
+    first, again = deidentify(film, KEY), deidentify(film, KEY)
+    other = deidentify(film, Key(b"another secret, also of 32 bytes"))
+    assert first.data == again.data
+    assert first.sop_instance_uid != other.sop_instance_uid
+
+
+def test_references_and_intervals_hold_across_films(phantom_film: Dataset) -> None:
+    earlier, later = planted(phantom_film, 1), planted(phantom_film, 2)
+    later.StudyDate = "20260110"
+    one, two = (dcmread(BytesIO(deidentify(film_bytes(it), KEY).data)) for it in (earlier, later))
+    assert two.SourceImageSequence[0].ReferencedSOPInstanceUID == one.SOPInstanceUID
+    assert two.SourceImageSequence[0].ReferencedSOPClassUID == one.SOPClassUID
+    assert one.PatientID == two.PatientID != ""
+    assert one.StudyInstanceUID == two.StudyInstanceUID != phantom_film.StudyInstanceUID
+    assert one.StudyID == two.StudyID != ""
+    days = [np.datetime64(f"{d[:4]}-{d[4:6]}-{d[6:]}") for d in (one.StudyDate, two.StudyDate)]
+    assert days[1] - days[0] == 7
+    assert one.StudyDate != "20260103"
+    assert one.AcquisitionDateTime[8:] == "080000"
+
+
+def test_pixels_are_kept_and_edges_masked_by_option(phantom_film: Dataset, film: bytes) -> None:
+    kept = dcmread(BytesIO(deidentify(film, KEY).data)).pixel_array
+    np.testing.assert_array_equal(kept, phantom_film.pixel_array)
+    masked = dcmread(BytesIO(deidentify(film, KEY, edges=0.1).data)).pixel_array
+    assert len(np.unique(masked[:25])) == len(np.unique(masked[:, -25:])) == 1
+    np.testing.assert_array_equal(masked[30:-30, 30:-30], kept[30:-30, 30:-30])
+
+
+def test_edges_of_a_compressed_film_are_masked(film: bytes, tmp_path: Path) -> None:
+    source, target = tmp_path / "film.dcm", tmp_path / "lossless.dcm"
+    source.write_bytes(film)
+    subprocess.run(["dcmcjpeg", source, target], check=True)
+    kept = dcmread(BytesIO(deidentify(target.read_bytes(), KEY).data))
+    assert kept.file_meta.TransferSyntaxUID.is_compressed
+    done = deidentify(target.read_bytes(), KEY, edges=0.1)
+    masked = dcmread(BytesIO(done.data))
+    assert len(np.unique(masked.pixel_array[:25])) == 1
+    target.write_bytes(done.data)
+    assert dciodvfy_errors(target) == []
+
+
+def test_a_report_is_refused(phantom_film: Dataset) -> None:
+    document = planted(phantom_film)
+    document.ContentSequence = []
+    with pytest.raises(UnsupportedImageError, match="no image"):
+        deidentify(film_bytes(document), KEY)
+
+
+def test_keys_are_private_and_never_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "site.key"
+    make_key(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_key(path).uid("1.2.3") == read_key(path).uid("1.2.3")
+    with pytest.raises(OutputError, match="exists"):
+        make_key(path)
+    path.chmod(0o640)
+    with pytest.raises(PneumoScoreError, match="chmod 600"):
+        read_key(path)
+    other = tmp_path / "other.key"
+    other.write_text("short")
+    other.chmod(0o600)
+    with pytest.raises(PneumoScoreError, match="holds no key"):
+        read_key(other)
+
+
+def test_the_command_names_what_failed_and_goes_on(
+    film: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "a.dcm").write_bytes(film)
+    (films / "b.dcm").write_bytes(b"no film")
+    key, out, report = tmp_path / "site.key", tmp_path / "out", tmp_path / "done.json"
+    assert main(["pacs", "key", str(key)]) == 0
+    command: list[str | Path] = ["deidentify", films, "-o", out, "--key", key, "--report", report]
+    assert main([str(part) for part in command]) == 1
+    said = capsys.readouterr()
+    assert "b.dcm" in said.err
+    assert "note: Text that is part of the picture stays" in said.out
+    (written,) = out.iterdir()
+    assert SECRET.encode() not in written.read_bytes()
+    content = json.loads(report.read_text())
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert {entry.get("written") for entry in content["films"]} == {written.name, None}
+    assert SECRET not in report.read_text()
