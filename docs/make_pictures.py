@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-TABLE_COLUMNS = 96
+TABLE_COLUMNS = 80
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_OPTIONS = (
     "--headless",
@@ -56,7 +56,7 @@ def picture_of_table(films: list[Path], folder: Path, model: str | None) -> None
     from rich.console import Console
     from rich.text import Text
 
-    from pneumoscore.cli.table import TableRow, print_table
+    from pneumoscore.cli.table import TableRow, table_lines
     from pneumoscore.radiograph.read import read_radiograph
     from pneumoscore.severity.model import SeverityModel
     from pneumoscore.severity.score import Score
@@ -69,7 +69,8 @@ def picture_of_table(films: list[Path], folder: Path, model: str | None) -> None
         rows.append(TableRow(film.as_posix(), score, result.flags))
     console = Console(record=True, width=TABLE_COLUMNS, file=io.StringIO())
     console.print(Text(f"$ pneumoscore score {folder.name}", style="bold"))
-    print_table(rows, console)
+    for line in table_lines(rows, TABLE_COLUMNS):
+        console.print(Text(line))
     svg = console.export_svg(title="pneumoscore")
     svg = re.sub(r"@font-face\s*{[^}]*}", "", svg)  # no font from the network
     width, height = (float(side) for side in re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())

@@ -1,15 +1,14 @@
-"""The table of scores."""
+"""The table of scores in a terminal."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
-from pneumoscore.cli.table import TableRow, print_table
-from pneumoscore.radiograph.types import Placement
+from pneumoscore.cli.table import TableRow, print_table, table_lines
+from pneumoscore.radiograph.prepare import prepare
+from pneumoscore.radiograph.types import InputSpec, Radiograph
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY
 from pneumoscore.severity.score import RESEARCH_NOTICE, ModelIdentity, ScaleScore, Score
 
@@ -19,25 +18,23 @@ def make_score(flags: tuple[str, ...] = ()) -> Score:
         ScaleScore(GEOGRAPHIC_EXTENT, 5.25, 5.25, 3.5, 7.0, 0.9, 3.0, 2.25, 2.0),
         ScaleScore(OPACITY, 1.5, 1.5, 0.25, 2.75, 0.9, 0.5, 1.0, 1.0),
     )
-    model = ModelIdentity("tiny", "1", "net 1", "ab" * 32)
-    return Score(scales, flags, model, Placement(1.0, 0.0, 0.0, (64, 64), 64), {})
+    film = Radiograph([[0.0, 1.0], [1.0, 0.0]])
+    placement = prepare(film, InputSpec(8, "pad", "unit")).placement
+    return Score(scales, flags, ModelIdentity("tiny", "1", "net 1", "ab" * 32), placement, {})
 
 
-def printed(rows: list[TableRow], width: int = 140, **options: object) -> str:
-    stream = io.StringIO()
-    print_table(rows, Console(file=stream, width=width, highlight=False, **options))
-    return stream.getvalue()
+def printed(rows: list[TableRow], width: int = 140) -> str:
+    return "\n".join(table_lines(rows, width))
 
 
 def test_a_row_holds_values_intervals_lungs_flags_model_and_notice() -> None:
     text = printed([TableRow("film.dcm", make_score(), ("lungs_cut_off",))])
     (line,) = (line for line in text.splitlines() if "film.dcm" in line)
-    for part in ("5.2", "(3.5-7.0)", "3.0+2.2", "1.5", "(0.2-2.8)", "0.5+1.0"):
+    for part in ("5.2 (3.5-7.0)", "3.0+2.2", "1.5 (0.2-2.8)", "0.5+1.0", "lungs cut off"):
         assert part in line
-    assert "lungs cut off" in line
     for part in ("extent 0-8", "0-6", "90 % interval"):
         assert part in text
-    assert "Model tiny 1 (abababababab), backbone net 1" in text
+    assert "Model tiny 1, backbone net 1, abababababab" in text
     assert RESEARCH_NOTICE in text
 
 
@@ -67,13 +64,36 @@ def test_names_are_never_markup(name: str) -> None:
     assert name in printed([TableRow(name, make_score())])
 
 
-def test_control_characters_do_not_reach_the_terminal() -> None:
-    text = printed([TableRow("a\nb\x1b[31m\u202e.png", make_score())], force_terminal=True)
+def test_control_characters_and_colours_do_not_reach_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    print_table([TableRow("a\nb\x1b[31m\u202e.png", make_score())])
+    text = capsys.readouterr().out
     assert "a\\nb\\x1b[31m\\u202e.png" in text
+    assert "\x1b" not in text
 
 
-def test_a_narrow_terminal_loses_no_number() -> None:
-    text = printed([TableRow("a-rather-long-file-name-of-a-film.dcm", make_score())], width=80)
+def test_at_80_columns_a_film_is_one_line_with_both_ends_of_its_name() -> None:
+    name = "archive/2026/ward-7/a-rather-long-name/film-0001.dcm"
+    rows = [TableRow(name, make_score()), TableRow("b.png", None, ("not_a_chest_radiograph",))]
+    lines = printed(rows, 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    (line,) = (line for line in lines if "…" in line)
+    assert line.startswith("archive/")
+    assert line.split()[0].endswith("0001.dcm")
     for part in ("5.2 (3.5-7.0)", "3.0+2.2", "1.5 (0.2-2.8)", "0.5+1.0"):
-        assert part in text
-    assert max(len(line) for line in text.splitlines()) <= 80
+        assert part in line
+    words = " ".join(" ".join(lines).split())
+    for word in ("not", "chest", "radiograph"):
+        assert word in words
+
+
+def test_a_pipe_is_as_wide_as_the_environment_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = TableRow("f" * 200, make_score())
+    for columns, width in (("90", 90), ("", 120), ("wide", 120)):
+        monkeypatch.setenv("COLUMNS", columns)
+        print_table([row])
+        assert max(map(len, capsys.readouterr().out.splitlines())) == width

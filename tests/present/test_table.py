@@ -44,8 +44,16 @@ def test_numbers_and_words_stay_as_they_are(cell: str) -> None:
        st.integers(20, 100))  # fmt: skip
 def test_lines_fit_whatever_the_cells(rows: list[tuple[str, str]], width: int) -> None:
     lines = Table("", ("film", "reason"), tuple(rows)).lines(width)
-    assert len(lines) == 2 + len(rows)
+    assert len(lines) >= 2 + len(rows)
     assert all(len(line) <= width and line.isprintable() for line in lines)
+
+
+def test_names_are_cut_text_is_wrapped_and_numbers_stay_whole() -> None:
+    row = ("archive/ward-7/film-0001.dcm", "0.91 [0.80, 1.02]", "lungs cut off, outside training")
+    lines = Table("", ("film", "MAE", "flags"), (row,)).lines(50)
+    assert lines[2].split("  ")[0] == "archive/…0001.dcm"
+    assert "0.91 [0.80, 1.02]" in lines[2]
+    assert " ".join(line[38:].strip() for line in lines[2:]).split() == row[2].split()
 
 
 @given(st.text(max_size=40), st.integers(1, 50))

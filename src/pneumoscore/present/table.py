@@ -7,8 +7,10 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,7 @@ _NUMBER = re.compile(r"[-+±≥≤<> ]*\d.{0,24}")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _SIGNED = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?( \[[-+\d., ]+\])?|-")
 _GAP = 2
+_LEAST_TEXT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class Table:
 
     def csv(self) -> str:
         """Return the table as CSV (`csv_line`)."""
-        return "".join(csv_line(row) for row in (self.header, *self.rows))
+        head = [" ".join(name.split()) for name in self.header]
+        return "".join(csv_line(row) for row in (head, *self.rows))
 
     def html(self) -> Markup:
         """Return the table as HTML, its title as the caption, the note under it."""
@@ -89,28 +93,59 @@ class Table:
     def lines(self, width: int) -> list[str]:
         """Return the table as lines of plain text, no longer than `width`.
 
-        Where there is not room for all, the widest columns give way first, their cells cut in
-        the middle.
+        Where there is not room for all, text is wrapped, then names (the first column) are
+        cut in the middle, and numbers give way last. A line
+        end in a column name starts a further line of the head.
 
         Parameters
         ----------
         width : int
             Letters of a line.
         """
-        cells = [tuple(printable(cell) for cell in row) for row in (self.header, *self.rows)]
-        widths = [max(len(row[index]) for row in cells) for index in range(len(self.header))]
-        room = width - _GAP * (len(widths) - 1)
-        while sum(widths) > room and max(widths) > 1:
-            widths[widths.index(max(widths))] -= 1
-        lines = [
-            (" " * _GAP).join(
-                shortened(cell, place).ljust(place) for cell, place in zip(row, widths, strict=True)
-            )
-            for row in cells
-        ]
-        rule = "-" * min(width, sum(widths) + _GAP * (len(widths) - 1))
-        head = [self.title, ""] if self.title else []
-        return [*head, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:])]
+        head = [name.split("\n") for name in self.header]
+        rows = [tuple(printable(cell) for cell in row) for row in self.rows]
+        widths = _widths(head, rows, width - _GAP * (len(head) - 1))
+        deepest = max(map(len, head))
+        top = [[""] * (deepest - len(name)) + name for name in head]
+        lines = [self.title, ""] if self.title else []
+        lines += [_line(parts, widths) for parts in zip(*top, strict=True)]
+        lines.append("-" * min(width, sum(widths) + _GAP * (len(widths) - 1)))
+        for row in rows:
+            cells = [
+                [shortened(cell, place)] if column == 0 else _wrapped(cell, place)
+                for column, (cell, place) in enumerate(zip(row, widths, strict=True))
+            ]
+            lines += [_line(parts, widths) for parts in zip_longest(*cells, fillvalue="")]
+        return lines
+
+
+def _widths(head: Sequence[Sequence[str]], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Return the letters of each column, together at most `room` where that can be."""
+    widths = [
+        max(map(len, [*name, *(row[column] for row in rows)])) for column, name in enumerate(head)
+    ]
+    texts = [
+        column
+        for column in range(len(head))
+        if column == 0 or not any(is_number(row[column]) for row in rows)
+    ]
+    wrapped = [column for column in texts if column > 0]
+    for columns, least in ((wrapped, _LEAST_TEXT), (texts, _LEAST_TEXT), (range(len(head)), 1)):
+        while sum(widths) > room:
+            widest = max(columns, key=lambda column: widths[column], default=None)
+            if widest is None or widths[widest] <= least:
+                break
+            widths[widest] -= 1
+    return widths
+
+
+def _line(parts: Iterable[str], widths: Sequence[int]) -> str:
+    cells = (shortened(part, place).ljust(place) for part, place in zip(parts, widths, strict=True))
+    return (" " * _GAP).join(cells).rstrip()
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    return textwrap.wrap(cell, width, break_on_hyphens=False) or [""]
 
 
 def is_number(cell: str) -> bool:
