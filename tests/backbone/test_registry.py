@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,32 +9,6 @@ from pneumoscore.backbone import registry
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.fetch import PUBLISHED
 from pneumoscore.errors import ModelError
-
-
-def test_the_home_folder_follows_the_variable(home: Path) -> None:
-    assert registry.home_folder() == home
-
-
-@pytest.mark.parametrize(
-    ("platform", "variables", "expected"),
-    [
-        ("linux", {"XDG_DATA_HOME": "/data"}, "/data/pneumoscore"),
-        ("linux", {"XDG_DATA_HOME": "relative"}, "/me/.local/share/pneumoscore"),
-        ("darwin", {}, "/me/Library/Application Support/pneumoscore"),
-        ("win32", {"LOCALAPPDATA": "/local"}, "/local/pneumoscore"),
-        ("win32", {}, "/me/AppData/Local/pneumoscore"),
-    ],
-)
-def test_the_home_folder_of_each_platform(
-    monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[str, str], expected: str
-) -> None:
-    for name in ("PNEUMOSCORE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/me")
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert registry.home_folder() == Path(expected)
 
 
 def test_added_backbones_are_found_by_name(home: Path, stored: Path) -> None:

@@ -18,8 +18,12 @@ from pneumoscore.monitor.pictures.page import timeline_page, ward_page
 from pneumoscore.monitor.pictures.timeline import timeline_figure
 from pneumoscore.monitor.pictures.ward import ward_overview
 from pneumoscore.pipeline.intake import cohort_record, dicom_record, film_thumbnail
+<<<<<<< HEAD
 from pneumoscore.present.drawings import sparkline_svg
 from pneumoscore.present.plot_style import page_svg, plot_file
+=======
+from pneumoscore.pipeline.result import FileResult
+>>>>>>> f756212 (Score by one job: options, engines and sinks with one interface each, a durable inbox, a run report, one object of settings)
 from pneumoscore.records.course import add_events, add_note
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
@@ -37,7 +41,7 @@ MakeRecord = Callable[..., FilmRecord]
 def picture(tiny_folder: Path, tiny_model: ModuleType) -> bytes:
     model = SeverityModel.open(tiny_folder, threads=1)
     radiograph = tiny_model.film()
-    return film_thumbnail(radiograph, model.score(radiograph, force=True))
+    return film_thumbnail(radiograph.pixels, model.score(radiograph, force=True))
 
 
 @pytest.fixture
@@ -152,7 +156,7 @@ def test_films_without_patient_or_day_are_refused(
     radiograph = tiny_model.film()
     score = model.score(radiograph, force=True)
     with pytest.raises(PneumoScoreError, match=r"no Patient ID \(0010,0020\)"):
-        dicom_record(radiograph, score)
+        dicom_record(FileResult(Path("f.png"), score))
     undated = CohortFilm("f.png", Path("f.png"), "p")
     with pytest.raises(PneumoScoreError, match="day is unknown"):
         cohort_record("c", undated, score)

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscore.pipeline.job import FileResult, score_files
-from pneumoscore.pipeline.page import page_file
+from pneumoscore.errors import FailureReason
+from pneumoscore.pipeline.job import run_job
+from pneumoscore.pipeline.options import ScoringOptions
+from pneumoscore.pipeline.result import FileResult
+from pneumoscore.pipeline.run import Run, RunReport
+from pneumoscore.pipeline.sinks.page import Page as PageSink
+from pneumoscore.pipeline.walk import Found
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
@@ -57,9 +62,9 @@ def test_the_page_shows_scores_errors_and_films_and_needs_no_other_file(
     film = tmp_path / "film <script>.png"
     Image.fromarray((tiny_model.film().pixels * 255).astype(np.uint8)).save(film)
     (tmp_path / "bad.png").write_text("no image")
-    with page_file(tmp_path / "page.html", "Five days & nights") as sink:
-        for result in score_files([film, tmp_path / "bad.png"], model, keep_radiographs=True):
-            sink.add(result)
+    sink = PageSink(tmp_path / "page.html", title="Five days & nights")
+    found = [Found(film), Found(tmp_path / "bad.png")]
+    run_job(found, model, ScoringOptions(view=True), [sink])
     page = Page(tmp_path / "page.html")
     assert page.open == []
     assert "script" not in page.tags
@@ -85,15 +90,17 @@ def test_the_page_shows_scores_errors_and_films_and_needs_no_other_file(
 def test_a_result_without_its_film_has_no_picture(tmp_path, model, tiny_model):
     film = tmp_path / "film.png"
     Image.fromarray((tiny_model.film().pixels * 255).astype(np.uint8)).save(film)
-    with page_file(tmp_path / "page.html") as sink:
-        for result in score_files([film], model):
-            sink.add(result)
+    run_job([Found(film)], model, ScoringOptions(), [PageSink(tmp_path / "page.html")])
     assert Page(tmp_path / "page.html").links == []
 
 
-def test_flags_stand_on_the_page_in_words(tmp_path):
-    with page_file(tmp_path / "page.html") as sink:
-        sink.add(FileResult(Path("a"), None, "refused & why", ("not_a_chest_radiograph",)))
+def test_flags_stand_on_the_page_in_words(tmp_path, model):
+    run = Run.of(model, ScoringOptions())
+    sink = PageSink(tmp_path / "page.html")
+    sink.open(run)
+    refused, flags = FailureReason.REFUSED, ("not_a_chest_radiograph",)
+    sink.add(FileResult(Path("a"), None, "refused & why", refused, flags))
+    sink.finish(RunReport(run))
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "not a chest radiograph" in text
     assert "refused &amp; why" in text

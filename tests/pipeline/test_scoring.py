@@ -1,6 +1,7 @@
 import json
 import os
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import jsonschema
@@ -8,9 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscore.errors import ModelError, PneumoScoreError
-from pneumoscore.pipeline.job import score_files
-from pneumoscore.pipeline.sinks import csv_columns, csv_file, json_line, json_lines_file
+from pneumoscore.errors import ModelError, OutputError, PneumoScoreError
+from pneumoscore.pipeline.engines.processes import Processes
+from pneumoscore.pipeline.engines.threads import InProcess, Threads
+from pneumoscore.pipeline.job import run_job, score_files
+from pneumoscore.pipeline.options import ScoringOptions
+from pneumoscore.pipeline.outputs import Outputs
+from pneumoscore.pipeline.run import Run
+from pneumoscore.pipeline.sinks.published import published
+from pneumoscore.pipeline.sinks.tables import CsvTable, JsonLines, csv_columns, json_line
 from pneumoscore.pipeline.walk import Found, expand
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY
@@ -38,14 +45,24 @@ def films(tiny_model, tmp_path):
     return paths
 
 
-@pytest.mark.parametrize(("workers", "batch"), [(1, 1), (3, 4), (8, 16)])
-def test_order_is_kept_and_bad_files_stop_nothing(films, model, workers, batch):
-    results = list(score_files(films, model, workers=workers, batch=batch))
+@pytest.fixture(scope="module")
+def run(model):
+    return Run.of(model, ScoringOptions())
+
+
+ENGINES = [InProcess(), Threads(1), Threads(8), Processes(2)]
+
+
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize("engine", ENGINES, ids=repr)
+def test_order_is_kept_and_bad_files_stop_nothing(films, model, engine, batch):
+    results = list(score_files(films, model, ScoringOptions(batch=batch), engine=engine))
     assert [result.path for result in results] == films
     assert [result.score is None for result in results] == [i in (3, 6) for i in range(10)]
     assert results[6].flags == ("too_few_pixels",)
     assert "too few pixels" in results[6].error
-    assert all(result.radiograph is None for result in results)
+    assert all(result.view is None for result in results)
+    assert [str(results[i].reason) for i in (3, 6)] == ["unreadable", "refused"]
 
 
 def test_a_file_scores_as_it_does_alone(films, model):
@@ -58,9 +75,9 @@ def test_a_file_scores_as_it_does_alone(films, model):
             assert one.raw == pytest.approx(other.raw, abs=1e-5)
 
 
-def test_every_line_is_valid_under_the_published_schema(films, model, tmp_path):
+def test_every_line_is_valid_under_the_published_schema(films, model, run, tmp_path):
     files = [*(Found(path) for path in films), *expand([tmp_path / "missing.dcm"])]
-    lines = [json_line(result) for result in score_files(files, model)]
+    lines = [json_line(result, run) for result in score_files(files, model)]
     for line in lines:
         assert "\n" not in line
         VALIDATOR.validate(json.loads(line))
@@ -69,9 +86,9 @@ def test_every_line_is_valid_under_the_published_schema(films, model, tmp_path):
     assert all("scores" not in error for error in errors)
 
 
-def test_the_schema_refuses_what_is_no_result(films, model):
+def test_the_schema_refuses_what_is_no_result(films, model, run):
     VALIDATOR.check_schema(SCHEMA)
-    good = json.loads(json_line(next(score_files(films, model))))
+    good = json.loads(json_line(next(score_files(films, model)), run))
     entry = good["scores"]["opacity"]
     for bad in (
         good | {"notice": "certified"},
@@ -94,19 +111,24 @@ def test_a_score_without_interval_and_sides_is_valid(tmp_path, tiny_model, films
     for head in data["heads"]:
         head["interval"] = None
     (folder / "model.json").write_text(json.dumps(data))
-    result = next(score_files(films, SeverityModel.open(folder, threads=1)))
-    line = json.loads(json_line(result))
+    plain = SeverityModel.open(folder, threads=1)
+    result = next(score_files(films, plain))
+    line = json.loads(json_line(result, Run.of(plain, ScoringOptions())))
     assert line["scores"]["opacity"]["low"] is None
     VALIDATOR.validate(line)
 
 
 def test_a_file_that_vanishes_while_others_are_read_is_one_error(films, model):
     seen = []
-    for result in score_files(films[:3] + films[4:6], model, workers=1, batch=1):
+    for result in score_files(
+        films[:3] + films[4:6], model, ScoringOptions(batch=1), engine=InProcess()
+    ):
         seen.append(result.score is None)
         if len(seen) == 1:
             films[5].unlink()
+        last = result
     assert seen == [False, False, False, False, True]
+    assert last.reason == "missing"
 
 
 def test_hostile_names_give_valid_lines(model, films, tmp_path):
@@ -116,19 +138,31 @@ def test_hostile_names_give_valid_lines(model, films, tmp_path):
         path = tmp_path / name
         path.write_bytes(films[0].read_bytes())
         paths.append(path)
-    with json_lines_file(tmp_path / "out.jsonl") as sink:
-        for result in score_files(paths, model):
-            assert result.score is not None
-            sink.add(result)
+    sink = JsonLines(tmp_path / "out.jsonl")
+    report = run_job(map(Found, paths), model, ScoringOptions(), [sink])
+    assert report.scored == len(paths)
     lines = (tmp_path / "out.jsonl").read_bytes().decode("ascii").splitlines()
     found = [Path(json.loads(line)["file"]).name for line in lines]
     assert found == ["new\nline.png", "quote\"'<b>.png", "ünïcode 胸.png", "bad\\xff.png"]
 
 
-def test_progress_counts_every_file(films, model):
+@pytest.mark.parametrize("engine", ENGINES, ids=repr)
+def test_the_report_counts_every_file(films, model, engine):
     counts = []
-    list(score_files(films, model, on_progress=counts.append))
+    report = run_job(
+        map(Found, films),
+        model,
+        ScoringOptions(),
+        [],
+        engine=engine,
+        watch=lambda result, so_far: counts.append(so_far.files),
+    )
     assert counts == list(range(1, 11))
+    form = report.as_dict()
+    assert form["counts"] == {"files": 10, "scored": 8, "failed": 2, "resumed": 0}
+    assert form["failures"] == {"refused": 1, "unreadable": 1}
+    assert set(form["seconds"]) == {"read", "network", "outputs", "wall"}
+    assert str(films[0].parent) not in json.dumps(form)
 
 
 def test_reading_stays_a_little_ahead_and_no_further(films, model):
@@ -137,9 +171,9 @@ def test_reading_stays_a_little_ahead_and_no_further(films, model):
     def endless():
         while True:
             asked.append(films[0])
-            yield films[0]
+            yield Found(films[0])
 
-    results = score_files(endless(), model, workers=2, batch=3)
+    results = score_files(endless(), model, ScoringOptions(batch=3), engine=Threads(2))
     for _ in range(9):
         next(results)
     results.close()
@@ -148,10 +182,31 @@ def test_reading_stays_a_little_ahead_and_no_further(films, model):
     assert not any(name.startswith("pneumoscore-read") for name in names)
 
 
-def test_films_are_kept_only_when_asked_for(films, model):
-    kept = list(score_files(films[:4], model, keep_radiographs=True))
-    assert [result.radiograph is None for result in kept] == [False, False, False, True]
-    assert kept[1].radiograph.rows == 231
+@pytest.mark.parametrize("engine", ENGINES, ids=repr)
+def test_views_come_only_when_asked_for(films, model, engine):
+    options = ScoringOptions(view=True)
+    kept = list(score_files(films[:4], model, options, engine=engine))
+    assert [result.view is None for result in kept] == [False, False, False, True]
+    assert kept[1].view.shape == (231, 238)
+    assert kept[1].view.dtype == np.uint8
+
+
+def test_what_is_known_is_not_scored_again(films, model):
+    options = ScoringOptions(content=True)
+    first = list(score_files(films[:3], model, options))
+    contents = {first[0].content, first[2].content}
+    results = []
+    report = run_job(
+        map(Found, films[:3]),
+        model,
+        options,
+        [],
+        known=contents.__contains__,
+        watch=lambda result, so_far: results.append(result),
+    )
+    assert [result.known for result in results] == [True, False, True]
+    assert [result.score is None for result in results] == [True, False, True]
+    assert (report.known, report.scored, report.failed) == (2, 1, 0)
 
 
 def test_a_fault_of_our_own_is_named_and_logged(films, model, monkeypatch, caplog):
@@ -165,7 +220,7 @@ def test_a_fault_of_our_own_is_named_and_logged(films, model, monkeypatch, caplo
         return genuine(path, **options)
 
     monkeypatch.setattr(read, "read_radiograph", faulty)
-    results = list(score_files(films[:3], model))
+    results = list(score_files(films[:3], model, engine=Threads(2)))
     assert [result.score is None for result in results] == [False, True, False]
     assert results[1].error.startswith("internal error (KeyError)")
     assert "patient name" not in results[1].error
@@ -173,68 +228,127 @@ def test_a_fault_of_our_own_is_named_and_logged(films, model, monkeypatch, caplo
 
 
 def test_a_wrong_call_fails_at_once(films, model):
-    with pytest.raises(ValueError, match="at least 1"):
-        score_files(films, model, batch=0)
+    with pytest.raises(PneumoScoreError, match="above 0"):
+        ScoringOptions(batch=0)
     with pytest.raises(PneumoScoreError, match="between 0 and 1"):
-        list(score_files(films, model, level=90))
+        ScoringOptions(level=90)
     with pytest.raises(ModelError, match="opacity_ralo"):
-        list(score_files(films, model, scales=["opacity_ralo"]))
+        score_files(films, model, ScoringOptions(scales=("opacity_ralo",)))
 
 
 def test_force_scores_what_the_gate_refuses(films, model):
-    (result,) = score_files([films[6]], model, force=True)
+    (result,) = score_files([films[6]], model, ScoringOptions(force=True))
     assert result.score.flags == result.flags == ("too_few_pixels",)
 
 
 def test_the_table_holds_the_same_numbers(films, model, tmp_path):
     import csv
 
-    scales = (GEOGRAPHIC_EXTENT, OPACITY)
     path = tmp_path / "out.csv"
-    results = list(score_files(films, model))
-    with csv_file(path, scales) as sink:
-        for result in results:
-            sink.add(result)
-        assert not path.exists()
+    results = []
+    run_job(
+        map(Found, films),
+        model,
+        ScoringOptions(),
+        [CsvTable(path)],
+        watch=lambda result, so_far: results.append(result),
+    )
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == csv_columns(scales)
+    assert list(rows[0]) == csv_columns((GEOGRAPHIC_EXTENT, OPACITY))
     assert len(rows) == 10
     for row, result in zip(rows, results, strict=True):
         assert row["file"] == str(result.path)
         assert "not for medical use" in row["notice"]
         if result.score is None:
             assert row["error"] == result.error
+            assert row["reason"] == result.reason
             assert row["opacity"] == ""
         else:
-            data = result.as_dict()["scores"]["opacity"]
+            data = result.score.as_dict()["scores"]["opacity"]
             assert row["opacity_scale"] == "0 to 6"
             for part in ("low", "high", "left", "right", "raw"):
                 assert float(row[f"opacity_{part}"]) == data[part]
             assert float(row["opacity"]) == data["value"]
-            assert row["sha256"] == model.identity.sha256
+        assert row["sha256"] == model.identity.sha256
     assert rows[6]["flags"] == "too_few_pixels"
+
+
+def test_identifiers_are_told_or_left_out(tmp_path, model):
+    from pneumoscore.phantom import (
+        LungDisease,
+        PhantomSpec,
+        SyntheticPatient,
+        render_phantom,
+        write_phantom_dicom,
+    )
+
+    healthy = LungDisease(0.0, 0.0)
+    film = tmp_path / "=film.dcm"
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=256))
+    write_phantom_dicom(phantom, film, SyntheticPatient(), datetime(2026, 1, 2, 3, 4))
+    said = {}
+    for told in (True, False):
+        csv, lines = tmp_path / f"{told}.csv", tmp_path / f"{told}.jsonl"
+        outputs = Outputs(identifiers=told)
+        sinks = [CsvTable(csv, outputs), JsonLines(lines, outputs)]
+        run_job([Found(film)], model, ScoringOptions(force=True), sinks)
+        VALIDATOR.validate(json.loads(lines.read_text()))
+        said[told] = json.loads(lines.read_text())["film"], csv.read_text(), csv.stat().st_mode
+    film_said, table, mode = said[True]
+    assert film_said["patient_id"].startswith("PHANTOM-")
+    assert film_said["acquired_at"] == "2026-01-02T03:04:00"
+    assert film_said["sop_instance_uid"] in table
+    assert mode & 0o777 == 0o600
+    assert "'" + str(film)[:1] not in table
+    film_said, table, mode = said[False]
+    assert film_said == {"view": "PA"}
+    assert "PHANTOM-" not in table
+    assert "2026" not in table
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutralised(films, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("=1+1.png").write_bytes(films[0].read_bytes())
+    run_job([Found(Path("=1+1.png"))], model, ScoringOptions(), [CsvTable(Path("out.csv"))])
+    assert Path("out.csv").read_text().splitlines()[1].startswith("'=1+1.png,")
 
 
 def test_a_table_that_is_not_finished_leaves_the_old_one(tmp_path, films, model):
     path = tmp_path / "out.csv"
-    path.write_text("old")
+    path.write_text("file,")
 
-    def interrupted():
-        with csv_file(path, (OPACITY,)) as sink:
-            sink.add(next(score_files(films, model)))
-            raise KeyboardInterrupt
+    def interrupt(result, report):
+        raise KeyboardInterrupt
 
+    outputs = Outputs(overwrite=True)
+    sinks = [CsvTable(path, outputs), JsonLines(tmp_path / "new.jsonl", outputs)]
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert path.read_text() == "old"
+        run_job(map(Found, films), model, ScoringOptions(), sinks, watch=interrupt)
+    assert path.read_text() == "file,"
+    assert not (tmp_path / "new.jsonl").exists()
     assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".")] == []
 
 
+def test_an_output_that_must_not_be_replaced_stops_the_run_before_the_first_film(
+    tmp_path, films, model
+):
+    asked = []
+
+    def found():
+        asked.append(1)
+        yield Found(films[0])
+
+    with pytest.raises(OutputError, match="--overwrite"):
+        run_job(found(), model, ScoringOptions(), [CsvTable(films[3])])
+    assert asked == []
+    assert films[3].read_text() == "no image"
+
+
 @pytest.mark.shared_data
-def test_real_films_of_a_folder_are_scored(shared_data, model):
+def test_real_films_of_a_folder_are_scored(shared_data, model, run):
     files = list(expand([shared_data / "cohen94"]))[:12]
     results = list(score_files(files, model))
     assert [result.error for result in results] == [None] * 12
     for result in results:
-        VALIDATOR.validate(result.as_dict())
+        VALIDATOR.validate(published(result, run))

@@ -1,6 +1,7 @@
 import io
 import os
 import socket
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_a_folder_gives_its_images_sorted_to_the_bottom(tmp_path):
 
 def test_a_named_file_is_always_tried(tmp_path):
     text = touch(tmp_path / ".notes.txt")
-    assert list(expand([str(text)])) == [Found(text)]
+    assert list(expand([str(text)])) == [Found(text, named=True)]
 
 
 def test_order_and_repetition_are_the_users(tmp_path):
@@ -51,7 +52,10 @@ def test_loops_of_links_end_and_each_folder_is_walked_once(tmp_path):
     (tmp_path / "circle").symlink_to("circle")
     found = list(expand([tmp_path]))
     assert [item.path for item in found if item.problem is None] == [film]
-    assert [item.path.name for item in found if item.problem is not None] == ["circle"]
+    assert [item.path.name for item in found if item.problem is not None] == [
+        "circle",
+        "dangling.png",
+    ]
 
 
 def test_what_is_missing_or_no_file_is_said_and_stops_nothing(tmp_path):
@@ -105,3 +109,51 @@ def test_a_very_deep_tree_is_walked(tmp_path, monkeypatch):
     here.mkdir(parents=True)
     film = touch(here / "a.png")
     assert list(expand([tmp_path])) == [Found(film)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "mark"),
+    [("utf-8-sig", b""), ("utf-16", b""), ("utf-16-le", b""), ("utf-16-be", b"")],
+)
+def test_lists_of_other_codes_name_the_same_files(tmp_path, codec, mark):
+    films = [touch(tmp_path / "a.png"), touch(tmp_path / "b.png")]
+    text = "".join(f"{film}\r\n" for film in films)
+    found = list(expand(["-"], list_file=io.BytesIO(mark + text.encode(codec))))
+    assert found == [Found(film) for film in films]
+
+
+def test_what_is_passed_over_is_counted(tmp_path):
+    film = touch(tmp_path / "a.png")
+    bare = bytes.fromhex("08000500") + b"CS" + b"\x0a\x00" + b"ISO_IR 100" + bytes(100)
+    no_preamble = touch(tmp_path / "b", bare)
+    touch(tmp_path / "overlay.png", b"\x89PNG\r\n PneumoScore/9.9 (picture)")
+    drawn = touch(tmp_path / "phantom.png", b"\x89PNG\r\n PneumoScore/9.9 (phantom)")
+    touch(tmp_path / "page.html", b"<html> PneumoScore/9.9 (page)")
+    for name in (".hidden", "DICOMDIR", "notes.txt"):
+        touch(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe")
+    skipped = Counter()
+    assert list(expand([tmp_path], skipped=skipped)) == [
+        Found(film), Found(no_preamble), Found(drawn)
+    ]  # fmt: skip
+    assert skipped == {
+        "made by this program": 2,
+        "hidden": 1,
+        "DICOMDIR": 1,
+        "no image": 1,
+        "no regular file": 1,
+    }
+
+
+def test_what_may_not_be_read_is_named_whatever_its_name(tmp_path, monkeypatch):
+    touch(tmp_path / "IM1")
+    genuine = Path.open
+
+    def refusing(self, *arguments, **options):
+        if self.name == "IM1":
+            raise PermissionError(13, "Permission denied")
+        return genuine(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    (found,) = expand([tmp_path])
+    assert (found.path.name, found.reason) == ("IM1", "unreadable")

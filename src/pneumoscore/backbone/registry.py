@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import importlib.resources
-import os
-import sys
 from pathlib import Path
 
 from pneumoscore.backbone.record import is_name
 from pneumoscore.errors import ModelError
+from pneumoscore.settings import HOME_VARIABLE, home_folder
 
 __all__ = [
     "FETCHABLE",
-    "HOME_VARIABLE",
     "available_backbones",
     "backbones_folder",
     "find_backbone",
-    "home_folder",
     "weights_folder",
 ]
 
-HOME_VARIABLE = "PNEUMOSCORE_HOME"
 FETCHABLE = ("densenet121-res224-all",)
-
-
-def home_folder() -> Path:
-    r"""Return the folder for what the user adds; it need not exist yet.
-
-    ``PNEUMOSCORE_HOME`` if set, else the platform's folder for a user's program data: on Linux
-    ``$XDG_DATA_HOME/pneumoscore`` or ``~/.local/share/pneumoscore`` (XDG Base Directory
-    Specification), on macOS ``~/Library/Application Support/pneumoscore``, on Windows
-    ``%LOCALAPPDATA%\pneumoscore``.
-    """
-    if chosen := os.environ.get(HOME_VARIABLE):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = Path(local) if local else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        data_home = os.environ.get("XDG_DATA_HOME", "")
-        base = Path(data_home) if data_home.startswith("/") else Path.home() / ".local" / "share"
-    return base / "pneumoscore"
 
 
 def backbones_folder() -> Path:

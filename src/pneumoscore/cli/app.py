@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from pneumoscore.cli.status import ExitStatus, say_error
-from pneumoscore.errors import PneumoScoreError
+from pneumoscore.errors import OutputError, PneumoScoreError, SettingsError
 
 __all__ = ["COMMANDS", "Command", "app", "run"]
 
@@ -125,8 +126,15 @@ def run(argv: Sequence[str] | None = None) -> int:
         command.main(args=None if argv is None else list(argv), prog_name="pneumoscore")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else ExitStatus.DONE
+    except (OutputError, SettingsError) as error:
+        say_error(str(error))
+        return ExitStatus.USAGE
     except PneumoScoreError as error:
         say_error(str(error))
+    except BrokenPipeError:
+        # Nobody reads what is printed, as after `| head`; the rest of it has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitStatus.PIPE_CLOSED
     except OSError as error:
         say_error(_os_error_line(error))
     return ExitStatus.NOTHING_DONE
@@ -134,10 +142,25 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 def _never_fail_to_print() -> None:
     """Let a terminal that lacks a letter show an escape in its place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            _open_nowhere(number, name, mode)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def _open_nowhere(number: int, name: str, mode: str) -> None:
+    """Put /dev/null in the place of a standard stream that was closed.
+
+    Else the next file opened would get its number, and what is printed would go there.
+    """
+    handle = os.open(os.devnull, os.O_RDWR)
+    if handle != number:
+        os.dup2(handle, number)
+        os.close(handle)
+    setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _os_error_line(error: OSError) -> str:

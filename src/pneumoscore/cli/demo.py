@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import ModelName, Threads, new_app
+from pneumoscore.cli.options import ModelName, Overwrite, Threads, new_app, settings_with
 from pneumoscore.cli.progress import LateProgress
-from pneumoscore.cli.score import deliver, result_sinks
 from pneumoscore.cli.status import ExitStatus
 from pneumoscore.present.text import printable
 
@@ -32,6 +31,7 @@ def demo(
     ] = Path("pneumoscore-demo"),
     model: ModelName = None,
     threads: Threads = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw five films of one synthetic patient over five days, and score them.
 
@@ -42,33 +42,46 @@ def demo(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
-    from pneumoscore.pipeline.job import score_files
+    from pneumoscore.cli.terminal import TerminalTable, conclude, file_sinks, tell
+    from pneumoscore.pipeline.job import run_job
+    from pneumoscore.pipeline.options import ScoringOptions
+    from pneumoscore.pipeline.outputs import Outputs
+    from pneumoscore.pipeline.walk import Found
     from pneumoscore.severity.model import SeverityModel
 
-    opened = SeverityModel.open(model, threads=threads)
-    overlays = folder / "overlays"
-    overlays.mkdir(parents=True, exist_ok=True)
+    settings = settings_with(model=model, threads=threads)
+    opened = SeverityModel.open(settings.model, threads=settings.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    outputs = Outputs(overwrite=overwrite)
+    title = "Demonstration: one synthetic patient over five days"
+    sinks = [
+        *file_sinks(outputs, overlay=folder / "overlays"),
+        TerminalTable(),
+        *file_sinks(outputs, csv=folder / "scores.csv", html=page, title=title),
+    ]
     with LateProgress("drawing and scoring") as bar:
-        films, drawn = _draw_films(folder, bar)
-        page = folder / "index.html"
-        with result_sinks(
+        films, drawn = _draw_films(folder, bar, overwrite)
+        done = run_job(
+            [Found(film) for film in films],
             opened,
-            csv=folder / "scores.csv",
-            html=page,
-            overlay=overlays,
-            title="Demonstration: one synthetic patient over five days",
-        ) as sinks:
-            results = score_files(films, opened, keep_radiographs=True)
-            _, failed = deliver(results, sinks, bar, None)
+            ScoringOptions(level=settings.level, view=True),
+            sinks,
+            workers=settings.workers,
+            watch=lambda result, so_far: tell(result, so_far, bar, len(films)),
+        )
+    conclude(done)
     extents = " ".join(str(film.geographic_extent) for film in drawn)
     opacities = " ".join(str(film.opacity) for film in drawn)
     typer.echo(f"The films were drawn with extent {extents} and opacity {opacities}.")
     typer.echo(f"Open in a browser: {printable(page.resolve())}")
-    if failed:
+    if done.failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
-def _draw_films(folder: Path, bar: LateProgress) -> tuple[list[Path], list[Phantom]]:
+def _draw_films(
+    folder: Path, bar: LateProgress, overwrite: bool
+) -> tuple[list[Path], list[Phantom]]:
     from pneumoscore.phantom import (
         SyntheticPatient,
         demo_series,
@@ -81,7 +94,7 @@ def _draw_films(folder: Path, bar: LateProgress) -> tuple[list[Path], list[Phant
         film = render_phantom(replace(spec, size=FILM_SIZE))
         path = folder / f"day-{day}.dcm"
         acquired = ADMISSION + timedelta(days=day - 1)
-        write_phantom_dicom(film, path, SyntheticPatient(), acquired, study_number=day)
+        write_phantom_dicom(film, path, SyntheticPatient(), acquired, day, overwrite=overwrite)
         films.append(path)
         drawn.append(film)
         bar.update(0, None)

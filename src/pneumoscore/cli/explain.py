@@ -8,8 +8,19 @@ from typing import Annotated
 
 import typer
 
-from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, write_target
+from pneumoscore.cli.options import (
+    Force,
+    Level,
+    ModelName,
+    NoVoi,
+    Overwrite,
+    Threads,
+    new_app,
+    settings_with,
+    write_target,
+)
 from pneumoscore.cli.status import ExitStatus, say, say_error
+from pneumoscore.files import check_output
 from pneumoscore.present.text import printable
 
 __all__ = ["app"]
@@ -34,10 +45,11 @@ def explain(
         _ScaleName, typer.Option(help="The score whose maps are drawn.")
     ] = _ScaleName.GEOGRAPHIC_EXTENT,
     model: ModelName = None,
-    level: Level = 0.9,
+    level: Level = None,
     force: Force = False,
     threads: Threads = None,
     no_voi: NoVoi = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw one film beside its contribution map and its saliency map.
 
@@ -54,11 +66,12 @@ def explain(
     from pneumoscore.radiograph.read import read_radiograph
     from pneumoscore.severity.model import SeverityModel
 
-    write_target(out)
-    opened = SeverityModel.open(model, threads=threads)
+    check_output(write_target(out), inputs=[file], overwrite=overwrite)
+    settings = settings_with(model=model, level=level, threads=threads)
+    opened = SeverityModel.open(settings.model, threads=settings.threads)
     try:
         film = read_radiograph(file, options=ReadOptions(voi=not no_voi))
-        score = opened.score(film, level=level, force=force)
+        score = opened.score(film, level=settings.level, force=force)
     except ModelError:
         raise
     except PneumoScoreError as error:
@@ -69,7 +82,8 @@ def explain(
         saliency = opened.saliency(film, scale.value)
     except ModelError as error:
         why = error.found
-    save_picture(explain_image(film.pixels, score, saliency, scale.value, why=why), out)
+    picture = explain_image(film.pixels, score, saliency, scale.value, why=why)
+    save_picture(picture, out, inputs=[file], overwrite=overwrite)
     print_table([TableRow(str(file), score, score.flags)])
     if why:
         say(f"no saliency map: {why}")

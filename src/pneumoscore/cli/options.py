@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Force", "Level", "ModelName", "NoVoi", "Threads", "new_app", "write_target"]
+from pneumoscore.settings import Settings, load_settings, require_extra
+
+__all__ = [
+    "Force",
+    "Level",
+    "ModelName",
+    "NoIdentifiers",
+    "NoVoi",
+    "Overwrite",
+    "Threads",
+    "Workers",
+    "new_app",
+    "require_for",
+    "settings_with",
+    "write_target",
+]
 
 
 def new_app(help_text: str | None = None) -> typer.Typer:
@@ -36,12 +51,12 @@ ModelName = Annotated[
     ),
 ]
 Level = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--level",
         min=0.5,
         max=0.99,
-        help="Nominal coverage of the intervals, for example 0.9 for 90 %.",
+        help="Nominal coverage of the intervals. Default: 0.9, that is 90 %.",
     ),
 ]
 Force = Annotated[
@@ -66,6 +81,55 @@ Threads = Annotated[
         "--threads", min=1, max=1024, help="Threads of the network. Default: one for each core."
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        max=256,
+        help="Files that are read at once, in processes where they are many. Default: one for "
+        "each core, at most 4.",
+    ),
+]
+NoIdentifiers = Annotated[
+    bool,
+    typer.Option(
+        "--no-identifiers",
+        help="Leave patient and accession numbers, dates and UIDs out of JSON and CSV.",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace files that are there even where this program did not write them; films "
+        "that are read are never replaced.",
+    ),
+]
+
+
+def settings_with(**flags: object) -> Settings:
+    """Return the settings: file < environment < what the command line says (None: nothing).
+
+    Raises
+    ------
+    SettingsError
+        If one of them has no sense; names file and line, or variable.
+    """
+    return load_settings().section("", Settings, flags)
+
+
+def require_for(context: typer.Context, extra: str, *modules: str) -> None:
+    """Require an extra of a group of commands, unless only help is asked for.
+
+    Raises
+    ------
+    MissingExtraError
+        If a module is not installed.
+    """
+    asked = {*context.args, *getattr(context, "_protected_args", ())}
+    if not asked & {"-h", "--help"}:
+        require_extra(extra, *modules)
 
 
 def write_target(path: Path) -> Path:

@@ -74,37 +74,32 @@ def import_folder(
     again. An import that was broken off is started again as it was.
     """
     from pneumoscore.pipeline.job import score_files
+    from pneumoscore.pipeline.options import ScoringOptions
     from pneumoscore.pipeline.walk import expand
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.severity.model import SeverityModel
 
     opened = SeverityModel.open(model, threads=threads)
+    options = ScoringOptions(
+        level=level, force=force, read=ReadOptions(voi=not no_voi), view=not no_thumbnails
+    )
     with open_records(records, create=True) as place, LateProgress("films") as bar:
         failed = [0]
-        results = score_files(
-            expand(paths),
-            opened,
-            level=level,
-            force=force,
-            options=ReadOptions(voi=not no_voi),
-            keep_radiographs=True,
-        )
-        report = _import(place, _of_files(results, bar, failed, not no_thumbnails), actor)
+        results = score_files(expand(paths), opened, options)
+        report = _import(place, _of_files(results, bar, failed), actor)
     _tell(report, failed[0])
 
 
 def _of_files(
-    results: Iterator[FileResult], bar: LateProgress, failed: list[int], thumbnails: bool
+    results: Iterator[FileResult], bar: LateProgress, failed: list[int]
 ) -> Iterator[FilmRecord]:
     from pneumoscore.pipeline.intake import dicom_record
 
     for done, result in enumerate(results, start=1):
         problem = result.error
-        if result.score is not None and result.radiograph is not None:
+        if result.score is not None:
             try:
-                yield dicom_record(
-                    result.radiograph, result.score, file=result.file, thumbnail=thumbnails
-                )
+                yield dicom_record(result)
             except PneumoScoreError as error:
                 problem = str(error)
         if problem is not None:
@@ -159,15 +154,15 @@ def _of_cohort(
 ) -> Iterator[FilmRecord]:
     from pneumoscore.pipeline.intake import cohort_record
     from pneumoscore.pipeline.job import score_files
+    from pneumoscore.pipeline.options import ScoringOptions
 
-    results = score_files(
-        (film.path for film in cohort), model, level=level, keep_radiographs=thumbnails
-    )
+    options = ScoringOptions(level=level, view=thumbnails)
+    results = score_files((film.path for film in cohort), model, options)
     for done, (film, result) in enumerate(zip(cohort, results, strict=True), start=1):
         problem = result.error
         if result.score is not None:
             try:
-                yield cohort_record(cohort.name, film, result.score, radiograph=result.radiograph)
+                yield cohort_record(cohort.name, film, result.score, view=result.view)
             except PneumoScoreError as error:
                 problem = str(error)
         if problem is not None:

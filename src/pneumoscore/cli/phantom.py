@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from pneumoscore.cli.options import new_app, write_target
+from pneumoscore.cli.options import Overwrite, new_app, write_target
+from pneumoscore.files import check_output
 from pneumoscore.present.text import printable
 
 __all__ = ["app"]
@@ -67,6 +68,7 @@ def phantom(
     acquired: Annotated[
         datetime, typer.Option(help="Date and time written into a DICOM file.")
     ] = datetime(2026, 1, 1, 8, 0),
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a synthetic frontal radiograph with pneumonia of known extent and density.
 
@@ -82,7 +84,7 @@ def phantom(
         write_phantom_png,
     )
 
-    write_target(out)
+    check_output(write_target(out), overwrite=overwrite)
     suffix = out.suffix.lower()
     if suffix not in (".png", ".dcm"):
         raise typer.BadParameter(
@@ -105,9 +107,9 @@ def phantom(
         )
     )
     if suffix == ".png":
-        write_phantom_png(film, out)
+        write_phantom_png(film, out, overwrite=overwrite)
     else:
-        write_phantom_dicom(film, out, SyntheticPatient(), acquired)
+        write_phantom_dicom(film, out, SyntheticPatient(), acquired, overwrite=overwrite)
     typer.echo(
         f"{printable(out)}: drawn with geographic extent {film.geographic_extent} of 8, "
         f"opacity {film.opacity} of 6"

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, write_target
+from pneumoscore.cli.options import (
+    Force,
+    Level,
+    ModelName,
+    NoIdentifiers,
+    NoVoi,
+    Overwrite,
+    Threads,
+    Workers,
+    new_app,
+    settings_with,
+    write_target,
+)
 from pneumoscore.cli.progress import LateProgress
-from pneumoscore.cli.status import ExitStatus, say, say_error
+from pneumoscore.cli.status import ExitStatus, say_error
+from pneumoscore.errors import FailureReason
 
 if TYPE_CHECKING:
-    from pneumoscore.pipeline.job import FileResult
     from pneumoscore.pipeline.walk import Found
-    from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["app"]
 
@@ -64,20 +75,22 @@ def score(
             "--html", metavar="FILE", help="Also write one page with all films, maps and scores."
         ),
     ] = None,
-    model: ModelName = None,
-    level: Level = 0.9,
-    force: Force = False,
-    workers: Annotated[
-        int | None,
+    report: Annotated[
+        Path | None,
         typer.Option(
-            "--workers",
-            min=1,
-            max=256,
-            help="Threads that read files. Default: one for each core, at most 4.",
+            "--report",
+            metavar="FILE",
+            help="Also write a run report: versions, options, counts, failures, times (JSON).",
         ),
     ] = None,
+    model: ModelName = None,
+    level: Level = None,
+    force: Force = False,
+    workers: Workers = None,
     threads: Threads = None,
     no_voi: NoVoi = False,
+    no_identifiers: NoIdentifiers = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score films: geographic extent (0-8) and opacity (0-6), with intervals and flags.
 
@@ -86,37 +99,60 @@ def score(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
-    from pneumoscore.pipeline.job import score_files
+    from pneumoscore.cli.terminal import TerminalTable, conclude, file_sinks, tell, tell_skipped
+    from pneumoscore.pipeline.job import run_job
+    from pneumoscore.pipeline.options import ScoringOptions
+    from pneumoscore.pipeline.outputs import Outputs
+    from pneumoscore.pipeline.sinks.tables import JsonLines
     from pneumoscore.pipeline.walk import expand
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.severity.model import SeverityModel
 
-    for target in (csv, html):
+    settings = settings_with(
+        model=model,
+        level=level,
+        workers=workers,
+        threads=threads,
+        identifiers=False if no_identifiers else None,
+    )
+    for target in (csv, html, report):
         if target is not None:
             write_target(target)
-    opened = SeverityModel.open(model, threads=threads)
-    if overlay is not None:
-        overlay.mkdir(parents=True, exist_ok=True)
-    with (
-        LateProgress("scoring", terminal=False if json and sys.stdout.isatty() else None) as bar,
-        result_sinks(opened, json=json, csv=csv, html=html, overlay=overlay) as sinks,
-    ):
-        found, total = _counted(expand(paths), bar)
-        results = score_files(
-            found,
+    given = tuple(Path(path) for path in paths if path != "-")
+    outputs = Outputs(given, overwrite, settings.identifiers)
+    options = ScoringOptions(
+        level=settings.level,
+        force=force,
+        read=ReadOptions(voi=not no_voi),
+        view=overlay is not None or html is not None,
+    )
+    sinks = [
+        *file_sinks(outputs, overlay=overlay),
+        JsonLines(lambda line: print(line, flush=True), outputs) if json else TerminalTable(),
+        *file_sinks(outputs, csv=csv, html=html, report=report),
+    ]
+    opened = SeverityModel.open(settings.model, threads=settings.threads)
+    skipped: Counter[str] = Counter()
+    missing: list[Path] = []
+    with LateProgress("scoring", terminal=False if json and sys.stdout.isatty() else None) as bar:
+        found, total = _counted(expand(paths, skipped=skipped), bar)
+        done = run_job(
+            _noting_missing(found, missing),
             opened,
-            workers=workers,
-            level=level,
-            force=force,
-            options=ReadOptions(voi=not no_voi),
-            keep_radiographs=overlay is not None or html is not None,
+            options,
+            sinks,
+            workers=settings.workers,
+            skipped=skipped,
+            watch=lambda result, so_far: tell(result, so_far, bar, total),
         )
-        done, failed = deliver(results, sinks, bar, total)
-    if done == 0:
+    if done.files == 0:
+        tell_skipped(done)
         say_error(f"no films in {', '.join(paths)}; expected DICOM or image files")
         raise typer.Exit(ExitStatus.NOTHING_DONE)
-    if failed:
-        say(f"{failed} of {done} files have no score")
+    conclude(done)
+    if missing:
+        raise typer.Exit(ExitStatus.USAGE)
+    if done.failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
@@ -128,88 +164,9 @@ def _counted(found: Iterator[Found], bar: LateProgress) -> tuple[Iterable[Found]
     return everything, len(everything)
 
 
-Sink = Callable[["FileResult"], None]
-
-
-@contextmanager
-def result_sinks(
-    model: SeverityModel,
-    *,
-    json: bool = False,
-    csv: Path | None = None,
-    html: Path | None = None,
-    overlay: Path | None = None,
-    title: str = "Pneumonia severity",
-) -> Iterator[list[Sink]]:
-    """Open the outputs that were asked for; files appear when the block ends well.
-
-    Parameters
-    ----------
-    model : SeverityModel
-        Whose scales a CSV table has.
-    json : bool
-        JSON lines on the standard output; otherwise a table there, when the block ends.
-    csv, html : Path, optional
-        Files to write.
-    overlay : Path, optional
-        Existing folder for pictures.
-    title : str
-        Heading of the page.
-
-    Yields
-    ------
-    list of callable
-        Each takes every `FileResult`.
-    """
-    from pneumoscore.pipeline.sinks import csv_file, json_line
-
-    with ExitStack() as stack:
-        sinks: list[Sink] = []
-        if json:
-            sinks.append(lambda result: print(json_line(result), flush=True))
-        else:
-            sinks.append(stack.enter_context(_table_at_the_end()))
-        if csv is not None:
-            scales = [model.head(name).scale for name in model.shown]
-            sinks.append(stack.enter_context(csv_file(csv, scales)).add)
-        if html is not None:
-            from pneumoscore.pipeline.page import page_file
-
-            sinks.append(stack.enter_context(page_file(html, title)).add)
-        if overlay is not None:
-            from pneumoscore.cli.overlay import OverlayFolder
-
-            sinks.append(OverlayFolder(overlay).add)
-        yield sinks
-
-
-@contextmanager
-def _table_at_the_end() -> Iterator[Sink]:
-    from pneumoscore.cli.table import TableRow, print_table
-
-    rows: list[TableRow] = []
-    yield lambda result: rows.append(TableRow(result.file, result.score, result.flags))
-    if rows:
-        print_table(rows)
-
-
-def deliver(
-    results: Iterable[FileResult], sinks: list[Sink], bar: LateProgress, total: int | None
-) -> tuple[int, int]:
-    """Hand every result to every sink, and name each failure on the standard error stream.
-
-    Returns
-    -------
-    tuple of int
-        Files done, and how many of them have no score.
-    """
-    done = failed = 0
-    for result in results:
-        done += 1
-        for sink in sinks:
-            sink(result)
-        if result.error is not None:
-            failed += 1
-            bar.say(f"error: {result.file}: {result.error}")
-        bar.update(done, total)
-    return done, failed
+def _noting_missing(found: Iterable[Found], missing: list[Path]) -> Iterator[Found]:
+    """Note what the command line names and is not there: wrong usage, whatever the rest gives."""
+    for item in found:
+        if item.named and item.reason == FailureReason.MISSING:
+            missing.append(item.path)
+        yield item

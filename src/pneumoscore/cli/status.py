@@ -20,11 +20,14 @@ class ExitStatus(IntEnum):
     SOME_FAILED
         At least one film has no score; each is named on the standard error stream.
     USAGE
-        The command line was wrong; nothing was read.
+        The command line or a setting was wrong: an unknown option, a path that does not exist, an
+        output that must not be written over.
     NOTHING_DONE
         The command could not run: no film found, no model, an output that cannot be written.
     INTERRUPTED
         Stopped by Ctrl-C.
+    PIPE_CLOSED
+        Nobody reads the standard output any more, as after ``| head``.
     """
 
     DONE = 0
@@ -32,6 +35,7 @@ class ExitStatus(IntEnum):
     USAGE = 2
     NOTHING_DONE = 3
     INTERRUPTED = 130
+    PIPE_CLOSED = 141
 
 
 def say(message: str) -> None:

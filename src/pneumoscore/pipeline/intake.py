@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pneumoscore.cohort.types import CohortFilm
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.radiograph.types import Radiograph
+from pneumoscore.pipeline.result import FileResult
+from pneumoscore.present.film_view import Film
+from pneumoscore.radiograph.types import RadiographMetadata
 from pneumoscore.records.types import FilmRecord, ScaleValue, time_of_day
 from pneumoscore.severity.score import ScaleScore, Score
 
@@ -13,41 +15,29 @@ __all__ = ["THUMBNAIL_SIDE", "cohort_record", "dicom_record", "film_thumbnail"]
 THUMBNAIL_SIDE = 192
 
 
-def dicom_record(
-    radiograph: Radiograph,
-    score: Score,
-    *,
-    file: str | None = None,
-    thumbnail: bool = True,
-) -> FilmRecord:
+def dicom_record(result: FileResult) -> FilmRecord:
     """Return the record of a DICOM film.
 
     Parameters
     ----------
-    radiograph : Radiograph
-        The film that was scored.
-    score : Score
-        Its score.
-    file : str, optional
-        Where it was read.
-    thumbnail : bool, optional
-        Whether to keep a small picture of it.
+    result : FileResult
+        Scored; with its view it gets a small picture.
 
     Raises
     ------
     PneumoScoreError
         If the file names no patient (0010,0020), no instance (0008,0018) or no time.
     """
-    said = radiograph.metadata
+    score, said = result.score, result.metadata or RadiographMetadata()
     needed = {
         "Patient ID (0010,0020)": said.patient_id,
         "SOP Instance UID (0008,0018)": said.sop_instance_uid,
         "acquisition or study date and time": said.acquired_at,
     }
     missing = [name for name, value in needed.items() if not value]
-    if missing or said.acquired_at is None:
+    if missing or said.acquired_at is None or score is None:
         raise PneumoScoreError(
-            f"the film has no {', no '.join(missing)}",
+            f"the film has no {', no '.join(missing or ['score'])}",
             "a DICOM file that names its patient and time",
             "import other films as a cohort: pneumoscore patient import-cohort",
         )
@@ -63,8 +53,8 @@ def dicom_record(
         flags=score.flags,
         view=said.view,
         sex=said.patient_sex,
-        file=file,
-        thumbnail=film_thumbnail(radiograph, score) if thumbnail else None,
+        file=result.file,
+        thumbnail=None if result.view is None else film_thumbnail(result.view, score),
     )
 
 
@@ -73,7 +63,7 @@ def cohort_record(
     film: CohortFilm,
     score: Score,
     *,
-    radiograph: Radiograph | None = None,
+    view: Film | None = None,
 ) -> FilmRecord:
     """Return the record of a film of a cohort, known by day.
 
@@ -87,8 +77,8 @@ def cohort_record(
         With its offset in days.
     score : Score
         Its score.
-    radiograph : Radiograph, optional
-        The film itself, for a thumbnail.
+    view : ndarray, optional
+        The film, or a smaller copy of it, for a thumbnail.
 
     Raises
     ------
@@ -109,7 +99,7 @@ def cohort_record(
         sex=film.sex,
         calendar=False,
         file=str(film.path),
-        thumbnail=None if radiograph is None else film_thumbnail(radiograph, score),
+        thumbnail=None if view is None else film_thumbnail(view, score),
     )
 
 
@@ -126,13 +116,13 @@ def _value(item: ScaleScore) -> ScaleValue:
     )
 
 
-def film_thumbnail(radiograph: Radiograph, score: Score) -> bytes:
+def film_thumbnail(film: Film, score: Score) -> bytes:
     """Return a JPEG of the film with the contribution map of its first scale over it.
 
     Parameters
     ----------
-    radiograph : Radiograph
-        The film that was scored.
+    film : ndarray of float32 in [0, 1] or of uint8, shape (rows, columns)
+        The film that was scored, or a smaller copy of it.
     score : Score
         Its score.
 
@@ -144,4 +134,4 @@ def film_thumbnail(radiograph: Radiograph, score: Score) -> bytes:
     """
     from pneumoscore.present.film_picture import map_jpeg
 
-    return map_jpeg(radiograph.pixels, score, score.scales[0].scale.name, THUMBNAIL_SIDE)
+    return map_jpeg(film, score, score.scales[0].scale.name, THUMBNAIL_SIDE)

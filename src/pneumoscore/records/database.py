@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from pneumoscore.backbone.registry import home_folder
 from pneumoscore.records.errors import RecordsError, translated
 from pneumoscore.records.migrate import require_known, stored_version, upgrade
 from pneumoscore.records.schema import HEAD
+from pneumoscore.settings import home_folder
 
 __all__ = ["RECORDS_VARIABLE", "Records", "open_engine", "records_url"]
 

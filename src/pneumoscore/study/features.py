@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
-from pneumoscore.backbone.registry import home_folder
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.files import sha256_of, write_atomically
 from pneumoscore.radiograph.read import read_radiograph
+from pneumoscore.settings import home_folder
 
 __all__ = ["FilmFeatures", "default_cache", "film_features"]
 

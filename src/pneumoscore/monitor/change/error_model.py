@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pneumoscore.backbone.registry import home_folder
 from pneumoscore.errors import ModelError
 from pneumoscore.files import write_atomically
+from pneumoscore.settings import home_folder
 from pneumoscore.severity.score import ModelIdentity
 
 __all__ = [

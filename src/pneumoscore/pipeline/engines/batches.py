@@ -1,0 +1,117 @@
+"""Reading ahead in threads, scoring in batches, in order: what all local engines share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError, failure_reason
+from pneumoscore.pipeline.engines import KnownContent
+from pneumoscore.pipeline.options import ScoringOptions
+from pneumoscore.pipeline.reading import ReadFilm, Reading
+from pneumoscore.pipeline.result import FileResult
+from pneumoscore.pipeline.run import RunReport
+from pneumoscore.pipeline.walk import Found
+from pneumoscore.radiograph.source import read_bytes
+from pneumoscore.severity.model import SeverityModel
+
+__all__ = ["scored_in_batches"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A file and what was read of it."""
+
+    found: Found
+    read: ReadFilm
+    content: str | None = None
+    known: bool = False
+
+
+def scored_in_batches(
+    files: Iterable[Found],
+    read: Reading,
+    model: SeverityModel,
+    options: ScoringOptions,
+    report: RunReport,
+    known: KnownContent | None,
+    threads: int,
+) -> Iterator[FileResult]:
+    """Yield the results of files that `threads` threads read by `read`.
+
+    At most ``2 * batch + threads`` films wait at any time, as small prepared arrays.
+    """
+    given = iter(files)
+    ahead: deque[Future[_Waiting]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="pneumoscore-read")
+    try:
+        more = True
+        while more or ahead:
+            while more and len(ahead) < 2 * options.batch + threads:
+                found = next(given, None)
+                if found is None:
+                    more = False
+                else:
+                    ahead.append(pool.submit(read_one, found, read, options, known))
+            taken = [ahead.popleft() for _ in range(min(options.batch, len(ahead)))]
+            yield from score_batch([item.result() for item in taken], model, options, report)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def read_one(
+    found: Found, read: Reading, options: ScoringOptions, known: KnownContent | None
+) -> _Waiting:
+    """Read one file, unless it cannot be or its content is known."""
+    if found.problem is not None:
+        return _Waiting(found, ReadFilm(error=found.problem, reason=found.reason))
+    if found.member is None and known is None and not options.content:
+        return _Waiting(found, read(found.path))
+    try:
+        data = found.data(options.read.max_file_bytes)
+        if data is None:
+            data = read_bytes(found.path, options.read)
+    except (PneumoScoreError, OSError) as error:
+        return _Waiting(found, ReadFilm(error=str(error), reason=failure_reason(error)))
+    content = hashlib.sha256(data).hexdigest()
+    if known is not None and known(content):
+        return _Waiting(found, ReadFilm(), content, True)
+    source: Path | bytes = found.path if found.member is None else data
+    del data
+    return _Waiting(found, read(source), content)
+
+
+def score_batch(
+    waiting: Sequence[_Waiting],
+    model: SeverityModel,
+    options: ScoringOptions,
+    report: RunReport,
+) -> Iterator[FileResult]:
+    """Yield the results of some files that were read, in order."""
+    films = [item.read.film for item in waiting if item.read.film is not None]
+    with report.timed("network"):
+        scores = iter(
+            model.score_prepared(
+                films, level=options.level, force=options.force, scales=options.scales
+            )
+        )
+    for item in waiting:
+        result = None if item.read.film is None else next(scores)
+        refused = isinstance(result, NotScorableError)
+        yield FileResult(
+            path=item.found.path,
+            score=None if result is None or isinstance(result, NotScorableError) else result,
+            error=str(result) if refused else item.read.error,
+            reason=FailureReason.REFUSED if refused else item.read.reason,
+            flags=() if result is None else result.flags,
+            metadata=item.read.metadata,
+            view=item.read.view,
+            content=item.content,
+            known=item.known,
+            member=item.found.member,
+            seconds=item.read.seconds,
+        )

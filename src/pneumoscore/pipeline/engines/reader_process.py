@@ -1,0 +1,37 @@
+"""A process that reads films until its input ends; run as a module by `Processes`.
+
+Messages are pickles: first a `FilmReader`, then paths or bytes; each is answered by a
+`ReadFilm`. They come from the process that started this one, never from outside.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+
+from pneumoscore.pipeline.engines.processes import receive, send
+from pneumoscore.pipeline.reading import FilmReader
+
+__all__: list[str] = []
+
+
+def _main() -> None:
+    # An interrupt ends the process that asks; this one then finds the end of its input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests = sys.stdin.buffer
+    replies = os.fdopen(os.dup(1), "wb")
+    # What a decoder prints must not reach the replies.
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 1)
+    setup = receive(requests)
+    if setup is None:
+        return
+    reader: FilmReader = pickle.loads(setup)
+    while (message := receive(requests)) is not None:
+        send(replies, pickle.dumps(reader(pickle.loads(message)), pickle.HIGHEST_PROTOCOL))
+
+
+if __name__ == "__main__":
+    _main()

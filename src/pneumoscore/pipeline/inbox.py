@@ -1,0 +1,384 @@
+"""A durable inbox: films that came in and wait to be scored.
+
+The listener and the page put films in, workers claim them. An entry is claimed, then done,
+tried again later, or dead; nothing is lost when any process dies at any moment, and a claim
+whose worker died is free again when its lease ends. Entries stand in one SQLite file, films
+as files beside it; both are their owner's only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.files import sha256_of
+
+__all__ = ["Entry", "Inbox", "State"]
+
+_PATIENCE_SECONDS = 30.0
+_FIRST_DELAY, _LONGEST_DELAY = 5.0, 3600.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+  id INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  file TEXT NOT NULL,
+  content TEXT NOT NULL,
+  details TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  due REAL NOT NULL,
+  worker TEXT,
+  error TEXT,
+  came REAL NOT NULL,
+  changed REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS by_state ON entries (state, due);
+"""
+
+
+class State(StrEnum):
+    """Where an entry stands.
+
+    Attributes
+    ----------
+    WAITING
+        To be claimed once it is due.
+    CLAIMED
+        A worker has it until its lease ends.
+    DONE
+        Its film is gone from here; the entry stays, so that it is not taken in again.
+    DEAD
+        Given up after too many attempts; its film is kept for a person to look at.
+    """
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    DONE = "done"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One film in the inbox.
+
+    Attributes
+    ----------
+    id : int
+        Of this inbox.
+    key : str
+        What makes it one film, as its SOP Instance UID; never taken in twice.
+    path : Path
+        Its file.
+    content : str
+        SHA-256 of its bytes.
+    details : mapping
+        What was said with it: JSON values.
+    state : State
+        Where it stands.
+    attempts : int
+        Times it was claimed.
+    error : str or None
+        Why the last attempt failed.
+    came : float
+        When it came in, seconds since 1970.
+    """
+
+    id: int
+    key: str
+    path: Path
+    content: str
+    details: Mapping[str, Any]
+    state: State
+    attempts: int
+    error: str | None
+    came: float
+
+
+class Inbox:
+    """An inbox in a folder; open it in as many processes and threads as you like.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there, for its owner only.
+    most_attempts : int, optional
+        After so many failed attempts an entry is dead.
+
+    Raises
+    ------
+    PneumoScoreError
+        If the folder cannot be made or used.
+    """
+
+    def __init__(self, folder: Path, *, most_attempts: int = 5) -> None:
+        self.folder = folder
+        self._films = folder / "films"
+        self._most = most_attempts
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._films.mkdir(mode=0o700, exist_ok=True)
+            self._database = folder / "inbox.db"
+            self._database.touch(mode=0o600)
+            with self._writing() as connection:
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+        except (OSError, sqlite3.Error) as error:
+            raise PneumoScoreError(
+                f"the inbox {folder} cannot be used ({error})", "a folder that may be written"
+            ) from error
+
+    def put(self, data: bytes, key: str, details: Mapping[str, Any] | None = None) -> bool:
+        """Take in a film; when this returns, it is on the disk.
+
+        Parameters
+        ----------
+        data : bytes
+            The whole file.
+        key : str
+            What makes it one film, as its SOP Instance UID.
+        details : mapping, optional
+            What the worker must know: JSON values.
+
+        Returns
+        -------
+        bool
+            False if the same film, by key and content, was taken in before.
+
+        Raises
+        ------
+        PneumoScoreError
+            If another film came under this key before.
+        OSError, sqlite3.Error
+            If it cannot be written; nothing is taken in then.
+        """
+        content = hashlib.sha256(data).hexdigest()
+        # Random: neither a key nor a patient may be read off a file's name.
+        name = f"{secrets.token_hex(16)}.film"
+        handle = os.open(self._films / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            _sync_folder(self._films)
+            return self._enter(name, key, content, details or {})
+        except BaseException:
+            (self._films / name).unlink(missing_ok=True)
+            raise
+
+    def put_file(self, path: Path, key: str, details: Mapping[str, Any] | None = None) -> bool:
+        """Take in a finished file by moving it here; otherwise as `put`.
+
+        The file must lie on the same file system and be on the disk already.
+        """
+        content = sha256_of(path)
+        name = f"{secrets.token_hex(16)}.film"
+        path.replace(self._films / name)
+        _sync_folder(self._films)
+        return self._enter(name, key, content, details or {})
+
+    def _enter(self, name: str, key: str, content: str, details: Mapping[str, Any]) -> bool:
+        now = time.time()
+        with self._writing() as connection:
+            row = connection.execute("SELECT content FROM entries WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                connection.execute(
+                    "INSERT INTO entries (key, file, content, details, state, due, came, changed)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (key, name, content, json.dumps(dict(details)), State.WAITING, now, now, now),
+                )
+                return True
+        (self._films / name).unlink(missing_ok=True)
+        if row[0] != content:
+            raise PneumoScoreError(
+                "another film came under the same identifier before", "one identifier a film"
+            )
+        return False
+
+    def claim(self, worker: str, *, most: int = 1, lease: float = 300.0) -> list[Entry]:
+        """Claim entries that wait and are due, the oldest first.
+
+        Parameters
+        ----------
+        worker : str
+            Who claims.
+        most : int, optional
+            How many at most.
+        lease : float, optional
+            Seconds after which the claim ends by itself; an entry claimed too often without
+            an end is dead.
+
+        Returns
+        -------
+        list of Entry
+            Empty if nothing waits.
+        """
+        now = time.time()
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE entries SET state = ?, error = coalesce(error, 'its worker ended'), "
+                "changed = ? WHERE state = ? AND due <= ? AND attempts >= ?",
+                (State.DEAD, now, State.CLAIMED, now, self._most),
+            )
+            rows = connection.execute(
+                "SELECT id FROM entries WHERE state IN (?, ?) AND due <= ? ORDER BY id LIMIT ?",
+                (State.WAITING, State.CLAIMED, now, most),
+            ).fetchall()
+            for (number,) in rows:
+                connection.execute(
+                    "UPDATE entries SET state = ?, worker = ?, attempts = attempts + 1, due = ?, "
+                    "changed = ? WHERE id = ?",
+                    (State.CLAIMED, worker, now + lease, now, number),
+                )
+        return [self.entry(number) for (number,) in rows]
+
+    def done(self, entry: Entry) -> None:
+        """Mark an entry as done and remove its film."""
+        self._set(entry, State.DONE)
+        entry.path.unlink(missing_ok=True)
+
+    def retry(self, entry: Entry, error: str, *, delay: float | None = None) -> State:
+        """Give an entry back after a failed attempt.
+
+        Parameters
+        ----------
+        entry : Entry
+            As claimed.
+        error : str
+            Why it failed.
+        delay : float, optional
+            Seconds until it is due again; by default 5, doubled with each attempt, at most an
+            hour.
+
+        Returns
+        -------
+        State
+            `State.WAITING`, or `State.DEAD` after too many attempts.
+        """
+        if entry.attempts >= self._most:
+            return self.bury(entry, error)
+        wait = min(_FIRST_DELAY * 2 ** (entry.attempts - 1), _LONGEST_DELAY)
+        self._set(entry, State.WAITING, error, time.time() + (wait if delay is None else delay))
+        return State.WAITING
+
+    def bury(self, entry: Entry, error: str) -> State:
+        """Give an entry up at once: a film that no further attempt can save."""
+        self._set(entry, State.DEAD, error)
+        return State.DEAD
+
+    def revive(self, number: int) -> None:
+        """Let a dead entry wait again, with all its attempts."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE entries SET state = ?, attempts = 0, due = ? WHERE id = ? AND state = ?",
+                (State.WAITING, time.time(), number, State.DEAD),
+            )
+
+    def remove(self, key: str) -> bool:
+        """Remove an entry and its film for good; whether there was one."""
+        with self._writing() as connection:
+            row = connection.execute("SELECT file FROM entries WHERE key = ?", (key,)).fetchone()
+            connection.execute("DELETE FROM entries WHERE key = ?", (key,))
+        if row is not None:
+            (self._films / row[0]).unlink(missing_ok=True)
+        return row is not None
+
+    def entries(self, state: State | None = None) -> Iterator[Entry]:
+        """Yield the entries, or those in one state, the oldest first."""
+        where, values = ("WHERE state = ?", (str(state),)) if state is not None else ("", ())
+        with contextlib.closing(self._connected()) as connection:
+            rows = connection.execute(f"{_COLUMNS} {where} ORDER BY id", values).fetchall()
+        for row in rows:
+            yield self._entry(row)
+
+    def entry(self, number: int) -> Entry:
+        """Return one entry.
+
+        Raises
+        ------
+        KeyError
+            If there is none of this number.
+        """
+        with contextlib.closing(self._connected()) as connection:
+            row = connection.execute(f"{_COLUMNS} WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            raise KeyError(number)
+        return self._entry(row)
+
+    def counts(self) -> dict[State, int]:
+        """Return how many entries are in each state."""
+        with contextlib.closing(self._connected()) as connection:
+            rows = connection.execute("SELECT state, count(*) FROM entries GROUP BY state")
+            found = {State(state): int(count) for state, count in rows}
+        return {state: found.get(state, 0) for state in State}
+
+    def _set(
+        self, entry: Entry, state: State, error: str | None = None, due: float | None = None
+    ) -> None:
+        now = time.time()
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE entries SET state = ?, error = ?, due = ?, worker = NULL, changed = ? "
+                "WHERE id = ?",
+                (state, error, now if due is None else due, now, entry.id),
+            )
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        number, key, file, content, details, state, attempts, error, came = row
+        return Entry(
+            int(number),
+            str(key),
+            self._films / str(file),
+            str(content),
+            json.loads(details),
+            State(state),
+            int(attempts),
+            error,
+            float(came),
+        )
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._database, timeout=_PATIENCE_SECONDS, isolation_level=None
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: what was acknowledged outlives a power failure (SQLite, "PRAGMA synchronous").
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(self._connected()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+
+_COLUMNS = "SELECT id, key, file, content, details, state, attempts, error, came FROM entries"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk; not every platform opens folders."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
