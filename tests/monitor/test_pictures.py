@@ -18,12 +18,9 @@ from pneumoscore.monitor.pictures.page import timeline_page, ward_page
 from pneumoscore.monitor.pictures.timeline import timeline_figure
 from pneumoscore.monitor.pictures.ward import ward_overview
 from pneumoscore.pipeline.intake import cohort_record, dicom_record, film_thumbnail
-<<<<<<< HEAD
+from pneumoscore.pipeline.result import FileResult
 from pneumoscore.present.drawings import sparkline_svg
 from pneumoscore.present.plot_style import page_svg, plot_file
-=======
-from pneumoscore.pipeline.result import FileResult
->>>>>>> f756212 (Score by one job: options, engines and sinks with one interface each, a durable inbox, a run report, one object of settings)
 from pneumoscore.records.course import add_events, add_note
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.runtime import onnx_runtime
 from pneumoscore.radiograph.prepare import Frame, framed, prepare, whole_film
 from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph, Squaring
 
@@ -34,8 +35,7 @@ _SURE = 0.5
 @functools.cache
 def _session() -> Any:
     """Return the lung network, read once for the process; sessions may be shared by threads."""
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     folder = Path(str(importlib.resources.files("pneumoscore.backbone"))) / "weights"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -90,11 +90,10 @@ class FilmReader:
     def _prepared(
         self, source: Path | bytes
     ) -> tuple[PreparedFilm, RadiographMetadata, NDArray[np.uint8] | None]:
-        from pneumoscore.radiograph.prepare import prepare
         from pneumoscore.radiograph.read import read_radiograph
 
         radiograph = read_radiograph(source, options=self.options.read)
-        film = PreparedFilm(prepare(radiograph, self.input), self.gate.film_flags(radiograph))
+        film = PreparedFilm.of(radiograph, self.input, self.gate)
         view = _view(radiograph) if self.options.view else None
         return film, radiograph.metadata, view
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,8 @@ def page_environment(*loaders: BaseLoader) -> Environment:
     )
     environment.globals.update(
         notice=RESEARCH_NOTICE,
-<<<<<<< HEAD
         program=f"PneumoScore {version('pneumoscore')}",
         mark=program_mark("page"),
-=======
-        program=program_mark("page"),
->>>>>>> f756212 (Score by one job: options, engines and sinks with one interface each, a durable inbox, a run report, one object of settings)
         style=style_sheet,
         style_hash=style_hash,
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
 from pneumoscore.forms import to_form
-from pneumoscore.radiograph.types import PreparedRadiograph, Radiograph
+from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph
 from pneumoscore.severity.bundle import (
     Bundle,
     find_bundle,
@@ -48,6 +48,24 @@ class PreparedFilm:
 
     prepared: PreparedRadiograph
     flags: tuple[str, ...]
+
+    @classmethod
+    def of(cls, radiograph: Radiograph, spec: InputSpec, gate: QualityGate) -> PreparedFilm:
+        """Prepare a film for a model of which no more than this is at hand.
+
+        Parameters
+        ----------
+        radiograph : Radiograph
+            As read.
+        spec : InputSpec
+            Of the model's backbone.
+        gate : QualityGate
+            The model's.
+        """
+        from pneumoscore.backbone.lungs import prepare_film
+
+        prepared = prepare_film(radiograph, spec)
+        return cls(prepared, (*gate.film_flags(radiograph), *prepared.notices))
 
 
 class SeverityModel:
@@ -224,10 +242,7 @@ class SeverityModel:
 
     def prepare(self, radiograph: Radiograph) -> PreparedFilm:
         """Return a film as `score_prepared` takes it; safe to call from several threads."""
-        from pneumoscore.backbone.lungs import prepare_film
-
-        prepared = prepare_film(radiograph, self._backbone.record.input)
-        return PreparedFilm(prepared, (*self.gate.film_flags(radiograph), *prepared.notices))
+        return PreparedFilm.of(radiograph, self._backbone.record.input, self.gate)
 
     def score_prepared(
         self,
