@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.cohort.leakage import bar_test_films, look_alikes
-from pneumoscore.files import write_atomically
+from pneumoscore.cohort.tables import read_table
+from pneumoscore.files import sha256_of, write_atomically
+from pneumoscore.severity.seen import SeenFilms
 
-__all__ = ["Exclusions", "find_exclusions"]
+__all__ = ["Exclusions", "find_exclusions", "seen_films"]
 
 _FORM = b"of_the_94, of_scored, alike"
 _FOLDERS = ("cohen94", "scored", "cohen_other", "hannover", "other_views")
+_LEARNT_FROM = ("scored", "cohen_other", "hannover")
+_TELLING = 6  # letters; films of other people may be called "0" too
 _TABLES = ("cohen94.csv", "scored.csv", "cohen_metadata.csv", "hannover.csv")
 
 
@@ -87,3 +91,27 @@ def find_exclusions(data: Path, kept: Path) -> Exclusions:
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(kept, json.dumps(form, indent=1).encode())
     return found
+
+
+def seen_films(data: Path, barred: Collection[str]) -> SeenFilms:
+    """Return the films of the data folder that a shipped model may have learnt from.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    barred : collection of str
+        Films that nothing may see, by path below it.
+    """
+    names = [
+        f"{folder}/{path.name}"
+        for folder in _LEARNT_FROM
+        for path in sorted((data / folder).iterdir())
+        if f"{folder}/{path.name}" not in barred
+    ]
+    originals = {
+        f"scored/{row['file']}": row["original"] for row in read_table(data / "scored.csv")
+    }
+    stems = {Path(name).stem.lower() for name in (*names, *originals.values())}
+    telling = (stem for stem in stems if len(stem) >= _TELLING)
+    return SeenFilms().with_films((sha256_of(data / name) for name in names), telling)

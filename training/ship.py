@@ -25,6 +25,7 @@ from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import lung_at_edge
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
 from pneumoscore.study.gate import FittedGate, fit_quality_gate
+from training.exclusions import seen_films
 from training.export import to_onnx
 from training.finding_auc import as_json, measure_backbone
 from training.finding_targets import FINDINGS
@@ -198,6 +199,7 @@ def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
         gate=fitted.gate,
         shown=(GEOGRAPHIC_EXTENT.name, OPACITY.name),
         card="",
+        seen=seen_films(data, bar_test_films(data).reasons),
     )
     bundle = replace(bundle, card=card_text(bundle, backbone.record, out_of_fold, fitted))
     write_bundle(bundle, out)

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pneumoscore.cli.study import app
-from pneumoscore.cohort.checks import CohortError
+from pneumoscore.cohort.tables import read_table
+from pneumoscore.errors import CohortError, UnreadableFileError
+from pneumoscore.files import sha256_of
 
 runner = CliRunner()
 
@@ -90,32 +93,114 @@ def test_either_a_cohort_or_predictions(site):
     assert _run("agreement").exit_code == 2
 
 
+def test_films_that_taught_the_model_are_named(site, tiny_folder, tmp_path):
+    """By their names in public collections, or by what is in their files."""
+    taught = tmp_path / "taught"
+    shutil.copytree(tiny_folder, taught)
+    form = json.loads((taught / "model.json").read_text())
+    form["seen"] = {"files": [sha256_of(site / "3.png")], "names": ["7", "unknown"]}
+    (taught / "model.json").write_text(json.dumps(form))
+    command = ("evaluate", "--cohort", site / "films.csv", "-o", tmp_path / "o", "--repeats", 100,
+               "--threads", 1)  # fmt: skip
+    assert "2 of 14 films taught this model" in _run(*command, "--model", taught).stderr
+    remarks = json.loads((tmp_path / "o" / "numbers.json").read_text())["remarks"]
+    assert remarks[0].startswith("WARNING: 2 of 14 films")
+    assert "taught this model" not in _run(*command, "--model", tiny_folder).stderr
+
+
+def test_labels_without_a_head_are_said_to_be_left_out(site, tiny_folder, tmp_path):
+    table = tmp_path / "films.csv"
+    rows = (site / "films.csv").read_text().splitlines()
+    table.write_text("\n".join([rows[0] + ",opacity_ralo", *(row + ",4" for row in rows[1:])]))
+    (tmp_path / "map.json").write_text('{"outcomes": {"death": "died"}}')
+    command = ("evaluate", "--images", site, "--model", tiny_folder, "-o", tmp_path / "o",
+               "--repeats", 100, "--threads", 1)  # fmt: skip
+    for mapping in ((), ("--mapping", "torchxrayvision")):
+        if mapping:
+            table.write_text(table.read_text().replace("file,patient", "filename,patientid"))
+        found = _run(*command, "--cohort", table, *mapping)
+        assert "14 labels on opacity_ralo are not evaluated" in found.stderr
+        assert "14 films" in found.stdout or "| 14 " in found.stdout
+    bare = tmp_path / "bare.csv"
+    bare.write_text("file,patient,died\n" + "\n".join(f"{i}.png,p{i},{i % 2}" for i in range(14)))
+    found = _run(*command, "--cohort", bare, "--mapping", tmp_path / "map.json")
+    assert "only outcomes are evaluated" in found.stderr
+
+
+@pytest.fixture
+def clones(shared_data, tmp_path):
+    """The public repositories as an outsider clones them, made from the shared tables."""
+    collection, peers = tmp_path / "covid-chestxray-dataset", tmp_path / "covid-severity" / "data"
+    (collection / "annotations").mkdir(parents=True)
+    peers.mkdir(parents=True)
+    (collection / "images").symlink_to(shared_data / "cohen94")
+    shutil.copy(shared_data / "cohen_metadata.csv", collection / "metadata.csv")
+    labels = read_table(shared_data / "cohen94.csv")
+    columns = ("filename", "geographic_mean", "opacity_mean")
+    _write(
+        collection / "annotations" / "covid-severity-scores.csv",
+        ["## COVID-19 Pneumonia Severity Scores", ",".join(columns)],
+        (",".join(row[column] for column in columns) for row in labels),
+    )
+    scores = read_table(shared_data / "peers94.csv")
+    for name, word in (("covidnet-s", "covidnet_s"), ("covidnet-sev", "covidnet_sev")):
+        found = [f"{word}_geographic_0_8", f"{word}_opacity_0_8"]
+        _write(
+            peers / f"{name}-cidc.csv",
+            ["###,fname,geo,opacity"],
+            (f"###,{row['filename']}, {row[found[0]]}, {row[found[1]]}" for row in scores),
+        )
+    for name, head, column in (
+        ("bsnet-singlemodel", "brixia", "bsnet_brixia_0_18"),
+        ("pxs", "pxs", "pxs"),
+    ):
+        rows = (f"{row['filename']}, {row[column]}" for row in scores if row[column])
+        _write(peers / f"{name}-cidc.csv", [f"fname,{head}"], rows)
+    return collection, peers
+
+
+def _write(path, head, rows):
+    path.write_text("\n".join([*head, *rows]) + "\n")
+
+
 @pytest.mark.shared_data
-def test_published_peers_without_a_model(shared_data, tmp_path):
-    result = _run("peers", "--data", shared_data, "--only-published", "-o", tmp_path,
-                  "--repeats", 100)  # fmt: skip
-    assert result.exit_code == 0
-    assert "| BS-Net" in result.stdout
-    assert (tmp_path / "peers.csv").read_text().count("\n") == 11
+def test_peers_from_public_clones_are_those_of_the_shared_tables(shared_data, clones, tmp_path):
+    collection, published = clones
+    common = ("peers", "--only-published", "--repeats", 100)
+    ours = _run(*common, "--data", shared_data, "-o", tmp_path / "one")
+    brixia = shutil.copy(shared_data / "brixia.csv", tmp_path / "public-annotations.csv")
+    theirs = _run(*common, "--data", collection, "--published", published, "--brixia", brixia,
+                  "-o", tmp_path / "two")  # fmt: skip
+    assert ours.exit_code == theirs.exit_code == 0
+    assert "| BS-Net" in theirs.stdout
+    assert "ours" not in theirs.stdout.lower()
+    table = (tmp_path / "two" / "peers.csv").read_text()
+    assert table == (tmp_path / "one" / "peers.csv").read_text()
+    assert table.count("\n") == 13
+    assert "junior radiologist" in table
+
+
+@pytest.mark.shared_data
+def test_a_clone_without_a_scored_film_is_refused(clones):
+    collection, _ = clones
+    rows = (collection / "metadata.csv").read_text().splitlines(keepends=True)
+    kept = [row for row in rows if "nejmc2001573_f1a.jpeg" not in row]
+    (collection / "metadata.csv").write_text("".join(kept))
+    with pytest.raises(UnreadableFileError, match="nejmc2001573_f1a"):
+        _run("peers", "--only-published", "--data", collection)
 
 
 @pytest.mark.shared_data
 @pytest.mark.slow
-def test_figures_of_the_94(shared_data, tiny_folder, tmp_path):
-    result = _run("figures", "--data", shared_data, "--model", tiny_folder, "--only", 2, "--only",
-                  6, "-o", tmp_path, "--repeats", 100, "--threads", 1)  # fmt: skip
-    assert result.exit_code == 0
-    assert "geographic_extent: MAE" in result.stdout
-    assert "missed" in result.stdout  # a network of random numbers is no radiologist
-    numbers = json.loads((tmp_path / "numbers.json").read_text())
-    assert list(numbers["figures"]) == ["2", "6"]
-
-
-@pytest.mark.shared_data
-@pytest.mark.slow
-def test_reproduce_on_the_94(shared_data, tiny_folder, tmp_path):
-    result = _run("reproduce", "--data", shared_data, "--backbone", tiny_folder / "backbone.json",
-                  "-o", tmp_path / "out", "--cache", tmp_path / "kept", "--threads", 1)  # fmt: skip
+def test_reproduce_from_a_clone_and_from_the_shared_tables(
+    shared_data, clones, tiny_folder, tmp_path
+):
+    common = ("reproduce", "--backbone", tiny_folder / "backbone.json", "--cache",
+              tmp_path / "kept", "--threads", 1)  # fmt: skip
+    result = _run(*common, "--data", shared_data, "-o", tmp_path / "one")
     assert result.exit_code == 0
     assert "1.16 ± 0.10" in result.stdout
-    assert (tmp_path / "out" / "figures" / "saliency.svg").is_file()
+    assert _run(*common, "--data", clones[0], "-o", tmp_path / "two").exit_code == 0
+    one, two = (tmp_path / name / "tables.md" for name in ("one", "two"))
+    assert one.read_text() == two.read_text()
+    assert (tmp_path / "one" / "figures" / "saliency.svg").is_file()

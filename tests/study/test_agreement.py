@@ -68,7 +68,10 @@ def test_a_sites_ratings_with_a_model(tmp_path):
 
 @pytest.mark.shared_data
 def test_the_brixia_readers(shared_data, tmp_path):
-    found = {item.item: item for item in brixia_agreement(shared_data, repeats=100)}
+    found = {
+        item.item: item
+        for item in brixia_agreement(shared_data, shared_data / "brixia.csv", repeats=100)
+    }
     assert list(found) == ["A", "B", "C", "D", "E", "F", "Global"]
     assert 0.8 < found["Global"].figures["ICC(A,1)"].value < 0.9
     assert all(0.65 < found[zone].figures["ICC(A,1)"].value < 0.85 for zone in "ABCDEF")
@@ -78,6 +81,6 @@ def test_the_brixia_readers(shared_data, tmp_path):
         "acute-respiratory-distress-syndrome-ards-1.jpg,geographic_extent,8\n"
         "6C94A287-C059-46A0-8600-AFB95F4727B7.jpeg,geographic_extent,8\n"
     )
-    with_model = brixia_agreement(shared_data, path, repeats=100)[-1]
+    with_model = brixia_agreement(shared_data, shared_data / "brixia.csv", path, repeats=100)[-1]
     assert with_model.films == 3
     assert with_model.pairs[("senior", "model")].bias == pytest.approx((0 + 0 + 17 - 15.75) / 3)

@@ -1,5 +1,6 @@
 """The code that prints the goal figures, on a tiny model."""
 
+import json
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -18,6 +19,7 @@ from pneumoscore.study.predictions import PredictionTable
 from training.film_changes import CHANGES, RETAKES, change_film
 from training.goals.accuracy import accuracy_figure, coverage_figure, cross_validation_figure
 from training.goals.cost import packaged_weights
+from training.goals.figure_run import run_figures
 from training.goals.figures import FigureResult, FigureRow, estimate_row, figures_overview
 from training.goals.place import _within, measure_masks, measure_zones, score_place
 from training.goals.rejection import (
@@ -234,3 +236,15 @@ def test_images_that_are_no_films():
     noise = dict(noise_images(6, 64))
     again = dict(noise_images(6, 64))
     assert all(np.array_equal(noise[name].pixels, again[name].pixels) for name in noise)
+
+
+@pytest.mark.shared_data
+@pytest.mark.slow
+def test_figures_of_the_94(shared_data, tiny_folder, tmp_path):
+    table = run_figures(
+        shared_data, (2, 6), tmp_path, model=str(tiny_folder), repeats=100, threads=1
+    )
+    words = {row[4] for row in table.rows if "MAE" in row[1]}
+    assert words == {"missed"}  # a network of random numbers is no radiologist
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert list(numbers["figures"]) == ["2", "6"]

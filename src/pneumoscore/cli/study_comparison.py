@@ -15,6 +15,16 @@ from pneumoscore.cli.study_tables import print_tables
 
 __all__ = ["register"]
 
+Brixia = Annotated[
+    Path | None,
+    typer.Option(
+        "--brixia",
+        metavar="FILE",
+        help="public-annotations.csv of BrixIA/Brixia-score-COVID-19. Default: brixia.csv in "
+        "--data.",
+    ),
+]
+
 
 def agreement(
     ratings: Annotated[
@@ -26,9 +36,12 @@ def agreement(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", metavar="FOLDER", help="In place of ratings: the Brixia readers there."
+            "--data",
+            metavar="FOLDER",
+            help="In place of ratings: the two Brixia readers of this collection's films.",
         ),
     ] = None,
+    brixia: Brixia = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -47,7 +60,9 @@ def agreement(
     if (ratings is None) == (data is None):
         raise typer.BadParameter("give either --ratings or --data")
     if data is not None:
-        found = brixia_agreement(data, predictions, tolerance, repeats)
+        found = brixia_agreement(
+            data, brixia or data / "brixia.csv", predictions, tolerance, repeats
+        )
     else:
         found = ratings_agreement(Path(str(ratings)), predictions, tolerance, repeats)
     print_tables(write_agreement(found, out))
@@ -60,11 +75,20 @@ def peers(
     only_published: Annotated[
         bool, typer.Option("--only-published", help="Leave our model out.")
     ] = False,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            "--published",
+            metavar="FOLDER",
+            help="Folder data of a clone of mlmed/covid-severity. Default: peers94.csv in --data.",
+        ),
+    ] = None,
+    brixia: Brixia = None,
     out: Out = Path("peers"),
     repeats: Repeats = 1000,
     threads: Threads = None,
 ) -> None:
-    """Put our model beside published predictions and a radiologist, on the same 94 films."""
+    """Put our model beside published predictions and two radiologists, on the same 94 films."""
     from pneumoscore.cohort.public import load_cohen94
     from pneumoscore.present.table import write_table
     from pneumoscore.severity.model import SeverityModel
@@ -72,7 +96,7 @@ def peers(
     from pneumoscore.study.predictions import predict_cohort, predictions_of
 
     cohort = load_cohen94(data)
-    published = peer_tables(data, cohort)
+    others = peer_tables(published or data, brixia or data / "brixia.csv", cohort)
     ours = {}
     if not only_published:
         opened = SeverityModel.open(model, threads=threads)
@@ -80,12 +104,12 @@ def peers(
             scores = predict_cohort(
                 opened,
                 cohort,
-                scales=list(published),
+                scales=list(others),
                 progress=lambda done: bar.update(done, len(cohort)),
             )
         name = f"PneumoScore {opened.identity.name}"
-        ours = {scale: predictions_of(name, cohort, scores, scale) for scale in published}
-    table = peer_table(peer_rows(ours, published, repeats))
+        ours = {scale: predictions_of(name, cohort, scores, scale) for scale in others}
+    table = peer_table(peer_rows(ours, others, repeats))
     write_table(out, "peers", table)
     print_tables([table])
 

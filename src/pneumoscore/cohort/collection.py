@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pneumoscore.cohort.leakage import film_stem
 from pneumoscore.cohort.parsing import (
     parse_label,
     parse_number,
@@ -19,8 +20,15 @@ from pneumoscore.cohort.parsing import (
 )
 from pneumoscore.cohort.tables import Row, read_table, require_columns
 from pneumoscore.cohort.types import Cohort, CohortFilm
+from pneumoscore.errors import UnreadableFileError
 
-__all__ = ["FRONTAL_VIEWS", "collection_film", "collection_outcomes", "load_collection"]
+__all__ = [
+    "FRONTAL_VIEWS",
+    "collection_film",
+    "collection_outcomes",
+    "load_collection",
+    "patients_by_film",
+]
 
 FRONTAL_VIEWS = ("PA", "AP", "AP Supine", "AP semi erect", "AP Erect")
 _SCORES = Path("annotations") / "covid-severity-scores.csv"
@@ -80,15 +88,15 @@ def load_collection(folder: Path, scored_only: bool = False) -> Cohort:
     Parameters
     ----------
     folder : Path
-        A checkout with ``metadata.csv``, ``images/`` and
+        A clone with ``metadata.csv``, ``images/`` and
         ``annotations/covid-severity-scores.csv``.
     scored_only : bool, optional
-        Whether to keep only films with severity scores (the 94 of the paper).
+        Whether to keep only films with severity scores (the 94 of the paper), by name.
 
     Raises
     ------
     UnreadableFileError
-        If a table is missing or lacks a column.
+        If a table is missing or lacks a column, or a scored film is not in ``metadata.csv``.
     """
     rows = read_table(folder / "metadata.csv")
     require_columns(rows, ("patientid", "filename", "modality", "view"), "metadata.csv")
@@ -101,13 +109,33 @@ def load_collection(folder: Path, scored_only: bool = False) -> Cohort:
         }
         for row in scores
     }
-    films = []
-    for row in rows:
-        name = row["filename"]
-        if row["modality"] != "X-ray" or parse_view(row["view"]) not in FRONTAL_VIEWS:
-            continue
-        if scored_only and name not in labels:
-            continue
-        place = folder / (row.get("folder") or "images") / name
-        films.append(collection_film(row, name, place, labels.get(name)))
-    return Cohort("covid-chestxray-dataset", tuple(films), _TERMS)
+    films = {
+        name: collection_film(
+            row, name, folder / (row.get("folder") or "images") / name, labels.get(name)
+        )
+        for row in rows
+        if row["modality"] == "X-ray" and parse_view(row["view"]) in FRONTAL_VIEWS
+        for name in (row["filename"],)
+    }
+    if absent := sorted(set(labels) - set(films)):
+        raise UnreadableFileError(
+            f"{len(absent)} scored films are no frontal films of metadata.csv (first: {absent[0]})",
+            f"a clone with every film of {_SCORES}",
+        )
+    kept = [films[name] for name in sorted(labels)] if scored_only else list(films.values())
+    return Cohort("covid-chestxray-dataset", tuple(kept), _TERMS)
+
+
+def patients_by_film(folder: Path) -> dict[str, str]:
+    """Return the patient of each film of the collection, by its name without suffix.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``metadata.csv``, or ``cohen_metadata.csv`` for the part of the collection that
+        this project's figures come from.
+    """
+    own = folder / "cohen_metadata.csv"
+    rows = read_table(own if own.is_file() else folder / "metadata.csv")
+    require_columns(rows, ("patientid", "filename"), "the collection's metadata")
+    return {film_stem(row["filename"]): row["patientid"].strip() for row in rows}

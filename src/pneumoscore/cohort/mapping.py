@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from pneumoscore.cohort.parsing import (
 from pneumoscore.cohort.tables import Row, read_table, require_columns
 from pneumoscore.cohort.types import Cohort, CohortFilm
 from pneumoscore.errors import UnreadableFileError
-from pneumoscore.severity.scale import scale_named
+from pneumoscore.severity.scale import SCALES, scale_named
 
 __all__ = ["TORCHXRAYVISION", "ColumnMapping", "load_mapping", "load_table"]
 
@@ -35,7 +35,8 @@ class ColumnMapping:
     source, view, sex, age, offset : tuple of str
         The same for columns that may be missing.
     labels : mapping of str to str
-        Column by scale name (``{"geographic_extent": "extent_mean"}``).
+        Column by scale name (``{"geographic_extent": "extent_mean"}``); columns that are named
+        like a scale are labels in any case.
     outcomes : mapping of str to str
         Column by outcome name; cells are yes or no.
 
@@ -153,8 +154,7 @@ def load_table(
     images : Path
         Folder that the file column is relative to.
     mapping : ColumnMapping, optional
-        Which column means what. Without one, labels are read from columns that are named
-        like a scale.
+        Which column means what.
     name : str, optional
         Name of the cohort; default is the table's.
 
@@ -164,10 +164,10 @@ def load_table(
         If the table cannot be read, or lacks a column that the mapping names.
     """
     rows = read_table(table)
-    if mapping is None:
-        scales = ("geographic_extent", "opacity", "opacity_ralo")
-        header = rows[0].keys() if rows else {}
-        mapping = ColumnMapping(labels={scale: scale for scale in scales if scale in header})
+    mapping = mapping or ColumnMapping()
+    header = rows[0].keys() if rows else {}
+    named_alike = {scale.name: scale.name for scale in SCALES if scale.name in header}
+    mapping = replace(mapping, labels=named_alike | dict(mapping.labels))
     columns = {
         field_name: _column(rows, getattr(mapping, field_name))
         for field_name in ("file", "patient", "source", "view", "sex", "age", "offset")

@@ -6,14 +6,14 @@ Its tables: ``cohen94.csv``, ``scored.csv``, ``cohen_metadata.csv``, ``hannover.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscore.cohort.collection import FRONTAL_VIEWS, collection_film
+from pneumoscore.cohort.collection import FRONTAL_VIEWS, collection_film, load_collection
 from pneumoscore.cohort.leakage import film_stem
 from pneumoscore.cohort.parsing import parse_label, parse_number, parse_sex, parse_view
 from pneumoscore.cohort.tables import Row, read_table, require_columns
@@ -43,7 +43,12 @@ def _stem_index(folder: Path) -> dict[str, Path]:
 
 
 def load_cohen94(data: Path) -> Cohort:
-    """Load the 94 PA films of the paper: extent 0-8, opacity 0-6."""
+    """Load the 94 PA films of the paper: extent 0-8, opacity 0-6.
+
+    From this project's folder, or from a clone of the covid-chestxray-dataset.
+    """
+    if not (data / "cohen94.csv").is_file() and (data / "metadata.csv").is_file():
+        return replace(load_collection(data, scored_only=True), name="cohen94")
     rows = read_table(data / "cohen94.csv")
     require_columns(
         rows, ("filename", "patientid", "geographic_mean", "opacity_mean"), "cohen94.csv"

@@ -28,7 +28,7 @@ def _unique(header: list[str]) -> list[str]:
 def _read_csv(path: Path, skip_rows: int) -> list[Row]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in file if not line.startswith("##")][skip_rows:]
+            lines = [line for line in file if not line.startswith("## ")][skip_rows:]
     except UnicodeDecodeError as error:
         raise UnreadableFileError(
             f"{path.name} is not UTF-8 text ({error.reason} at byte {error.start})",
@@ -80,8 +80,8 @@ def _read_parquet(path: Path) -> list[Row]:
 def read_table(path: Path, skip_rows: int = 0) -> list[Row]:
     """Read a CSV or Parquet table as rows of text.
 
-    Lines that start with ``##`` are comments, as in the covid-chestxray-dataset annotations.
-    Repeated columns are numbered (``Total``, ``Total.1``).
+    Lines that start with ``##`` and a space are comments, as in the annotations of the
+    covid-chestxray-dataset. Repeated columns are numbered (``Total``, ``Total.1``).
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pneumoscore.files import write_atomically
 from pneumoscore.forms import from_form, read_form, to_form, to_json
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import QualityGate
+from pneumoscore.severity.seen import SeenFilms
 
 __all__ = [
     "Bundle",
@@ -54,6 +55,8 @@ class Bundle:
         Names of the scales scored by default.
     card : str
         The model card, Markdown.
+    seen : SeenFilms
+        What taught it, as far as it is known.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Bundle:
     gate: QualityGate
     shown: tuple[str, ...]
     card: str
+    seen: SeenFilms = field(default_factory=SeenFilms)
 
     def __post_init__(self) -> None:
         names = [head.scale.name for head in self.heads]
@@ -172,6 +176,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         "backbone": bundle.backbone,
         "shown": list(bundle.shown),
         "gate": rules,
+        "seen": to_form(bundle.seen),
         "heads": to_form(bundle.heads),
     }
     write_atomically(folder / "model.json", to_json(form))

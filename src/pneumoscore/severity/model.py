@@ -28,6 +28,7 @@ from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.saliency import saliency_map
 from pneumoscore.severity.score import ModelIdentity, Score
 from pneumoscore.severity.score_head import BackboneLike, film_output, score_head
+from pneumoscore.severity.seen import SeenFilms
 
 __all__ = ["DEFAULT_MODEL", "PreparedFilm", "SeverityModel"]
 
@@ -151,6 +152,11 @@ class SeverityModel:
     def gate(self) -> QualityGate:
         """The quality gate."""
         return self._bundle.gate
+
+    @property
+    def seen(self) -> SeenFilms:
+        """Films that taught it, as far as it is known."""
+        return self._bundle.seen
 
     @property
     def shown(self) -> tuple[str, ...]:

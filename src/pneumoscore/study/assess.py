@@ -12,6 +12,7 @@ from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.present.table import Table, write_json, write_table
 from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.scale import SCALES
 from pneumoscore.severity.score import RESEARCH_NOTICE, ModelIdentity, Score
 from pneumoscore.study.evaluation import Evaluation, compare, evaluate
 from pneumoscore.study.evaluation_tables import comparison_table, figures_table, subgroup_table
@@ -142,15 +143,35 @@ def assess_model(
     if align:
         cohort = align_opacity(cohort)
         notes.append("Opacity labels of the RALO scale 0-8 are put on 0-6 by the factor 6/8.")
-    scores = predict_cohort(model, cohort, level=level, progress=progress)
+    if seen := model.seen.among(film.path for film in cohort):
+        notes.insert(
+            0,
+            f"WARNING: {len(seen)} of {len(cohort)} films taught this model, its backbone or its "
+            "gate: the figures flatter it. Leave them out to learn what it is worth.",
+        )
+    heads = tuple(head.scale.name for head in model.heads)
+    labelled = [scale.name for scale in SCALES if len(cohort.labelled(scale.name))]
+    notes += [
+        f"{len(cohort.labelled(name))} labels on {name} are not evaluated: the model has no head "
+        f"on that scale."
+        for name in labelled
+        if name not in heads
+    ]
+    if not labelled:
+        notes.append("No film has a label on any scale: only outcomes are evaluated.")
+    wanted = tuple(dict.fromkeys((*model.shown, *(name for name in heads if name in labelled))))
+    scores = predict_cohort(model, cohort, level=level, scales=wanted, progress=progress)
     done = [score for score in scores if isinstance(score, Score)]
     refused = sum(bool(model.gate.refused_by(score.flags)) for score in done)
     notes.append(
         f"{refused} of {len(cohort)} films are refused by the quality gate and were scored "
         "for this evaluation."
     )
-    names = [name for name in model.shown if len(cohort.labelled(name))]
-    tables = [predictions_of(model.identity.name, cohort, scores, name) for name in names]
+    tables = [
+        predictions_of(model.identity.name, cohort, scores, name)
+        for name in wanted
+        if name in labelled
+    ]
     evaluations, more = _evaluations(tables, repeats)
     outcomes: list[OutcomeRow] = []
     for name in model.shown:

@@ -22,6 +22,7 @@ from pneumoscore.severity.head import Head
 from pneumoscore.severity.interval import fit_conformal
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.scale import SCALES, Scale, scale_named
+from pneumoscore.severity.seen import SeenFilms
 from pneumoscore.statistics.accuracy import mae, pearson
 from pneumoscore.statistics.coverage import coverage, mean_width
 from pneumoscore.study.card import model_card
@@ -241,14 +242,19 @@ def fit_severity_model(
         )
         for scale in chosen
     )
+    built_in = _built_in(record)
+    if gate is None:
+        gate = QualityGate() if built_in is None else built_in.gate
+    seen = SeenFilms() if built_in is None else built_in.seen
     bundle = Bundle(
         name=name,
         version=version,
         backbone=record.name,
         heads=tuple(item.head for item in fitted),
-        gate=_built_in_gate(record) if gate is None else gate,
+        gate=gate,
         shown=tuple(scale.name for scale in chosen),
         card=model_card(name, version, record, films, feature_set, fitted),
+        seen=seen.with_films(features.file_hashes),
     )
     return FittedModel(bundle, fitted)
 
@@ -298,7 +304,8 @@ def _figures(
     }
 
 
-def _built_in_gate(record: BackboneRecord) -> QualityGate:
+def _built_in(record: BackboneRecord) -> Bundle | None:
+    """Return the built-in model on the same backbone."""
     for folder in available_bundles().values():
         bundle = read_bundle(folder)
         own = folder / bundle.backbone
@@ -308,5 +315,5 @@ def _built_in_gate(record: BackboneRecord) -> QualityGate:
             else bundle.backbone == record.name
         )
         if same:
-            return bundle.gate
-    return QualityGate()
+            return bundle
+    return None

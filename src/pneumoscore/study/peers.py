@@ -30,37 +30,43 @@ class Peer:
     ----------
     name : str
         As its authors call it.
-    columns : mapping of str to str
-        Column of the table by scale.
+    file : str
+        Its table in ``data/`` of the repository mlmed/covid-severity.
+    columns : mapping of str to tuple of str
+        By scale, the column there and in ``peers94.csv``.
     highest : float
         Upper end of its own range; the lower is 0. Predictions are multiplied by the
         scale's range over this one, and by nothing else.
     """
 
     name: str
-    columns: Mapping[str, str]
+    file: str
+    columns: Mapping[str, tuple[str, str]]
     highest: float
 
 
 _BOTH = ("geographic_extent", "opacity")
+
+
+def _covidnet(name: str, word: str) -> Peer:
+    columns = {
+        "geographic_extent": ("geo", f"covidnet_{word}_geographic_0_8"),
+        "opacity": ("opacity", f"covidnet_{word}_opacity_0_8"),
+    }
+    return Peer(name, f"covidnet-{word}-cidc.csv", columns, 8.0)
+
+
 PEERS = (
-    Peer("BS-Net", dict.fromkeys(_BOTH, "bsnet_brixia_0_18"), 18.0),
-    Peer("PXS", dict.fromkeys(_BOTH, "pxs"), 24.0),
     Peer(
-        "COVIDNet-SEV",
-        {
-            "geographic_extent": "covidnet_sev_geographic_0_8",
-            "opacity": "covidnet_sev_opacity_0_8",
-        },
-        8.0,
+        "BS-Net",
+        "bsnet-singlemodel-cidc.csv",
+        dict.fromkeys(_BOTH, ("brixia", "bsnet_brixia_0_18")),
+        18.0,
     ),
-    Peer(
-        "COVIDNet-S",
-        {"geographic_extent": "covidnet_s_geographic_0_8", "opacity": "covidnet_s_opacity_0_8"},
-        8.0,
-    ),
+    Peer("PXS", "pxs-cidc.csv", dict.fromkeys(_BOTH, ("pxs", "pxs")), 24.0),
+    _covidnet("COVIDNet-SEV", "sev"),
+    _covidnet("COVIDNet-S", "s"),
 )
-RADIOLOGIST = "radiologist (Brixia)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +114,26 @@ def _as_predictions(
     )
 
 
-def peer_tables(data: Path, cohort: Cohort) -> dict[str, list[PredictionTable]]:
-    """Return the published predictions and the radiologist's Brixia score, by scale.
+def _published(folder: Path, peer: Peer, scale: str) -> dict[str, float]:
+    """Return a model's predictions by film, on its own range."""
+    ours = folder / "peers94.csv"
+    path = ours if ours.is_file() else folder / peer.file
+    name, column = ("filename", peer.columns[scale][1]) if path == ours else (
+        "fname", peer.columns[scale][0])  # fmt: skip
+    rows = read_table(path)
+    require_columns(rows, (name, column), path.name)
+    return {row[name]: value for row in rows if (value := parse_number(row[column])) is not None}
+
+
+def peer_tables(published: Path, brixia: Path, cohort: Cohort) -> dict[str, list[PredictionTable]]:
+    """Return the published predictions and the two radiologists' Brixia scores, by scale.
 
     Parameters
     ----------
-    data : Path
-        Folder with ``peers94.csv`` and ``brixia.csv``.
+    published : Path
+        Folder ``data`` of a clone of mlmed/covid-severity, or one with ``peers94.csv``.
+    brixia : Path
+        The Brixia annotations of the collection.
     cohort : Cohort
         The 94 films.
 
@@ -123,31 +142,34 @@ def peer_tables(data: Path, cohort: Cohort) -> dict[str, list[PredictionTable]]:
     UnreadableFileError
         If a table is missing or lacks a column.
     """
-    rows = read_table(data / "peers94.csv")
-    columns = {column for peer in PEERS for column in peer.columns.values()}
-    require_columns(rows, ("filename", *sorted(columns)), "peers94.csv")
-    brixia = load_brixia(data / "brixia.csv")["Global"]
-    senior = brixia.values[:, brixia.readers.index("senior")]
-    tables = {}
-    for scale in _BOTH:
-        highest = scale_named(scale).high
-        found = []
-        for peer in PEERS:
-            factor = highest / peer.highest
-            scores = {
-                row["filename"]: value * factor
-                for row in rows
-                if (value := parse_number(row[peer.columns[scale]])) is not None
-            }
-            found.append(_as_predictions(peer.name, cohort, scale, scores))
-        sums = {
-            film: float(value) * highest / BRIXIA_MAXIMUM
-            for film, value in zip(brixia.films, senior, strict=True)
-            if np.isfinite(value)
-        }
-        found.append(_as_predictions(RADIOLOGIST, cohort, scale, sums))
-        tables[scale] = found
-    return tables
+    sums = load_brixia(brixia)["Global"]
+    readers = {
+        f"{reader} radiologist (Brixia)": dict(zip(sums.films, column.tolist(), strict=True))
+        for reader, column in zip(sums.readers, sums.values.T, strict=True)
+    }
+
+    def rescaled(scores: Mapping[str, float], highest: float, scale: str) -> dict[str, float]:
+        factor = scale_named(scale).high / highest
+        return {film: value * factor for film, value in scores.items() if np.isfinite(value)}
+
+    return {
+        scale: [
+            *(
+                _as_predictions(
+                    peer.name,
+                    cohort,
+                    scale,
+                    rescaled(_published(published, peer, scale), peer.highest, scale),
+                )
+                for peer in PEERS
+            ),
+            *(
+                _as_predictions(name, cohort, scale, rescaled(scores, BRIXIA_MAXIMUM, scale))
+                for name, scores in readers.items()
+            ),
+        ]
+        for scale in _BOTH
+    }
 
 
 def _row(table: PredictionTable, ours: PredictionTable | None, repeats: int) -> PeerRow:
@@ -191,21 +213,25 @@ def peer_rows(
 
 
 def peer_table(rows: Sequence[PeerRow]) -> Table:
-    """Return the rows as the table that the README shows."""
+    """Return the rows as the table that the README shows; ours is a row without difference."""
+    compared = any(row.difference is not None for row in rows)
+    header = ("scale", "model or reader", "films", "MAE", "Pearson r")
+    cells = [
+        (
+            row.scale,
+            row.name,
+            str(row.films),
+            format_estimate(row.mae),
+            format_estimate(row.pearson),
+            "ours" if row.difference is None else format_estimate(row.difference),
+        )
+        for row in rows
+    ]
+    paired = "; differences are paired" if compared else ""
     return Table(
-        "The 94 films: models and a radiologist against the mean of three experts",
-        ("scale", "model or reader", "films", "MAE", "Pearson r", "our MAE minus this one's"),
-        tuple(
-            (
-                row.scale,
-                row.name,
-                str(row.films),
-                format_estimate(row.mae),
-                format_estimate(row.pearson),
-                "ours" if row.difference is None else format_estimate(row.difference),
-            )
-            for row in rows
-        ),
+        "The 94 films: models and two radiologists against the mean of three experts",
+        (*header, "our MAE minus this one's") if compared else header,
+        tuple(row if compared else row[:-1] for row in cells),
         "Ranges rescaled by one fixed factor (BS-Net and Brixia 0-18, PXS 0-24, COVIDNet 0-8), "
-        "nothing refitted. 95 % intervals by bootstrap over patients; differences are paired.",
+        f"nothing refitted. 95 % intervals by bootstrap over patients{paired}.",
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pneumoscore.cohort.brixia import BRIXIA_MAXIMUM, load_brixia
-from pneumoscore.cohort.collection import collection_film
+from pneumoscore.cohort.collection import patients_by_film
 from pneumoscore.cohort.leakage import film_stem
 from pneumoscore.cohort.parsing import parse_number
 from pneumoscore.cohort.ratings import RatingTable, load_ratings
@@ -41,14 +41,20 @@ def _model_scores(path: Path) -> dict[str, dict[str, float]]:
 
 
 def brixia_agreement(
-    data: Path, predictions: Path | None = None, tolerance: float = 1.0, repeats: int = 1000
+    data: Path,
+    brixia: Path,
+    predictions: Path | None = None,
+    tolerance: float = 1.0,
+    repeats: int = 1000,
 ) -> tuple[Agreement, ...]:
     """Measure the two Brixia readers on each zone and on the sum.
 
     Parameters
     ----------
     data : Path
-        Folder with ``brixia.csv`` and ``cohen_metadata.csv``.
+        Folder whose metadata names the films' patients (`patients_by_film`).
+    brixia : Path
+        The Brixia annotations of the collection.
     predictions : Path, optional
         A model's geographic extent, put on 0-18 by the factor 18/8 as one more reader of the
         sum; film names are compared without folder and extension.
@@ -57,11 +63,8 @@ def brixia_agreement(
     repeats : int, optional
         Draws of the bootstrap over patients.
     """
-    tables = load_brixia(data / "brixia.csv")
-    patients = {
-        film_stem(row["filename"]): collection_film(row, row["filename"], data).patient
-        for row in read_table(data / "cohen_metadata.csv")
-    }
+    tables = load_brixia(brixia)
+    patients = patients_by_film(data)
     films = next(iter(tables.values())).films
     by_film = {film: patients[film_stem(film)] for film in films if film_stem(film) in patients}
     factor = BRIXIA_MAXIMUM / GEOGRAPHIC_EXTENT.high
