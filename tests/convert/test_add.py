@@ -138,6 +138,35 @@ def test_a_network_without_a_gradient_rule_is_added_without_its_gradient(
     assert Backbone.open("sine", threads=1).run(films()).features.shape == (2, 4)
 
 
+def test_an_onnx_file_must_be_said_how_it_is_fed(plain_file: Path, home: Path) -> None:
+    with pytest.raises(ModelError, match="--size, --squaring and --pixel-range"):
+        add_backbone(plain_file, "mine")
+    assert not home.exists()
+
+
+def test_two_networks_never_carry_one_name_and_version(
+    tmp_path: Path, plain_file: Path, stored: Path
+) -> None:
+    first = add_backbone(plain_file, "mine", input=UNIT)
+    again = add_backbone(plain_file, "mine", input=UNIT, overwrite=True)
+    assert again.version == first.version
+    other_input = InputSpec(32, "crop", "unit")
+    assert add_backbone(plain_file, "mine", input=other_input, overwrite=True).version not in (
+        first.version,
+        "1",
+    )
+    onnx.save(foreign(1), tmp_path / "foreign.onnx")
+    outputs = {"findings": "logits", "feature_map": "last", "features": "flat"}
+    named = {"input": UNIT, "version": "1", "overwrite": True}
+    add_backbone(plain_file, "mine", **named)
+    before = Backbone.open("mine", threads=1).record
+    with pytest.raises(ModelError, match="another network called mine 1"):
+        add_backbone(tmp_path / "foreign.onnx", "mine", outputs=outputs, **named)
+    with pytest.raises(ModelError, match="another network called mine 1"):
+        add_backbone(stored, "mine", overwrite=True)
+    assert Backbone.open("mine", threads=1).record == before
+
+
 def test_a_stored_backbone_is_copied_with_its_record(stored: Path) -> None:
     record = add_backbone(stored, "copy")
     assert record.name == "copy"
@@ -160,8 +189,8 @@ def test_a_taken_name_is_refused_unless_it_may_be_replaced(stored: Path) -> None
 
 
 def test_a_built_in_name_is_never_taken(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("registry", "add"):
-        monkeypatch.setattr(f"pneumoscore.backbone.{module}.weights_folder", lambda: stored.parent)
+    for module in ("backbone.registry", "convert.add"):
+        monkeypatch.setattr(f"pneumoscore.{module}.weights_folder", lambda: stored.parent)
     with pytest.raises(ModelError, match="built-in"):
         add_backbone(stored, "small", overwrite=True)
 

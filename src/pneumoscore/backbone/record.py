@@ -16,7 +16,7 @@ from pneumoscore.files import write_atomically
 from pneumoscore.forms import load_form, to_form, to_json
 from pneumoscore.radiograph.types import InputSpec
 
-__all__ = ["BackboneOutput", "BackboneRecord", "load_record", "save_record"]
+__all__ = ["BackboneOutput", "BackboneRecord", "load_record", "refuse_same_version", "save_record"]
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -159,3 +159,31 @@ def save_record(record: BackboneRecord, path: str | Path) -> None:
         If the file cannot be written.
     """
     write_atomically(Path(path), to_json(to_form(record)))
+
+
+def refuse_same_version(record: BackboneRecord, folder: Path) -> None:
+    """Raise if a folder holds another network of this name and version.
+
+    Raises
+    ------
+    ModelError
+        If it does: scores of the two could not be told apart by their names.
+    """
+    path = folder / f"{record.name}.json"
+    if not path.is_file():
+        return
+    try:
+        known = load_record(path)
+    except ModelError:
+        return
+    same = (known.sha256, known.input, known.findings) == (
+        record.sha256,
+        record.input,
+        record.findings,
+    )
+    if known.version == record.version and not same:
+        raise ModelError(
+            f"{path} is another network called {record.name} {record.version}",
+            "a name and version of its own for each network",
+            "give it another version or name",
+        )

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pneumoscore.backbone.record import BackboneRecord, is_name, load_record, save_record
+from pneumoscore.backbone.record import (
+    BackboneRecord,
+    is_name,
+    load_record,
+    refuse_same_version,
+    save_record,
+)
 from pneumoscore.backbone.registry import available_backbones, backbones_folder, weights_folder
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.errors import ModelError
@@ -17,20 +23,22 @@ from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["DENSENET_INPUT", "add_backbone", "require_converter"]
+__all__ = ["DENSENET_INPUT", "RGB_INPUT", "add_backbone", "require_converter"]
 
-# Cohen et al. 2020, Methods: 224 x 224, centre-cropped, pixels in [-1024, 1024].
 DENSENET_INPUT = InputSpec(224, Squaring.CROP, PixelRange.SIGNED_1024)
+"""Cohen et al. 2020, Methods: 224 x 224, centre-cropped, pixels in [-1024, 1024]."""
+RGB_INPUT = InputSpec(224, Squaring.CROP, PixelRange.UNIT)
+"""As torchvision's networks take a film; the network itself normalises its three channels."""
 
 
 def add_backbone(
     path: str | Path,
     name: str,
     *,
-    input: InputSpec = DENSENET_INPUT,
+    input: InputSpec | None = None,
     findings: Sequence[str] | None = None,
     outputs: Mapping[str, str] | None = None,
-    version: str = "1",
+    version: str | None = None,
     training_data: str = "unknown",
     licence: str = "unknown",
     url: str | None = None,
@@ -48,13 +56,16 @@ def add_backbone(
     name : str
         Name under which it will be found.
     input : InputSpec, optional
-        How films are prepared for it. A network of three channels gets the grey film three
-        times, normalised by ImageNet's figures inside the network: use ``"unit"`` for it.
+        How films are prepared for it. An ONNX file does not say, so it must be given; a
+        checkpoint of one channel is taken as torchxrayvision's (`DENSENET_INPUT`), one of three
+        channels as ImageNet's (`RGB_INPUT`); a record says it itself.
     findings : sequence of str, optional
         Names of its finding logits, in order; numbered by default.
     outputs : mapping of str to str, optional
         For an ONNX file: see `pneumoscore.convert.contract.to_contract`.
-    version, training_data, licence, url, details
+    version : str, optional
+        By default taken from the network's hash, so that no two networks share it.
+    training_data, licence, url, details
         As in `BackboneRecord`.
     overwrite : bool, optional
         Replace an added backbone of this name. Built-in ones are never replaced.
@@ -67,26 +78,24 @@ def add_backbone(
     Raises
     ------
     ModelError
-        If the name is taken, the file cannot be read or does not fit, or the conversion needs
-        onnx and it is not installed.
+        If the name is taken, the file cannot be read or does not fit, it is not said how it is
+        fed, or the conversion needs onnx and it is not installed.
     """
     path = Path(path)
     _require_free(name, overwrite)
     if path.suffix == ".json":
         return _copy(path, name)
     require_converter()
-    from pneumoscore.convert.gradient import add_input_gradient
+    from pneumoscore.convert.contract import to_contract
     from pneumoscore.convert.store import store_backbone
 
-    model = _load(path, input, outputs)
+    network, spec = _load(path, input)
+    model = to_contract(network, spec.size, outputs)
     kept = {"source_file": path.name, "source_sha256": sha256_of(path), **(details or {})}
-    gradient = True
-    try:
-        add_input_gradient(model)
-    except ModelError as error:
+    reason = _why_no_gradient(model)
+    if reason:
         # Scores and contribution maps need no gradient; only the saliency map is lost.
-        gradient = False
-        kept["no_gradient"] = str(error)
+        kept["no_gradient"] = reason
     count = _length(model, "findings")
     names = tuple(findings) if findings else tuple(f"finding {i + 1}" for i in range(count))
     if len(names) != count:
@@ -96,12 +105,12 @@ def add_backbone(
         backbones_folder(),
         name=name,
         version=version,
-        input=input,
+        input=spec,
         findings=names,
         training_data=training_data,
         licence=licence,
         url=url,
-        gradient=gradient,
+        gradient=not reason,
         details=kept,
     )
 
@@ -147,22 +156,30 @@ def _copy(path: Path, name: str) -> BackboneRecord:
     data = (path.parent / record.file).read_bytes()
     renamed = dataclasses.replace(record, name=name, file=f"{name}.onnx")
     folder = backbones_folder()
+    refuse_same_version(renamed, folder)
     write_atomically(folder / renamed.file, data)
     save_record(renamed, folder / f"{name}.json")
     return renamed
 
 
-def _load(path: Path, spec: InputSpec, outputs: Mapping[str, str] | None) -> onnx.ModelProto:
-    """Return the network in a file, in the form of docs/architecture.md."""
+def _load(path: Path, spec: InputSpec | None) -> tuple[onnx.ModelProto, InputSpec]:
+    """Return the network in a file, and how it is fed."""
     if path.suffix != ".onnx":
         from pneumoscore.convert.checkpoint import read_state_dict
         from pneumoscore.convert.densenet import build_densenet121, densenet121_state
 
-        return build_densenet121(densenet121_state(read_state_dict(path)), size=spec.size)
+        state = densenet121_state(read_state_dict(path))
+        grey = state["features.conv0.weight"].shape[1:2] == (1,)
+        chosen = spec or (DENSENET_INPUT if grey else RGB_INPUT)
+        return build_densenet121(state, size=chosen.size), chosen
+    if spec is None:
+        raise ModelError(
+            f"an ONNX file, as {path.name}, does not say how films are fed to it",
+            "size, squaring and pixel range",
+            "give --size, --squaring and --pixel-range",
+        )
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped,unused-ignore]
-
-    from pneumoscore.convert.contract import to_contract
 
     try:
         model = onnx.load(path)
@@ -173,7 +190,18 @@ def _load(path: Path, spec: InputSpec, outputs: Mapping[str, str] | None) -> onn
         ) from error
     except (DecodeError, onnx.checker.ValidationError) as error:
         raise ModelError(f"{path} is damaged or no ONNX file", "an ONNX file") from error
-    return to_contract(model, spec.size, outputs)
+    return model, spec
+
+
+def _why_no_gradient(model: onnx.ModelProto) -> str:
+    """Return why a network can be given no input gradient; empty if it can."""
+    from pneumoscore.convert.gradient import add_input_gradient
+
+    try:
+        add_input_gradient(model)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def _length(model: onnx.ModelProto, output: str) -> int:

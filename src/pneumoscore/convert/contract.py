@@ -5,7 +5,7 @@ Needs the extra ``convert`` (onnx).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pneumoscore.convert.gradient import raise_opset
 from pneumoscore.errors import ModelError
 
-__all__ = ["IMAGENET_DEVIATION", "IMAGENET_MEAN", "to_contract"]
+__all__ = ["to_contract"]
 
 # Mean and standard deviation of ImageNet's colours in [0, 1], the common normalisation.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -24,27 +24,21 @@ OUTPUTS = ("findings", "features", "feature_map", "lungs")
 
 
 def to_contract(
-    model: onnx.ModelProto,
-    size: int,
-    outputs: Mapping[str, str] | None = None,
-    *,
-    rgb_mean: Sequence[float] = IMAGENET_MEAN,
-    rgb_deviation: Sequence[float] = IMAGENET_DEVIATION,
+    model: onnx.ModelProto, size: int, outputs: Mapping[str, str] | None = None
 ) -> onnx.ModelProto:
     """Return a network with the names and shapes of docs/architecture.md.
 
     Parameters
     ----------
     model : onnx.ModelProto
-        A network with one input, (batch, 1 or 3, size, size).
+        A network with one input, (batch, 1 or 3, size, size). One of three channels gets the
+        grey film, in [0, 1], three times, normalised by ImageNet's figures.
     size : int
         Rows and columns of the film.
     outputs : mapping of str to str, optional
         For ``findings``, ``features``, ``feature_map`` and ``lungs``: which value of the
         network it is, an output or any value inside. By default the value of that name.
         ``features`` may be left out: then it is the mean of the feature map.
-    rgb_mean, rgb_deviation : sequence of float, optional
-        For a network of three channels, how the repeated grey film, in [0, 1], is normalised.
 
     Raises
     ------
@@ -54,15 +48,12 @@ def to_contract(
     adapted: Any = onnx.ModelProto()
     adapted.CopyFrom(raise_opset(model))
     graph = adapted.graph
+    film, channels = _film_input(graph)
     stored = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in stored]
-    if len(inputs) != 1:
-        raise ModelError(f"the network has {len(inputs)} inputs", "one, the film")
-    channels = _channels(inputs[0])
     chosen = dict(outputs or {})
     if unknown := sorted(set(chosen) - set(OUTPUTS)):
         raise ModelError(f"the unknown output {', '.join(unknown)}", f"some of {OUTPUTS}")
-    values = {name for node in graph.node for name in node.output} | {inputs[0].name}
+    values = {name for node in graph.node for name in node.output} | {film}
     sources = {name: chosen.get(name, name) for name in OUTPUTS if name in chosen or name in values}
     for name in ("findings", "feature_map"):
         if name not in sources:
@@ -78,7 +69,7 @@ def to_contract(
 
     # Every value gets a prefix, so that none can stand in the way of the contract's names.
     _rename(graph, {name: f"network/{name}" for name in values | stored if name})
-    _feed(graph, f"network/{inputs[0].name}", channels, rgb_mean, rgb_deviation)
+    _feed(graph, f"network/{film}", channels)
     for name, source in sources.items():
         graph.node.append(helper.make_node("Identity", [f"network/{source}"], [name], name=name))
     if "features" not in sources:
@@ -100,7 +91,12 @@ def to_contract(
     return _with_shapes(adapted)
 
 
-def _channels(value: onnx.ValueInfoProto) -> int:
+def _film_input(graph: onnx.GraphProto) -> tuple[str, int]:
+    stored = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in stored]
+    if len(inputs) != 1:
+        raise ModelError(f"the network has {len(inputs)} inputs", "one, the film")
+    (value,) = inputs
     dims = value.type.tensor_type.shape.dim
     channels = dims[1].dim_value if len(dims) == 4 else 0
     if channels not in (1, 3) or value.type.tensor_type.elem_type != TensorProto.FLOAT:
@@ -108,7 +104,7 @@ def _channels(value: onnx.ValueInfoProto) -> int:
             f"input {value.name!r} has {len(dims)} dimensions and {channels} channels",
             "float32, (batch, 1 or 3, rows, columns)",
         )
-    return int(channels)
+    return str(value.name), int(channels)
 
 
 def _rename(graph: Any, names: Mapping[str, str]) -> None:
@@ -124,20 +120,18 @@ def _rename(graph: Any, names: Mapping[str, str]) -> None:
         tensor.name = names[tensor.name]
 
 
-def _feed(
-    graph: Any, first: str, channels: int, mean: Sequence[float], deviation: Sequence[float]
-) -> None:
+def _feed(graph: Any, first: str, channels: int) -> None:
     """Put the film in front of the network, as its one or its three channels."""
     if channels == 1:
         nodes = [helper.make_node("Identity", ["film"], [first], name="film_input")]
     else:
-        for name, value in (("rgb_mean", mean), ("rgb_deviation", deviation)):
-            array = np.array(value, dtype=np.float32).reshape(1, 3, 1, 1)
-            graph.initializer.append(numpy_helper.from_array(array, name))
-        nodes = [
-            helper.make_node("Sub", ["film", "rgb_mean"], ["film_centred"], name="film_centred"),
-            helper.make_node("Div", ["film_centred", "rgb_deviation"], [first], name="film_input"),
-        ]
+        # (film - mean) / deviation for each colour, as a convolution of one place.
+        mean, deviation = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_DEVIATION)
+        weights = {"rgb_weight": (1 / deviation).reshape(3, 1, 1, 1), "rgb_bias": -mean / deviation}
+        graph.initializer.extend(
+            numpy_helper.from_array(array, name) for name, array in weights.items()
+        )
+        nodes = [helper.make_node("Conv", ["film", *weights], [first], name="film_input")]
     rest = list(graph.node)
     del graph.node[:]
     graph.node.extend([*nodes, *rest])

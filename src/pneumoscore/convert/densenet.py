@@ -11,14 +11,13 @@ Needs the extra ``convert`` (onnx); no PyTorch.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from pneumoscore.convert.gradient import OPSET
+from pneumoscore.convert.graph import GraphBuilder
 from pneumoscore.errors import ModelError
 
 __all__ = ["BLOCKS", "FEATURE_WIDTH", "build_densenet121", "densenet121_state"]
@@ -28,8 +27,6 @@ FIRST_WIDTH = 64
 FEATURE_WIDTH = 1024
 # PyTorch's default for BatchNorm2d, which both sources of checkpoints keep.
 EPSILON = 1e-5
-# ONNX IR version of opset 18; the version that onnx writes by default is newer than some runtimes.
-IR_VERSION = 8
 
 Tensor = NDArray[np.float32]
 OLD_LAYER_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
@@ -75,23 +72,12 @@ def densenet121_state(tensors: Mapping[str, NDArray[np.generic]]) -> dict[str, T
     return state
 
 
-class _Builder:
-    """Appends layers to a graph, each parameter checked against the shape it must have."""
+class _DenseNet(GraphBuilder):
+    """The layers, each parameter checked against the shape it must have."""
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
+        super().__init__()
         self.state = state
-        self.nodes: list[onnx.NodeProto] = []
-        self.initialisers: list[onnx.TensorProto] = []
-
-    def node(self, operator: str, inputs: Sequence[str], output: str, **attributes: object) -> str:
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [output], name=output, **attributes)
-        )
-        return output
-
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
 
     def parameter(self, name: str, shape: tuple[int, ...]) -> str:
         if name not in self.state:
@@ -103,13 +89,13 @@ class _Builder:
             )
         if not np.isfinite(value).all():
             raise ModelError(f"tensor {name} holds values that are not finite", "a whole file")
-        return self.constant(name, value)
+        return self.constant(value, name)
 
     def convolution(
         self, value: str, name: str, width: int, out: int, kernel: int, stride: int = 1
     ) -> str:
         weight = self.parameter(f"{name}.weight", (out, width, kernel, kernel))
-        return self.node(
+        return self.add(
             "Conv",
             [value, weight],
             f"{name}.out",
@@ -122,8 +108,8 @@ class _Builder:
         """Batch normalisation with its running figures, then ReLU."""
         parts = ("weight", "bias", "running_mean", "running_var")
         parameters = [self.parameter(f"{name}.{part}", (width,)) for part in parts]
-        out = self.node("BatchNormalization", [value, *parameters], f"{name}.out", epsilon=EPSILON)
-        return self.node("Relu", [out], f"{name}.relu")
+        out = self.add("BatchNormalization", [value, *parameters], f"{name}.out", epsilon=EPSILON)
+        return self.add("Relu", [out], f"{name}.relu")
 
     def dense_layer(self, value: str, name: str, width: int) -> str:
         inner = self.normalised(value, f"{name}.norm1", width)
@@ -134,7 +120,7 @@ class _Builder:
     def features(self, value: str, channels: int) -> str:
         value = self.convolution(value, "features.conv0", channels, FIRST_WIDTH, 7, 2)
         value = self.normalised(value, "features.norm0", FIRST_WIDTH)
-        value = self.node(
+        value = self.add(
             "MaxPool",
             [value],
             "features.pool0",
@@ -147,27 +133,21 @@ class _Builder:
             for layer in range(1, layers + 1):
                 name = f"features.denseblock{block}.denselayer{layer}"
                 grown = self.dense_layer(value, name, width)
-                value = self.node("Concat", [value, grown], f"{name}.out", axis=1)
+                value = self.add("Concat", [value, grown], f"{name}.out", axis=1)
                 width += 32
             if block < len(BLOCKS):
                 name = f"features.transition{block}"
                 value = self.normalised(value, f"{name}.norm", width)
                 width //= 2
                 value = self.convolution(value, f"{name}.conv", width * 2, width, 1)
-                value = self.node(
+                value = self.add(
                     "AveragePool", [value], f"{name}.pool", kernel_shape=[2, 2], strides=[2, 2]
                 )
         return self.normalised(value, "features.norm5", width)
 
 
-def build_densenet121(
-    state: Mapping[str, Tensor],
-    *,
-    size: int = 224,
-    rgb_mean: Sequence[float] = (0.485, 0.456, 0.406),
-    rgb_deviation: Sequence[float] = (0.229, 0.224, 0.225),
-) -> onnx.ModelProto:
-    """Return DenseNet-121 with these parameters, in the form of a backbone's file.
+def build_densenet121(state: Mapping[str, Tensor], *, size: int = 224) -> onnx.ModelProto:
+    """Return DenseNet-121 with these parameters.
 
     ``features`` are pooled after the last ReLU, as ``features2`` of torchxrayvision;
     ``findings`` are raw logits.
@@ -175,12 +155,15 @@ def build_densenet121(
     Parameters
     ----------
     state : mapping of str to ndarray of float32
-        Parameters as `densenet121_state` gives them. Their first convolution has one channel,
-        or three; then the grey film is repeated and normalised inside the network.
+        Parameters as `densenet121_state` gives them. Their first convolution has one channel
+        or three.
     size : int
         Rows and columns of the film, a multiple of 32.
-    rgb_mean, rgb_deviation : sequence of float
-        Normalisation of a three-channel network, of films in [0, 1]; ImageNet's by default.
+
+    Returns
+    -------
+    onnx.ModelProto
+        With the input ``film``, (n, channels, size, size), and the outputs of a backbone.
 
     Raises
     ------
@@ -191,48 +174,22 @@ def build_densenet121(
         raise ModelError(f"input size is {size}", "a multiple of 32")
     outputs = _outputs(state)
     channels = _channels(state)
-    builder = _Builder(state)
-    film = "film"
-    if channels == 3:
-        mean = builder.constant(
-            "rgb_mean", np.array(rgb_mean, dtype=np.float32).reshape(1, 3, 1, 1)
-        )
-        deviation = builder.constant(
-            "rgb_deviation", np.array(rgb_deviation, dtype=np.float32).reshape(1, 3, 1, 1)
-        )
-        film = builder.node("Sub", [film, mean], "film_centred")
-        film = builder.node("Div", [film, deviation], "film_normalised")
-    feature_map = builder.features(film, channels)
-    builder.node("Identity", [feature_map], "feature_map")
-    pooled = builder.node("GlobalAveragePool", [feature_map], "features.pooled")
-    features = builder.node("Flatten", [pooled], "features", axis=1)
-    weight = builder.parameter("classifier.weight", (outputs, FEATURE_WIDTH))
-    bias = builder.parameter("classifier.bias", (outputs,))
-    builder.node("Gemm", [features, weight, bias], "findings", transB=1)
-    places = size // 32
-    shapes: dict[str, list[str | int]] = {
-        "findings": ["n", outputs],
-        "features": ["n", FEATURE_WIDTH],
-        "feature_map": ["n", FEATURE_WIDTH, places, places],
-    }
-    graph = helper.make_graph(
-        builder.nodes,
+    network = _DenseNet(state)
+    feature_map = network.add("Identity", [network.features("film", channels)], "feature_map")
+    pooled = network.add("GlobalAveragePool", [feature_map], "features.pooled")
+    features = network.add("Flatten", [pooled], "features", axis=1)
+    weight = network.parameter("classifier.weight", (outputs, FEATURE_WIDTH))
+    bias = network.parameter("classifier.bias", (outputs,))
+    network.add("Gemm", [features, weight, bias], "findings", transB=1)
+    return network.model(
         "densenet121",
-        [helper.make_tensor_value_info("film", TensorProto.FLOAT, ["n", 1, size, size])],
-        [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in shapes.items()
-        ],
-        builder.initialisers,
+        {"film": (channels, size, size)},
+        {
+            "findings": (outputs,),
+            "features": (FEATURE_WIDTH,),
+            "feature_map": (FEATURE_WIDTH, size // 32, size // 32),
+        },
     )
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="pneumoscore",
-    )
-    onnx.checker.check_model(model, full_check=True)
-    return model
 
 
 def _channels(state: Mapping[str, Tensor]) -> int:

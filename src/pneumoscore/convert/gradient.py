@@ -12,16 +12,11 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto, helper
 
-from pneumoscore.convert.gradient_functions import FUNCTION_RULES
-from pneumoscore.convert.gradient_places import PLACE_RULES
-from pneumoscore.convert.gradient_rules import ARITHMETIC_RULES
-from pneumoscore.convert.graph import GraphEditor
+from pneumoscore.convert.gradient_rules import RULES
+from pneumoscore.convert.graph import OPSET, GraphEditor
 from pneumoscore.errors import ModelError
 
-__all__ = ["OPSET", "add_input_gradient", "raise_opset"]
-
-OPSET = 18
-RULES = {**ARITHMETIC_RULES, **FUNCTION_RULES, **PLACE_RULES}
+__all__ = ["add_input_gradient", "raise_opset"]
 
 
 def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -121,7 +116,7 @@ def add_input_gradient(model: onnx.ModelProto) -> onnx.ModelProto:
     output.CopyFrom(film)
     output.name = "input_gradient"
     graph.input.append(helper.make_tensor_value_info("coefficients", TensorProto.FLOAT, width))
-    return editor.model
+    return editor.edited
 
 
 def _from_film(graph: onnx.GraphProto) -> set[str]:

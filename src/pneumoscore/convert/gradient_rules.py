@@ -1,15 +1,16 @@
-"""Reverse-mode rules of arithmetic, linear layers and operators that only rearrange.
+"""Reverse-mode rules: how each operator of the networks here hands a gradient back.
 
-Each rule takes the editor, the node and the gradient of its first output, and returns the
-gradients of its inputs, None where there is none to pass. The operators are those of the ONNX
-operator specification (opset 18 and later), float32, batch first.
+A rule takes the editor, the node and the gradient of its output, and returns the gradients of
+its inputs, None where there is none to pass. There are rules for what the built-in networks
+and DenseNet-121 are made of (ONNX operator specification, opset 18 and later; float32, batch
+first); whatever else a network holds, it is stored without its gradient.
 
 Needs the extra ``convert`` (onnx).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -17,29 +18,20 @@ import onnx
 from pneumoscore.convert.graph import GraphEditor, attributes_of
 from pneumoscore.errors import ModelError
 
-__all__ = ["ARITHMETIC_RULES", "Rule", "broadcast_back"]
+__all__ = ["RULES", "Rule"]
 
 Rule = Callable[[GraphEditor, onnx.NodeProto, str, Collection[str]], list[str | None]]
 
 
-def broadcast_back(editor: GraphEditor, gradient: str, source: str, result: str) -> str:
-    """Sum a gradient of `result` over the dimensions along which `source` was repeated."""
-    before = (None, *editor.lengths(source, 1))
-    after = editor.shape(result)
-    missing = len(after) - len(before)
-    repeated = list(range(missing)) + [
-        missing + axis
-        for axis, length in enumerate(before)
-        if length == 1 and after[missing + axis] != 1
-    ]
-    if not repeated:
-        return gradient
-    summed = editor.add(
-        "ReduceSum", [gradient, editor.integers(*repeated)], f"{source}_summed", keepdims=1
+def _no_rule(node: onnx.NodeProto, expected: str) -> ModelError:
+    return ModelError(
+        f"the {node.op_type} node {node.name!r} has no gradient rule as it is used here", expected
     )
-    if not missing:
-        return summed
-    return editor.add("Squeeze", [summed, editor.integers(*range(missing))], f"{source}_squeezed")
+
+
+def _require_same_shape(editor: GraphEditor, node: onnx.NodeProto, name: str) -> None:
+    if editor.shape(name)[1:] != editor.shape(node.output[0])[1:]:
+        raise _no_rule(node, "a value of the film that is not repeated")
 
 
 def _same(
@@ -48,102 +40,44 @@ def _same(
     return [gradient]
 
 
-def _cast(
+def _flatten(
     editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
 ) -> list[str | None]:
-    if attributes_of(node)["to"] != onnx.TensorProto.FLOAT:
-        raise ModelError(
-            f"the Cast node {node.name!r} leaves float32 between film and features",
-            "a network that computes in float32",
-        )
-    return [gradient]
-
-
-def _reshaped(
-    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
-) -> list[str | None]:
-    shape = editor.add("Shape", [node.input[0]], f"{node.input[0]}_shape")
-    return [editor.add("Reshape", [gradient, shape], f"{node.input[0]}_unshaped")]
-
-
-def _transpose(
-    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
-) -> list[str | None]:
-    rank = len(editor.shape(node.input[0]))
-    order = attributes_of(node).get("perm", list(reversed(range(rank))))
-    back = [int(axis) for axis in np.argsort(order)]
-    return [editor.add("Transpose", [gradient], f"{node.input[0]}_transposed", perm=back)]
+    name = node.input[0]
+    shape = editor.add("Shape", [name], f"{name}_shape")
+    return [editor.add("Reshape", [gradient, shape], f"{name}_unflattened")]
 
 
 def _add(
     editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
 ) -> list[str | None]:
-    return [
-        broadcast_back(editor, gradient, name, node.output[0]) if name in active else None
-        for name in node.input
-    ]
-
-
-def _neg(
-    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
-) -> list[str | None]:
-    return [editor.add("Neg", [gradient], f"{node.input[0]}_negated")]
-
-
-def _sub(
-    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
-) -> list[str | None]:
-    first, second = node.input
-    passed: list[str | None] = [None, None]
-    if first in active:
-        passed[0] = broadcast_back(editor, gradient, first, node.output[0])
-    if second in active:
-        negated = editor.add("Neg", [gradient], f"{second}_negated")
-        passed[1] = broadcast_back(editor, negated, second, node.output[0])
-    return passed
+    for name in node.input:
+        if name in active:
+            _require_same_shape(editor, node, name)
+    return [gradient if name in active else None for name in node.input]
 
 
 def _mul(
     editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
 ) -> list[str | None]:
+    position = 0 if node.input[0] in active else 1
+    name, other = node.input[position], node.input[1 - position]
+    if other in active:
+        raise _no_rule(node, "a constant factor")
+    _require_same_shape(editor, node, name)
     passed: list[str | None] = [None, None]
-    for position in range(2):
-        name, other = node.input[position], node.input[1 - position]
-        if name in active:
-            product = editor.add("Mul", [gradient, other], f"{name}_times")
-            passed[position] = broadcast_back(editor, product, name, node.output[0])
-    return passed
-
-
-def _div(
-    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
-) -> list[str | None]:
-    first, second = node.input
-    passed: list[str | None] = [None, None]
-    quotient = editor.add("Div", [gradient, second], f"{first}_divided")
-    if first in active:
-        passed[0] = broadcast_back(editor, quotient, first, node.output[0])
-    if second in active:
-        product = editor.add("Mul", [quotient, node.output[0]], f"{second}_times")
-        negated = editor.add("Neg", [product], f"{second}_negated")
-        passed[1] = broadcast_back(editor, negated, second, node.output[0])
+    passed[position] = editor.add("Mul", [gradient, other], f"{name}_scaled")
     return passed
 
 
 def _concat(
     editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
 ) -> list[str | None]:
-    axis = attributes_of(node)["axis"]
-    axis += len(editor.shape(node.output[0])) if axis < 0 else 0
-    if axis == 0:
-        raise ModelError(f"the Concat node {node.name!r} joins films", "one film a row")
-    lengths = [editor.lengths(name, 1)[axis - 1] for name in node.input]
-    parts = editor.add_many(
-        "Split",
-        [gradient, editor.integers(*lengths)],
-        [f"{name}_part" for name in node.input],
-        axis=axis,
-    )
+    if attributes_of(node)["axis"] != 1:
+        raise _no_rule(node, "channels that are joined")
+    lengths = [editor.lengths(name, 1)[0] for name in node.input]
+    stems = [f"{name}_part" for name in node.input]
+    parts = editor.add_many("Split", [gradient, editor.integers(*lengths)], stems, axis=1)
     return [part if name in active else None for name, part in zip(node.input, parts, strict=True)]
 
 
@@ -152,67 +86,190 @@ def _batch_normalization(
 ) -> list[str | None]:
     attributes = attributes_of(node)
     if attributes.get("training_mode", 0):
-        raise ModelError(
-            f"the BatchNormalization node {node.name!r} is in training mode",
-            "a network exported for inference",
-        )
-    scale, variance = (
-        editor.require_constant(node, position).astype(np.float64) for position in (1, 4)
-    )
+        raise _no_rule(node, "a network exported for inference")
+    scale, variance = (editor.constant_of(node, place).astype(np.float64) for place in (1, 4))
     slope = scale / np.sqrt(variance + attributes.get("epsilon", 1e-5))
     rank = len(editor.shape(node.input[0]))
     factor = editor.constant(slope.astype(np.float32).reshape(-1, *[1] * (rank - 2)))
     return [editor.add("Mul", [gradient, factor], f"{node.input[0]}_scaled")]
 
 
-def _gemm(
-    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
-) -> list[str | None]:
-    attributes = attributes_of(node)
-    if attributes.get("transA", 0) or any(name in active for name in node.input[1:]):
-        raise ModelError(
-            f"the Gemm node {node.name!r} has more than its first input from the film",
-            "a linear layer with constant weights",
-        )
-    back = editor.add(
-        "Gemm",
-        [gradient, node.input[1]],
-        f"{node.input[0]}_back",
-        alpha=attributes.get("alpha", 1.0),
-        transB=1 - attributes.get("transB", 0),
-    )
-    return [back]
-
-
 def _matmul(
     editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
 ) -> list[str | None]:
     if node.input[1] in active or len(editor.shape(node.input[1])) != 2:
-        raise ModelError(
-            f"the MatMul node {node.name!r} multiplies two values from the film",
-            "a linear layer with a constant matrix",
-        )
+        raise _no_rule(node, "a constant matrix as its second input")
     turned = editor.add("Transpose", [node.input[1]], f"{node.input[1]}_turned", perm=[1, 0])
     return [editor.add("MatMul", [gradient, turned], f"{node.input[0]}_back")]
 
 
-ARITHMETIC_RULES: Mapping[str, Rule] = {
+def _passed_between(
+    editor: GraphEditor, gradient: str, value: str, low: str | None, high: str | None
+) -> str:
+    """Pass a gradient where ``low < value < high``."""
+    for operator, bound in (("Greater", low), ("Less", high)):
+        if bound is not None:
+            inside = editor.add(operator, [value, bound], f"{value}_inside")
+            gradient = editor.add("Where", [inside, gradient, editor.number(0.0)], f"{value}_pass")
+    return gradient
+
+
+def _relu(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    # The output, not the input, is compared: so a Conv before it can still be fused with it.
+    return [_passed_between(editor, gradient, node.output[0], editor.number(0.0), None)]
+
+
+def _clip(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    low, high = (
+        node.input[place] if len(node.input) > place and node.input[place] else None
+        for place in (1, 2)
+    )
+    return [_passed_between(editor, gradient, node.input[0], low, high)]
+
+
+def _conv(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    """Transpose the convolution: each place gives its gradient back to its whole window."""
+    attributes = attributes_of(node)
+    kernel = editor.lengths(node.input[1], 2)
+    padded = attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+    if any(name in active for name in node.input[1:]) or len(kernel) != 2 or padded:
+        raise _no_rule(node, "constant weights over rows and columns, and pads in numbers")
+    strides = list(attributes.get("strides", [1, 1]))
+    dilations = list(attributes.get("dilations", [1, 1]))
+    leading = list(attributes.get("pads", [0, 0, 0, 0]))[:2]
+    before, after = editor.lengths(node.input[0], 2), editor.lengths(node.output[0], 2)
+    over = [
+        (after[axis] - 1) * strides[axis]
+        + (kernel[axis] - 1) * dilations[axis]
+        + 1
+        - leading[axis]
+        - before[axis]
+        for axis in range(2)
+    ]
+    # Conv's weight (out, in / group, rows, columns) is just what ConvTranspose takes.
+    back = editor.add(
+        "ConvTranspose",
+        [gradient, node.input[1]],
+        f"{node.input[0]}_back",
+        group=attributes.get("group", 1),
+        kernel_shape=list(kernel),
+        strides=strides,
+        dilations=dilations,
+        pads=[*leading, *(max(rest, 0) for rest in over)],
+        # Rows that the strides left out at the far end get a gradient of zero.
+        output_padding=[max(-rest, 0) for rest in over],
+    )
+    return [back]
+
+
+def _max_pool(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    name = node.input[0]
+    # A second pooling gives the places of the (first) maxima as indices into the flattened
+    # input; asked of the first one, they would slow every run that wants no gradient.
+    attributes = attributes_of(node) | {"storage_order": 0}
+    stems = [f"{name}_maxima", f"{name}_places"]
+    _, places = editor.add_many("MaxPool", [name], stems, **attributes)
+    shape = editor.add("Shape", [name], f"{name}_shape")
+    everything = editor.integers(-1)
+    count = editor.add("Size", [name], f"{name}_count")
+    length = editor.add("Reshape", [count, editor.integers(1)], f"{name}_length")
+    zeros = editor.add("ConstantOfShape", [length], f"{name}_zeros")
+    where = editor.add("Reshape", [places, everything], f"{name}_where")
+    values = editor.add("Reshape", [gradient, everything], f"{name}_values")
+    scattered = editor.add(
+        "ScatterElements", [zeros, where, values], f"{name}_scattered", axis=0, reduction="add"
+    )
+    return [editor.add("Reshape", [scattered, shape], f"{name}_unpooled")]
+
+
+def _repeated(editor: GraphEditor, value: str, times: Sequence[int]) -> str:
+    scales = editor.constant(np.array([1, 1, *times], dtype=np.float32))
+    return editor.add(
+        "Resize",
+        [value, "", scales],
+        f"{value}_repeated",
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+
+
+def _average_pool(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    attributes = attributes_of(node)
+    name, kernel = node.input[0], list(attributes["kernel_shape"])
+    before, after = editor.lengths(name, 2), editor.lengths(node.output[0], 2)
+    whole = [length * side for length, side in zip(after, kernel, strict=True)]
+    if list(before) != whole or list(attributes.get("strides", [1, 1])) != kernel:
+        raise _no_rule(node, "windows side by side that cover the whole map")
+    share = editor.number(1.0 / float(np.prod(kernel)))
+    return [_repeated(editor, editor.add("Mul", [gradient, share], f"{name}_shared"), kernel)]
+
+
+def _mean(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    """GlobalAveragePool, and ReduceMean over rows and columns."""
+    name = node.input[0]
+    rank = len(editor.shape(name))
+    if node.op_type == "ReduceMean":
+        given = editor.constant_of(node, 1) if len(node.input) > 1 else np.arange(rank)
+        if sorted(int(axis) % rank for axis in given) != [2, 3] or rank != 4:
+            raise _no_rule(node, "the mean over rows and columns")
+        if not attributes_of(node).get("keepdims", 1):
+            axes = editor.integers(2, 3)
+            gradient = editor.add("Unsqueeze", [gradient, axes], f"{name}_unsqueezed")
+    share = editor.number(1.0 / float(np.prod(editor.lengths(name, 2))))
+    shared = editor.add("Mul", [gradient, share], f"{name}_shared")
+    shape = editor.add("Shape", [name], f"{name}_shape")
+    return [editor.add("Expand", [shared, shape], f"{name}_expanded")]
+
+
+def _resize(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    attributes = attributes_of(node)
+    name = node.input[0]
+    before, after = editor.lengths(name, 2), editor.lengths(node.output[0], 2)
+    times = [long // short for long, short in zip(after, before, strict=True)]
+    whole = [length * count for length, count in zip(before, times, strict=True)]
+    repeats = (
+        attributes.get("mode", "nearest"),
+        attributes.get("coordinate_transformation_mode", "half_pixel"),
+        attributes.get("nearest_mode", "round_prefer_floor"),
+    ) == ("nearest", "asymmetric", "floor")
+    if list(after) != whole or not repeats:
+        raise _no_rule(node, "each place repeated a whole number of times")
+    mean = editor.add(
+        "AveragePool", [gradient], f"{name}_averaged", kernel_shape=times, strides=times
+    )
+    count = editor.number(float(np.prod(times)))
+    return [editor.add("Mul", [mean, count], f"{name}_gathered"), None]
+
+
+RULES: Mapping[str, Rule] = {
     "Add": _add,
+    "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
-    "Cast": _cast,
+    "Clip": _clip,
     "Concat": _concat,
-    "Div": _div,
-    "Dropout": _same,
-    "Flatten": _reshaped,
-    "Gemm": _gemm,
+    "Conv": _conv,
+    "Flatten": _flatten,
+    "GlobalAveragePool": _mean,
     "Identity": _same,
     "MatMul": _matmul,
+    "MaxPool": _max_pool,
     "Mul": _mul,
-    "Neg": _neg,
-    "Reshape": _reshaped,
-    "Squeeze": _reshaped,
-    "Sub": _sub,
-    "Sum": _add,
-    "Transpose": _transpose,
-    "Unsqueeze": _reshaped,
+    "ReduceMean": _mean,
+    "Relu": _relu,
+    "Resize": _resize,
 }

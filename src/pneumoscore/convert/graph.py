@@ -1,21 +1,26 @@
-"""An ONNX graph under construction: names, shapes, constants and new nodes.
+"""ONNX graphs under construction: names, constants, nodes, and the shapes of what stands.
 
 Needs the extra ``convert`` (onnx).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from numpy.typing import ArrayLike, NDArray
+from onnx import TensorProto, helper, numpy_helper
 
 from pneumoscore.errors import ModelError
 
-__all__ = ["GraphEditor", "attributes_of"]
+__all__ = ["OPSET", "GraphBuilder", "GraphEditor", "attributes_of"]
+
+OPSET = 18
+# ONNX IR version of opset 18; the version that onnx writes by default is newer than some runtimes.
+_IR_VERSION = 8
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
@@ -27,7 +32,102 @@ def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     }
 
 
-class GraphEditor:
+class GraphBuilder:
+    """Makes a graph, node by node.
+
+    Equal constants, and equal operations on equal inputs, are there once: networks that share
+    layers compute them once, and a layer used twice has its weights once.
+
+    Attributes
+    ----------
+    graph : onnx.GraphProto
+        The graph under construction.
+    """
+
+    def __init__(self) -> None:
+        self.graph: Any = onnx.GraphProto()
+        self._used: set[str] = set()
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._operations: dict[str, list[str]] = {}
+
+    def name(self, stem: str) -> str:
+        """Return a name that no value has yet: the stem itself where it is free."""
+        candidate, number = stem, 0
+        while candidate in self._used:
+            number += 1
+            candidate = f"{stem}_{number}"
+        self._used.add(candidate)
+        return candidate
+
+    def add(self, operator: str, inputs: Sequence[str], stem: str, **attributes: object) -> str:
+        """Return the name of an operation's output, adding the node where there is none yet."""
+        return self.add_many(operator, inputs, [stem], **attributes)[0]
+
+    def add_many(
+        self, operator: str, inputs: Sequence[str], stems: Sequence[str], **attributes: object
+    ) -> list[str]:
+        """Return the names of all outputs of an operation, as `add`."""
+        key = repr((operator, list(inputs), sorted(attributes.items()), len(stems)))
+        if key not in self._operations:
+            outputs = [self.name(stem) for stem in stems]
+            self.graph.node.append(
+                helper.make_node(
+                    operator, list(inputs), outputs, name=f"{outputs[0]}/{operator}", **attributes
+                )
+            )
+            self._operations[key] = outputs
+        return self._operations[key]
+
+    def constant(self, value: ArrayLike, stem: str = "constant") -> str:
+        """Return the name of an initialiser with this value."""
+        array = np.array(value, order="C")
+        key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+        if key not in self._constants:
+            name = self.name(stem)
+            self.graph.initializer.append(numpy_helper.from_array(array, name))
+            self._constants[key] = name
+        return self._constants[key]
+
+    def number(self, value: float) -> str:
+        """Return the name of a single float32."""
+        return self.constant(np.float32(value))
+
+    def integers(self, *values: int) -> str:
+        """Return the name of an int64 vector: a shape, axes."""
+        return self.constant(np.array(values, dtype=np.int64))
+
+    def model(
+        self,
+        name: str,
+        inputs: Mapping[str, Sequence[int]],
+        outputs: Mapping[str, Sequence[int]],
+    ) -> onnx.ModelProto:
+        """Return the finished network.
+
+        Parameters
+        ----------
+        name : str
+            Of the graph.
+        inputs, outputs : mapping of str to sequence of int
+            Names and shapes without the batch, which is free; all float32.
+        """
+        self.graph.name = name
+        for values, shapes in ((self.graph.input, inputs), (self.graph.output, outputs)):
+            values.extend(
+                helper.make_tensor_value_info(key, TensorProto.FLOAT, ["n", *shape])
+                for key, shape in shapes.items()
+            )
+        model = helper.make_model(
+            self.graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="pneumoscore",
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+class GraphEditor(GraphBuilder):
     """Adds nodes to a copy of a model.
 
     Parameters
@@ -37,8 +137,8 @@ class GraphEditor:
 
     Attributes
     ----------
-    model : onnx.ModelProto
-        The copy that is edited.
+    edited : onnx.ModelProto
+        The copy.
 
     Raises
     ------
@@ -47,67 +147,24 @@ class GraphEditor:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
+        super().__init__()
         try:
             inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
         except (onnx.shape_inference.InferenceError, ValueError) as error:
             raise ModelError(
                 f"the network is inconsistent ({error})", "a valid ONNX model"
             ) from error
-        self.model = onnx.ModelProto()
-        self.model.CopyFrom(model)
-        self.graph = self.model.graph
-        self.opset = next(
-            item.version for item in model.opset_import if item.domain in ("", "ai.onnx")
-        )
-        self._constants = {item.name: item for item in self.graph.initializer}
-        self._producers = {
-            output: node for node in self.graph.node for output in node.output if output
-        }
+        self.edited: Any = onnx.ModelProto()
+        self.edited.CopyFrom(model)
+        self.graph = self.edited.graph
+        self._stored = {tensor.name: tensor for tensor in self.graph.initializer}
+        self._producers = {name: node for node in self.graph.node for name in node.output}
+        graph = inferred.graph
         self._shapes = {
             value.name: _shape(value.type)
-            for values in (inferred.graph.input, inferred.graph.output, inferred.graph.value_info)
-            for value in values
+            for value in (*graph.input, *graph.output, *graph.value_info)
         }
-        self._used = set(self._shapes) | set(self._constants) | set(self._producers)
-        self._shared: dict[tuple[str, bytes, tuple[int, ...]], str] = {}
-
-    def name(self, stem: str) -> str:
-        """Return a name that no value has yet."""
-        candidate, number = stem, 0
-        while candidate in self._used:
-            number += 1
-            candidate = f"{stem}_{number}"
-        self._used.add(candidate)
-        return candidate
-
-    def add(self, operator: str, inputs: Sequence[str], stem: str, **attributes: object) -> str:
-        """Append a node with one output and return the output's name."""
-        return self.add_many(operator, inputs, [stem], **attributes)[0]
-
-    def add_many(
-        self, operator: str, inputs: Sequence[str], stems: Sequence[str], **attributes: object
-    ) -> list[str]:
-        """Append a node and return the names of its outputs; an empty stem leaves one out."""
-        outputs = [self.name(stem) if stem else "" for stem in stems]
-        node = helper.make_node(
-            operator, list(inputs), outputs, name=self.name(f"{operator}_gradient"), **attributes
-        )
-        self.graph.node.append(node)
-        return outputs
-
-    def constant(self, value: NDArray[Any], stem: str = "gradient_constant") -> str:
-        """Return the name of an initialiser with this value; equal values share one."""
-        array = np.ascontiguousarray(value)
-        key = (array.dtype.str, array.tobytes(), array.shape)
-        if key not in self._shared:
-            name = self.name(stem)
-            self.graph.initializer.append(numpy_helper.from_array(array, name))
-            self._shared[key] = name
-        return self._shared[key]
-
-    def integers(self, *values: int) -> str:
-        """Return the name of an int64 vector: a shape, axes."""
-        return self.constant(np.array(values, dtype=np.int64))
+        self._used |= {*self._shapes, *self._stored, *self._producers}
 
     def shape(self, name: str) -> tuple[int | None, ...]:
         """Return the shape of a value; None stands for the batch or an unknown length.
@@ -117,8 +174,8 @@ class GraphEditor:
         ModelError
             If not even the number of dimensions is known.
         """
-        if name in self._constants:
-            return tuple(self._constants[name].dims)
+        if name in self._stored:
+            return tuple(self._stored[name].dims)
         found = self._shapes.get(name)
         if found is None:
             raise ModelError(
@@ -145,44 +202,27 @@ class GraphEditor:
             )
         return lengths
 
-    def constant_value(self, name: str) -> NDArray[Any] | None:
-        """Return the value of `name` if it is an initialiser or made from one by a Cast."""
-        if name in self._constants:
-            return np.asarray(numpy_helper.to_array(self._constants[name]))
-        node = self._producers.get(name)
-        if node is None:
-            return None
-        if node.op_type == "Constant":
-            value = attributes_of(node)
-            for key in ("value_float", "value_int", "value_floats", "value_ints"):
-                if key in value:
-                    kind = np.float32 if "float" in key else np.int64
-                    return np.asarray(value[key], dtype=kind)
-            return np.asarray(numpy_helper.to_array(value["value"])) if "value" in value else None
-        if node.op_type in ("Cast", "Identity"):
-            inner = self.constant_value(node.input[0])
-            if inner is None or node.op_type == "Identity":
-                return inner
-            kind = helper.tensor_dtype_to_np_dtype(attributes_of(node)["to"])
-            return inner.astype(kind)
-        return None
-
-    def require_constant(self, node: onnx.NodeProto, position: int) -> NDArray[Any]:
-        """Return the constant value of a node's input.
+    def constant_of(self, node: onnx.NodeProto, position: int) -> NDArray[Any]:
+        """Return the value of a node's input that is stored in the file.
 
         Raises
         ------
         ModelError
-            If that input is computed from the film, or by an operator that is not followed.
+            If it is computed.
         """
-        value = self.constant_value(node.input[position])
-        if value is None:
-            raise ModelError(
-                f"input {position} of the {node.op_type} node {node.name!r} is no constant",
-                "a constant stored in the file",
-                "fold constants when exporting the network",
-            )
-        return value
+        name = node.input[position]
+        if name in self._stored:
+            return np.asarray(numpy_helper.to_array(self._stored[name]))
+        producer = self._producers.get(name)
+        if producer is not None and producer.op_type == "Constant":
+            value = attributes_of(producer)
+            if "value" in value:
+                return np.asarray(numpy_helper.to_array(value["value"]))
+        raise ModelError(
+            f"input {position} of the {node.op_type} node {node.name!r} is no constant",
+            "a constant stored in the file",
+            "fold constants when exporting the network",
+        )
 
 
 def _shape(kind: onnx.TypeProto) -> tuple[int | None, ...] | None:

@@ -15,13 +15,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.record import BackboneRecord, save_record
+from pneumoscore.backbone.record import BackboneRecord, refuse_same_version, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.gradient import add_input_gradient, raise_opset
 from pneumoscore.convert.graph import GraphEditor
 from pneumoscore.convert.halve import store_weights_as_float16
 from pneumoscore.errors import ModelError
 from pneumoscore.files import write_atomically
+from pneumoscore.forms import to_form, to_json
 from pneumoscore.radiograph.types import InputSpec
 
 __all__ = ["gradient_part", "store_backbone", "verify_backbone"]
@@ -57,7 +58,7 @@ def store_backbone(
     folder: str | Path,
     *,
     name: str,
-    version: str,
+    version: str | None,
     input: InputSpec,
     findings: Sequence[str],
     training_data: str,
@@ -75,8 +76,10 @@ def store_backbone(
         A network with the inputs and outputs of docs/architecture.md, without its gradient.
     folder : str or Path
         Where the two files go; made if need be.
-    name, version, input, findings, training_data, licence, url, details
+    name, input, findings, training_data, licence, url, details
         As in `BackboneRecord`.
+    version : str or None
+        None takes it from the hash of the network and its input.
     half : bool, optional
         Store large weights as float16.
     gradient : bool, optional
@@ -85,8 +88,9 @@ def store_backbone(
     Raises
     ------
     ModelError
-        If the model does not fit, an operator has no gradient rule, or the stored file does not
-        pass `verify_backbone`; then the folder stays as it was.
+        If the model does not fit, an operator has no gradient rule, the folder holds another
+        network of that name and version, or the stored file does not pass `verify_backbone`;
+        then the folder stays as it was.
     """
     forward = raise_opset(model)
     if half:
@@ -99,7 +103,7 @@ def store_backbone(
     width, map_size = _map_shape(forward)
     record = BackboneRecord(
         name=name,
-        version=version,
+        version=version or _version_of(data, input),
         file=f"{name}.onnx",
         sha256=hashlib.sha256(data).hexdigest(),
         input=input,
@@ -115,6 +119,7 @@ def store_backbone(
         details=dict(details or {}),
     )
     folder = Path(folder)
+    refuse_same_version(record, folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Tried out of sight first, so that a network that fails leaves an older one as it was.
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as trial:
@@ -122,6 +127,12 @@ def store_backbone(
         verify_backbone(Path(trial) / f"{name}.json")
     _write(record, data, folder)
     return record
+
+
+def _version_of(data: bytes, spec: InputSpec) -> str:
+    digest = hashlib.sha256(data)
+    digest.update(to_json(to_form(spec)))
+    return digest.hexdigest()[:8]
 
 
 def _write(record: BackboneRecord, data: bytes, folder: Path) -> None:
