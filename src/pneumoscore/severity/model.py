@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 
@@ -367,7 +367,12 @@ def _identity(bundle: Bundle, record: BackboneRecord) -> ModelIdentity:
     rules, arrays = gate_parts(bundle.gate)
     content = {
         "backbone": record.sha256,
-        "input": to_form(record.input),
+        "input": {
+            item.name: to_form(value)
+            for item in fields(record.input)
+            # What is as by default says nothing, so that a field added later changes no hash.
+            if (value := getattr(record.input, item.name)) != item.default
+        },
         "findings": record.findings,
         "heads": to_form(bundle.heads),
         "gate": rules,
