@@ -65,8 +65,8 @@ def test_the_end_of_the_colours_depends_on_the_scale_and_the_places_alone() -> N
 def test_the_legend_gives_the_points_of_its_ends() -> None:
     film = film_of()
     grey = film_view(film.pixels, score_of(film, 0.0).placement, 200)
-    for value, ticks in ((9.0, ("0", "0.082", "0.16 or more")),
-                         (-9.0, ("-0.16 or less", "0", "0.16 or more"))):  # fmt: skip
+    for value, ticks in ((9.0, ("0", "0.061", "0.12 or more")),
+                         (-9.0, ("-0.12 or less", "0", "0.12 or more"))):  # fmt: skip
         score = score_of(film, value)
         panel = contribution_panel(grey, score, score.scales[0])
         assert panel.ticks == ticks

@@ -13,10 +13,10 @@ from pneumoscore.severity.score import ScaleScore
 
 __all__ = ["FULL_COLOUR", "Film", "film_view", "map_end", "map_on_view", "relative_map"]
 
-FULL_COLOUR = 4.0
+FULL_COLOUR = 3.0
 """Where the colours of a contribution map end: this many times the points that one place of a
-map has when the whole scale is spread evenly over it. A third of the places lies in the lungs,
-so a lung whitened throughout comes near it, and a clear one stays far below."""
+map has when the whole scale is spread evenly over it. The places of lungs whitened throughout
+come to it or beyond, those of clear ones stay far below."""
 
 Pixels = NDArray[np.uint8]
 Values = NDArray[np.floating[Any]]
