@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "figures.md"
 README = ROOT / "README.md"
-PAGES = {"peers": (FIGURES, README), "headline": (README,)}
+PAGES = {"main": (README,)}
 PROGRAM = [str(Path(sys.executable).with_name("pneumoscore"))]
 
 
@@ -43,11 +43,22 @@ def markdown(folder: Path, name: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("#"))
 
 
-def headline(table: str) -> str:
-    """Return the rows of a table of figures that have a goal."""
-    lines = [line for line in table.splitlines() if line.startswith("|")]
-    rows = [line for line in lines[2:] if line.split("|")[4].strip() != "-"]
-    return "\n".join([*lines[:2], *rows, "", "95 % intervals by bootstrap over patients."])
+def main_figures(peers: str) -> str:
+    """Return the README's table: one row for each model or reader, MAE and r on each scale."""
+    lines = [line for line in peers.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    found: dict[str, dict[str, str]] = {}
+    for scale, name, films, error, r, *_ in cells:
+        shown = f"{error}; {r.split(' ')[0]} ({films} films)"
+        found.setdefault(name, {})[scale] = (
+            f"**{shown}**" if name.startswith("PneumoScore") else shown
+        )
+    scales = ("geographic_extent", "opacity")
+    rows = [
+        f"| {name} | " + " | ".join(values.get(scale, "-") for scale in scales) + " |"
+        for name, values in found.items()
+    ]
+    return "\n".join(["| | geographic extent (0-8) | opacity (0-6) |", "|---|---|---|", *rows])
 
 
 def accuracy(data: str, out_of_fold: str) -> dict[str, str]:
@@ -70,11 +81,8 @@ def accuracy(data: str, out_of_fold: str) -> dict[str, str]:
         )
         run([*PROGRAM, "study", "peers", "--data", data, "--out", str(out / "peers")])
         figures = markdown(out / "figures", "figures")
-        return {
-            "accuracy": figures,
-            "headline": headline(figures),
-            "peers": markdown(out / "peers", "peers"),
-        }
+        peers = markdown(out / "peers", "peers")
+        return {"accuracy": figures, "peers": peers, "main": main_figures(peers)}
 
 
 def reproduce(data: str, out_of_fold: str) -> dict[str, str]:

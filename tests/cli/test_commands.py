@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -139,6 +140,7 @@ def test_demo_makes_films_maps_table_and_page(
         assert outcome.status == 0
         assert outcome.err == ""
     assert str(folder / "index.html") in outcome.out.replace("\n", "")
+    assert re.search(r"extent 2 4 8 5 2 and opacity 2 2 4 4 2: \d+ of 10 within", outcome.out)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     days = range(1, 6)
     expected = {f"day-{day}.dcm" for day in days} | {f"overlays/day-{day}.png" for day in days}

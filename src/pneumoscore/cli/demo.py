@@ -16,6 +16,9 @@ from pneumoscore.present.text import printable
 
 if TYPE_CHECKING:
     from pneumoscore.phantom import Phantom
+    from pneumoscore.pipeline.result import FileResult
+    from pneumoscore.pipeline.run import RunReport
+    from pneumoscore.severity.score import Score
 
 __all__ = ["app"]
 
@@ -62,18 +65,22 @@ def demo(
     ]
     with LateProgress("drawing and scoring") as bar:
         films, drawn = _draw_films(folder, bar, overwrite)
+        scores: list[Score | None] = []
+
+        def watch(result: FileResult, so_far: RunReport) -> None:
+            scores.append(result.score)
+            tell(result, so_far, bar, len(films))
+
         done = run_job(
             [Found(film) for film in films],
             opened,
             ScoringOptions(level=settings.level, view=True),
             sinks,
             workers=settings.workers,
-            watch=lambda result, so_far: tell(result, so_far, bar, len(films)),
+            watch=watch,
         )
     conclude(done)
-    extents = " ".join(str(film.geographic_extent) for film in drawn)
-    opacities = " ".join(str(film.opacity) for film in drawn)
-    typer.echo(f"The films were drawn with extent {extents} and opacity {opacities}.")
+    typer.echo(_truth(drawn, scores))
     typer.echo(f"Open in a browser: {printable(page.resolve())}")
     if done.failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
@@ -99,3 +106,25 @@ def _draw_films(
         drawn.append(film)
         bar.update(0, None)
     return films, drawn
+
+
+def _truth(drawn: list[Phantom], scores: list[Score | None]) -> str:
+    """Say what the films were drawn with, and how often that lies in the scores' intervals."""
+    extents = " ".join(str(film.geographic_extent) for film in drawn)
+    opacities = " ".join(str(film.opacity) for film in drawn)
+    words = f"The films were drawn with extent {extents} and opacity {opacities}"
+    within = []
+    for film, score in zip(drawn, scores, strict=True):
+        truths = {"geographic_extent": film.geographic_extent, "opacity": film.opacity}
+        for part in () if score is None else score.scales:
+            if part.scale.name in truths and part.low is not None and part.high is not None:
+                within.append(part.low <= truths[part.scale.name] <= part.high)
+    if not within:
+        return f"{words}."
+    words += f": {sum(within)} of {len(within)} within their intervals."
+    if all(within):
+        return words
+    return (
+        f"{words}\nThe intervals are measured on films of patients. A phantom is drawn from "
+        "formulas, and shows what the program does, not how well it reads."
+    )

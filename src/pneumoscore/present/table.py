@@ -26,6 +26,7 @@ __all__ = [
     "csv_line",
     "format_estimate",
     "format_number",
+    "harmless",
     "is_number",
     "plain",
     "write_json",
@@ -173,11 +174,18 @@ def csv_line(cells: Sequence[str]) -> str:
     '\'=1+1,-0.5,"a,b"\n'
     """
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow([_harmless(cell) for cell in cells])
+    csv.writer(stream, lineterminator="\n").writerow([harmless(cell) for cell in cells])
     return stream.getvalue()
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """Return a cell of text that no spreadsheet takes for a formula.
+
+    Examples
+    --------
+    >>> [harmless(cell) for cell in ("=1+1", "-0.5", "film.dcm")]
+    ["'=1+1", '-0.5', 'film.dcm']
+    """
     return f"'{cell}" if _FORMULA.match(cell) and not _SIGNED.fullmatch(cell) else cell
 
 

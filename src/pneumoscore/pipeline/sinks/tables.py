@@ -15,10 +15,11 @@ from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport
 from pneumoscore.pipeline.sinks import Sink
 from pneumoscore.pipeline.sinks.published import FILM_FIELDS, SCHEMA, published, said_of_film
+from pneumoscore.present.table import harmless
 from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
-__all__ = ["CsvTable", "JsonLines", "csv_columns", "csv_row", "harmless", "json_line"]
+__all__ = ["CsvTable", "JsonLines", "csv_columns", "csv_row", "json_line"]
 
 _PARTS = ("low", "high", "level", "right", "left", "raw")
 
@@ -154,17 +155,6 @@ def csv_row(result: FileResult, run: Run, *, identifiers: bool = True) -> list[s
     model = run.model
     row += [harmless(model.name), harmless(model.version), harmless(model.backbone), model.sha256]
     return [*row, str(SCHEMA), program_mark("scores"), RESEARCH_NOTICE]
-
-
-def harmless(text: str) -> str:
-    """Return a cell of text that no spreadsheet takes for a formula.
-
-    Examples
-    --------
-    >>> harmless("=1+1"), harmless("film.dcm")
-    ("'=1+1", 'film.dcm')
-    """
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _cells(item: ScaleScore | None, scale: Scale) -> list[str]:
