@@ -112,13 +112,14 @@ def card_text(
             [
                 *figures_table(out_of_fold),
                 "",
-                "Each film is predicted by a network that saw no film of its patient; the "
-                "residuals make the 90 % intervals. Figures on other films, with intervals, are "
+                "Each film is predicted by a network that saw no film of its patient number; the "
+                "residuals make the 90 % intervals: what they cover is measured, not "
+                "guaranteed. Figures on other films, with intervals, are "
                 "in docs/figures.md of the repository.",
             ],
         ),
         (
-            "Quality gate, on patients it did not see",
+            "Quality gate, on patient numbers it did not see",
             [
                 "| image | passed as frontal |",
                 "|---|---|",

@@ -1,4 +1,8 @@
-"""Intervals: split conformal prediction with several films for each patient."""
+"""Intervals from the errors on unseen patients, with several films for each patient.
+
+The arithmetic is that of split conformal prediction. Its guarantee holds where the residuals
+are the model's own; those of a cross-validation's fits are not (docs/model-card.md).
+"""
 
 from __future__ import annotations
 
