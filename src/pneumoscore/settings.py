@@ -229,7 +229,7 @@ def load_settings(path: Path | None = None) -> SettingsFile:
         import tomllib
 
         data = tomllib.loads(text)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if named:
             raise SettingsError(f"there is no settings file {place}") from error
         return SettingsFile()
@@ -265,7 +265,13 @@ def home_folder() -> Path:
         return Path(said).expanduser()
     from platformdirs import user_data_path
 
-    return user_data_path("pneumoscore", appauthor=False)
+    folder = user_data_path("pneumoscore", appauthor=False)
+    if not folder.is_absolute():
+        # No HOME, and a user that the system does not know: "~" would be a folder's name.
+        raise SettingsError(
+            "this user has no home folder", "a place for program data", f"set {HOME_VARIABLE}"
+        )
+    return folder
 
 
 def require_extra(extra: str, *modules: str) -> None:
@@ -283,7 +289,7 @@ def require_extra(extra: str, *modules: str) -> None:
     MissingExtraError
         Names what is missing and the command that installs it.
     """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    missing = [name for name in modules if not _is_installed(name)]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise MissingExtraError(
@@ -291,3 +297,10 @@ def require_extra(extra: str, *modules: str) -> None:
             f"the packages of the extra {extra!r}",
             f"run: pip install 'pneumoscore[{extra}]'",
         )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False

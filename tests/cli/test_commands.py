@@ -44,6 +44,87 @@ def test_every_command_has_help(run: Run, name: str) -> None:
     assert f"Usage: pneumoscore {name}" in outcome.out
 
 
+# Packages that come with extras: nothing of them may be needed for help.
+BARE = """
+import sys, typer
+from pneumoscore.cli import main
+from pneumoscore.cli.app import app
+
+EXTRAS = set(sys.argv[1].split(","))
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in EXTRAS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+
+def walk(command, path):
+    yield path
+    if hasattr(command, "list_commands"):
+        for name in command.list_commands(None):
+            yield from walk(command.get_command(None, name), [*path, name])
+
+for path in walk(typer.main.get_command(app), []):
+    status = main([*path, "--help"])
+    print("STATUS", status, *path, file=sys.stderr)
+print("STATUS", main(["patient", "ward"]), "ward", file=sys.stderr)
+"""
+EXTRAS = (
+    "sqlalchemy,alembic,pg8000,matplotlib,scipy,pandas,sklearn,torch,onnx,pyarrow,fsspec,ray,"
+    "pynetdicom,highdicom,dicomweb_client,fhir,dicomanonymizer,fastapi,uvicorn,imagecodecs"
+)
+
+
+def test_every_command_has_help_without_its_extra() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, EXTRAS], capture_output=True, text=True, check=True
+    )
+    said = done.stderr.splitlines()
+    lines = [line.split() for line in said if line.startswith("STATUS")]
+    assert len(lines) > 30
+    assert [line for line in lines if line[1] != "0"] == [["STATUS", "3", "ward"]]
+    assert "pip install 'pneumoscore[monitor]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_shell_completes_commands() -> None:
+    environment = {
+        **os.environ,
+        "_PNEUMOSCORE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "pneumoscore sc",
+        "COMP_CWORD": "1",
+    }
+    code = "import sys; from pneumoscore.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["score"]
+
+
+@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc"])
+def test_scoring_needs_no_home(home: str | None, film: Path, tiny_folder: Path) -> None:
+    kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
+    environment = kept if home is None else {**kept, "HOME": home}
+    code = "import sys; from pneumoscore.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "score", str(film), "--model", str(tiny_folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell that closes descriptors")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_borne(
+    closed: str, film: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    code = "import sys; from pneumoscore.cli import main; sys.exit(main())"
+    csv = tmp_path / "out.csv"
+    command = f"'{sys.executable}' -c '{code}' score '{film}' --model '{tiny_folder}' --csv '{csv}'"
+    done = subprocess.run(f"{command} {closed}", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert csv.read_text().startswith("file,")
+
+
 def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
     outcome = run("no-such-command")
     assert outcome.status == 2

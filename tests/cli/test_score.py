@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -100,7 +101,10 @@ def test_each_bad_file_gives_one_clear_line_and_stops_nothing(
     *errors, summary = outcome.err.splitlines()
     assert len(errors) == len(bad_films)
     assert all(line.startswith("error: ") for line in errors)
-    assert summary == f"{len(bad_films)} of {len(bad_films) + 1} files have no score"
+    assert summary.startswith(f"{len(bad_films)} of {len(bad_films) + 1} files have no score: ")
+    reasons = Counter(line["reason"] for line in failed)
+    assert summary.split(": ")[1] == ", ".join(f"{n} {r}" for r, n in reasons.most_common())
+    assert reasons["refused"] == 1
 
 
 def test_a_refused_film_names_its_flag_and_force_overrides(
@@ -153,10 +157,10 @@ def test_hostile_names_are_scored_and_shown_safely(
 
 def test_a_failing_hostile_name_forges_no_line(run: Run, tmp_path: Path, tiny_folder: Path) -> None:
     outcome = run("score", tmp_path / "x\nerror: all is lost\x1b[31m", "--model", tiny_folder)
-    assert outcome.status == 1
+    assert outcome.status == 2
     first, summary = outcome.err.splitlines()
     assert "\\nerror: all is lost\\x1b[31m" in first
-    assert summary == "1 of 1 files have no score"
+    assert summary == "1 of 1 files have no score: 1 missing"
 
 
 def test_an_unreadable_folder_is_named(
@@ -192,8 +196,8 @@ def test_a_film_that_vanishes_is_named(
         "score", "--json", folder / "gone.png", folder / "stays.png", "--model", tiny_folder
     )
     gone, stays = json_lines(outcome.out)
-    assert outcome.status == 1
-    assert "error" in gone
+    assert outcome.status == 2  # the command line names what is not there
+    assert gone["reason"] == "missing"
     assert "scores" in stays
 
 

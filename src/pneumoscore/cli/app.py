@@ -80,7 +80,7 @@ class _CommandsOnDemand(TyperGroup):
 app = typer.Typer(
     cls=_CommandsOnDemand,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -10,6 +10,7 @@ import typer
 
 from pneumoscore.cli.options import Threads
 from pneumoscore.present.text import printable
+from pneumoscore.settings import require_extra
 
 if TYPE_CHECKING:
     from pneumoscore.study.fit import FittedModel
@@ -82,15 +83,9 @@ def fit(
     from pneumoscore.cli.progress import LateProgress
     from pneumoscore.errors import PneumoScoreError
 
-    try:
-        from pneumoscore.study.cohorts import open_cohort
-        from pneumoscore.study.fit import fit_severity_model
-    except ModuleNotFoundError as error:
-        raise PneumoScoreError(
-            f"the package {error.name} is not installed",
-            "the packages of the study extra",
-            "run `pip install 'pneumoscore[study]'`",
-        ) from error
+    require_extra("study", "scipy", "sklearn")
+    from pneumoscore.study.cohorts import open_cohort
+    from pneumoscore.study.fit import fit_severity_model
 
     record = find_backbone(_default_backbone() if backbone is None else backbone)
     if not labels.is_file():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pneumoscore.settings import Settings, load_settings, require_extra
 
@@ -19,26 +20,49 @@ __all__ = [
     "Threads",
     "Workers",
     "new_app",
-    "require_for",
     "settings_with",
     "write_target",
 ]
 
 
-def new_app(help_text: str | None = None) -> typer.Typer:
+_HELP = ("-h", "--help")
+
+
+def new_app(help_text: str | None = None, extra: str = "", *modules: str) -> typer.Typer:
     """Return a Typer with the settings that all commands share.
 
     Plain help and errors, without colour or boxes: they load fast, and survive log files,
     screen readers and file names that look like markup.
+
+    Parameters
+    ----------
+    help_text : str, optional
+        Of a group of commands.
+    extra : str, optional
+        The extra that a group needs for anything but help.
+    *modules : str
+        Modules of that extra.
     """
     return typer.Typer(
+        cls=_group_needing(extra, modules) if extra else None,
         help=help_text,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": list(_HELP)},
     )
+
+
+def _group_needing(extra: str, modules: tuple[str, ...]) -> type[TyperGroup]:
+    class Group(TyperGroup):
+        def invoke(self, ctx: Any) -> Any:
+            # Also what follows the name of a command: its help needs no extra.
+            if not {*ctx._protected_args, *ctx.args} & set(_HELP):
+                require_extra(extra, *modules)
+            return super().invoke(ctx)
+
+    return Group
 
 
 ModelName = Annotated[
@@ -117,19 +141,6 @@ def settings_with(**flags: object) -> Settings:
         If one of them has no sense; names file and line, or variable.
     """
     return load_settings().section("", Settings, flags)
-
-
-def require_for(context: typer.Context, extra: str, *modules: str) -> None:
-    """Require an extra of a group of commands, unless only help is asked for.
-
-    Raises
-    ------
-    MissingExtraError
-        If a module is not installed.
-    """
-    asked = {*context.args, *getattr(context, "_protected_args", ())}
-    if not asked & {"-h", "--help"}:
-        require_extra(extra, *modules)
 
 
 def write_target(path: Path) -> Path:

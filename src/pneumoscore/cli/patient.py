@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscore.cli import patient_corrections, patient_study, patient_views
-from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app
+from pneumoscore.cli.options import (
+    Force,
+    Level,
+    ModelName,
+    NoVoi,
+    Threads,
+    new_app,
+)
 from pneumoscore.cli.patient_options import Actor, PatientId, RecordsPlace, open_records
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
@@ -28,26 +35,15 @@ __all__ = ["app"]
 
 app = new_app(
     "Follow patients: scores over days, what changed, and how sure that is.\n\n"
-    "RESEARCH USE ONLY, NOT FOR MEDICAL USE."
+    "RESEARCH USE ONLY, NOT FOR MEDICAL USE.",
+    "monitor",
+    "alembic",
+    "matplotlib",
+    "sqlalchemy",
 )
 _NoThumbnails = Annotated[
     bool, typer.Option("--no-thumbnails", help="Keep no small pictures of the films.")
 ]
-
-
-@app.callback()
-def _patient() -> None:
-    try:
-        import alembic
-        import matplotlib
-        import sqlalchemy
-    except ImportError as error:
-        raise PneumoScoreError(
-            f"{error.name} is not installed",
-            "the packages of the monitor extra",
-            "run: pip install 'pneumoscore[monitor]'",
-        ) from error
-    del alembic, matplotlib, sqlalchemy
 
 
 @app.command("import", epilog="Example: pneumoscore patient import /archive/icu")

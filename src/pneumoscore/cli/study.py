@@ -13,29 +13,17 @@ from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
 from pneumoscore.cli.study_options import Cache, Data, Out
 from pneumoscore.cli.study_tables import print_tables
-from pneumoscore.errors import PneumoScoreError
 
 __all__ = ["app"]
 
 app = new_app(
     "Reproduce the paper, evaluate a model on labelled films, measure readers.\n\n"
-    "RESEARCH USE ONLY, NOT FOR MEDICAL USE."
+    "RESEARCH USE ONLY, NOT FOR MEDICAL USE.",
+    "study",
+    "matplotlib",
+    "scipy",
+    "sklearn",
 )
-
-
-@app.callback()
-def _study() -> None:
-    try:
-        import matplotlib
-        import scipy
-        import sklearn
-    except ImportError as error:
-        raise PneumoScoreError(
-            f"{error.name} is not installed",
-            "the packages of the study extra",
-            "run: pip install 'pneumoscore[study]'",
-        ) from error
-    del matplotlib, scipy, sklearn
 
 
 @app.command(epilog="Example: pneumoscore study reproduce --data DATA --out reproduction")

@@ -19,6 +19,7 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.errors import ModelError
 from pneumoscore.files import sha256_of, write_atomically
 from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
+from pneumoscore.settings import require_extra
 
 if TYPE_CHECKING:
     import onnx
@@ -120,17 +121,10 @@ def require_converter() -> None:
 
     Raises
     ------
-    ModelError
+    MissingExtraError
         If it is not.
     """
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise ModelError(
-            "the package onnx is not installed",
-            "onnx, which the conversion of networks needs",
-            "run `pip install 'pneumoscore[convert]'`",
-        ) from error
+    require_extra("convert", "onnx")
 
 
 def _require_free(name: str, overwrite: bool) -> None:

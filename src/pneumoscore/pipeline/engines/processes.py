@@ -129,19 +129,22 @@ class _Process:
         requests, replies = self._process.stdin, self._process.stdout
         assert requests is not None
         assert replies is not None
-        watch = threading.Timer(seconds, self._give_up)
-        watch.daemon = True
-        watch.start()
         try:
             if self._setup is not None:
                 send(requests, self._setup)
                 self._setup = None
-            send(requests, pickle.dumps(source))
-            reply = receive(replies)
+                # It answers once it has started, which is no film's time.
+                receive(replies)
+            watch = threading.Timer(seconds, self._give_up)
+            watch.daemon = True
+            watch.start()
+            try:
+                send(requests, pickle.dumps(source))
+                reply = receive(replies)
+            finally:
+                watch.cancel()
         except OSError:
             return None
-        finally:
-            watch.cancel()
         if reply is None or self.timed_out:
             return None
         film: ReadFilm = pickle.loads(reply)

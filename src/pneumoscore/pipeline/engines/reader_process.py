@@ -29,6 +29,7 @@ def _main() -> None:
     if setup is None:
         return
     reader: FilmReader = pickle.loads(setup)
+    send(replies, b"ready")
     while (message := receive(requests)) is not None:
         send(replies, pickle.dumps(reader(pickle.loads(message)), pickle.HIGHEST_PROTOCOL))
 
