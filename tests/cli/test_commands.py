@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ import pneumoscore
 from pneumoscore.cli import main
 from pneumoscore.cli.app import COMMANDS
 from pneumoscore.radiograph.read import read_radiograph
+from pneumoscore.radiograph.types import PixelRange, Squaring
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 Run = Callable[..., Any]
@@ -273,6 +274,62 @@ def test_model_add_takes_a_record_once(run: Run, home: Path, tiny_folder: Path) 
     assert replaced.status == 0
 
 
+def test_the_words_of_model_add_are_those_of_the_preparation() -> None:
+    from pneumoscore.cli.model import PixelRangeWord, SquaringWord
+
+    assert get_args(SquaringWord) == tuple(Squaring)
+    assert get_args(PixelRangeWord) == tuple(PixelRange)
+
+
+def test_model_add_of_an_onnx_file_asks_how_it_is_fed(
+    run: Run, home: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    network = tiny_folder / "backbone.onnx"
+    silent = run("model", "add", network, "--name", "mine")
+    assert silent.status == 3
+    assert "--size, --squaring and --pixel-range" in silent.err
+    half = run("model", "add", network, "--name", "mine", "--size", "64")
+    assert half.status == 2
+    assert "go together" in half.err
+    fed = ("--size", "64", "--squaring", "pad", "--pixel-range", "unit")
+    assert run("model", "add", network, "--name", "mine", *fed, "--output", "x").status == 2
+    assert not home.exists()
+
+
+def test_model_remove_deletes_what_was_added_and_nothing_else(
+    run: Run, home: Path, tiny_folder: Path
+) -> None:
+    run("model", "add", tiny_folder / "backbone.json", "--name", "mine")
+    run("model", "add", tiny_folder / "backbone.json", "--name", "other")
+    gone = run("model", "remove", "mine")
+    assert gone.status == 0
+    assert gone.out.count("removed: ") == 2
+    assert sorted(path.name for path in (home / "backbones").iterdir()) == [
+        "other.json",
+        "other.onnx",
+    ]
+    again = run("model", "remove", "mine")
+    assert again.status == 3
+    assert "not installed" in again.err
+    built_in = run("model", "remove", "severity")
+    assert built_in.status == 3
+    assert "built-in" in built_in.err
+
+
+@pytest.mark.parametrize("command", ["list", "show", "fetch", "add", "remove", "fit"])
+def test_the_help_of_every_model_command_needs_no_extra(command: str) -> None:
+    script = (
+        "import sys\n"
+        "for name in ('onnx', 'sklearn', 'scipy', 'pandas', 'numpy', 'onnxruntime'):\n"
+        "    sys.modules[name] = None\n"
+        "from pneumoscore.cli import main\n"
+        f"sys.exit(main(['model', {command!r}, '--help']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: pneumoscore model {command}" in done.stdout
+
+
 def test_model_fetch_refuses_what_is_not_published(run: Run, home: Path, tmp_path: Path) -> None:
     unknown = run("model", "fetch", "no-such-backbone")
     assert unknown.status == 3
@@ -306,6 +363,15 @@ def test_model_fit_makes_a_model_that_scores(
     scored = run("score", film, "--json", "--model", tmp_path / "my-model")
     assert scored.status == 0
     assert list(json.loads(scored.out)["scores"]) == ["geographic_extent"]
+    model = (tmp_path / "my-model" / "model.json").read_bytes()
+    again = run("model", "fit", *options, "--out", tmp_path / "my-model")
+    assert again.status == 2
+    assert "--overwrite" in again.err
+    assert (tmp_path / "my-model" / "model.json").read_bytes() == model
+    replaced = run("model", "fit", *options, "--out", tmp_path / "my-model", "--overwrite")
+    assert replaced.status == 0
+    # The same films give the same model, and so the same version.
+    assert (tmp_path / "my-model" / "model.json").read_bytes() == model
 
 
 def test_model_fit_wants_a_table(run: Run, home: Path, tmp_path: Path, tiny_folder: Path) -> None:

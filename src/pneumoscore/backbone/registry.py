@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.resources
 from pathlib import Path
 
-from pneumoscore.backbone.record import is_name
+from pneumoscore.backbone.record import is_name, load_record
 from pneumoscore.errors import ModelError
 from pneumoscore.settings import HOME_VARIABLE, home_folder
 
@@ -14,6 +14,7 @@ __all__ = [
     "available_backbones",
     "backbones_folder",
     "find_backbone",
+    "remove_backbone",
     "weights_folder",
 ]
 
@@ -85,3 +86,28 @@ def find_backbone(name: str) -> Path:
         at_hand = ", ".join(found) or "none"
         remedy = f"run `pneumoscore model add FILE --name {name}`, or use one of: {at_hand}"
     raise ModelError(f"backbone {name!r} is not installed", expected, remedy)
+
+
+def remove_backbone(name: str) -> tuple[Path, ...]:
+    """Delete a backbone that was fetched or added, and return the files that are gone.
+
+    Raises
+    ------
+    ModelError
+        If there is none of this name, or it is built in.
+    OSError
+        If a file cannot be deleted.
+    """
+    path = find_backbone(name)
+    if path.parent == weights_folder():
+        raise ModelError(f"{name!r} is a built-in backbone", "one that was fetched or added")
+    try:
+        files = (path, path.parent / load_record(path).file)
+    except ModelError:
+        # A damaged record says nothing; its file has its name.
+        files = (path, path.with_suffix(".onnx"))
+    # The record first: a file without one is found by nobody.
+    gone = tuple(file for file in files if file.exists())
+    for file in gone:
+        file.unlink()
+    return gone

@@ -43,7 +43,7 @@ COMMANDS = {
         "pneumoscore.cli.demo", "Draw five synthetic films, score them, and make a page."
     ),
     "phantom": Command("pneumoscore.cli.phantom", "Write a synthetic film of known disease."),
-    "model": Command("pneumoscore.cli.model", "List, show, fetch, add and fit models."),
+    "model": Command("pneumoscore.cli.model", "List, show, fetch, add, remove and fit models."),
     "patient": Command(
         "pneumoscore.cli.patient", "Follow patients: scores over days, and what changed."
     ),

@@ -66,10 +66,16 @@ def fit(
     name: Annotated[
         str | None, typer.Option(help="Name of the new model. Default: the folder's.")
     ] = None,
-    version: Annotated[str, typer.Option(help="Its version.")] = "1",
+    version: Annotated[
+        str | None,
+        typer.Option(help="Its version. Default: from its hash, so that no two models share it."),
+    ] = None,
     stand_alone: Annotated[
         bool,
         typer.Option("--stand-alone", help="Copy the backbone into the folder, to move both."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model that is in the folder.")
     ] = False,
     threads: Threads = None,
 ) -> None:
@@ -78,15 +84,17 @@ def fit(
     Prints the error on patients that were not fitted on, beside that of always giving the
     mean. Needs the extra 'study'. RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
+    require_extra("study", "sklearn", "scipy", "pandas")
     from pneumoscore.backbone.registry import find_backbone
     from pneumoscore.backbone.session import Backbone
     from pneumoscore.cli.progress import LateProgress
     from pneumoscore.errors import PneumoScoreError
-
-    require_extra("study", "scipy", "sklearn")
+    from pneumoscore.severity.bundle import refuse_bundle_there
     from pneumoscore.study.cohorts import open_cohort
     from pneumoscore.study.fit import fit_severity_model
 
+    if not overwrite:
+        refuse_bundle_there(out)
     record = find_backbone(_default_backbone() if backbone is None else backbone)
     if not labels.is_file():
         raise PneumoScoreError(f"there is no table {labels}", "a CSV or Parquet file of labels")
@@ -100,7 +108,7 @@ def fit(
             version=version,
             progress=lambda done: bar.update(done, len(cohort.films)),
         )
-    model.write(out, record if stand_alone else None)
+    model.write(out, record if stand_alone else None, overwrite=overwrite)
     _print_figures(model)
     typer.echo(f"model: {printable(out)}; use it with: pneumoscore score --model {printable(out)}")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,27 +13,27 @@ from pneumoscore.present.text import printable
 
 if TYPE_CHECKING:
     from pneumoscore.backbone.record import BackboneRecord
+    from pneumoscore.radiograph.types import InputSpec
 
 __all__ = ["app"]
 
-app = new_app("List, show, fetch, add and fit models.")
+# The words of `pneumoscore.radiograph.types`, whose import would make the help wait for NumPy.
+SquaringWord = Literal["pad", "crop", "lungs"]
+PixelRangeWord = Literal["standardised", "signed_1024", "unit"]
+
+app = new_app("List, show, fetch, add, remove and fit models.")
 app.command(epilog=fitting.EPILOG)(fitting.fit)
 _FETCH_EPILOG = """\b
 Examples:
   pneumoscore model fetch densenet121-res224-all
   pneumoscore model fetch densenet121-res224-all --from downloaded-elsewhere.pt
 """
-
-
-class _Squaring(StrEnum):
-    PAD = "pad"
-    CROP = "crop"
-
-
-class _PixelRange(StrEnum):
-    STANDARDISED = "standardised"
-    SIGNED_1024 = "signed_1024"
-    UNIT = "unit"
+_ADD_EPILOG = """\b
+Examples:
+  pneumoscore model add checkpoint.pt --name mine
+  pneumoscore model add network.onnx --name mine --size 224 --squaring crop \\
+      --pixel-range unit --output findings=logits --output feature_map=last_relu
+"""
 
 
 @app.command("list")
@@ -119,7 +118,7 @@ def fetch(
     _installed(record)
 
 
-@app.command(epilog="\b\nExample:\n  pneumoscore model add network.onnx --name mine --size 224")
+@app.command(epilog=_ADD_EPILOG)
 def add(
     file: Annotated[
         Path,
@@ -130,15 +129,36 @@ def add(
         ),
     ],
     name: Annotated[str, typer.Option(help="Name to use it by.")],
-    size: Annotated[int, typer.Option(min=16, max=4096, help="Rows and columns it takes.")] = 224,
+    size: Annotated[
+        int | None,
+        typer.Option(min=16, max=4096, help="Rows and columns it takes; an ONNX file needs it."),
+    ] = None,
     squaring: Annotated[
-        _Squaring, typer.Option(help="How a film becomes square.")
-    ] = _Squaring.CROP,
+        SquaringWord | None, typer.Option(help="How a film becomes square; an ONNX file needs it.")
+    ] = None,
     pixel_range: Annotated[
-        _PixelRange, typer.Option(help="Range of its input.")
-    ] = _PixelRange.SIGNED_1024,
+        PixelRangeWord | None, typer.Option(help="Range of its input; an ONNX file needs it.")
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            min=1.0, max=10.0, help="With --squaring lungs: side of the square, in boxes."
+        ),
+    ] = 1.0,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Which value of an ONNX file is findings, features, feature_map or lungs, where "
+            "it has another name; repeat.",
+        ),
+    ] = None,
     findings: Annotated[
         str | None, typer.Option(help="Names of its findings in order, with commas between.")
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Its version. Default: from its hash, so that no two networks share it."),
     ] = None,
     training_data: Annotated[str, typer.Option(help="What it was trained on.")] = "unknown",
     licence: Annotated[str, typer.Option(help="Terms of its weights.")] = "unknown",
@@ -148,24 +168,59 @@ def add(
 ) -> None:
     """Add a network as a backbone: converted, verified, and kept in your home folder.
 
-    Fit heads on it with 'pneumoscore model fit'. Networks other than records need the
-    extra 'convert'.
+    A checkpoint is fed as torchxrayvision (one channel) or ImageNet (three) feeds it unless
+    --size, --squaring and --pixel-range say otherwise; an ONNX file does not say how it is
+    fed, so they are needed. Fit heads on it with 'pneumoscore model fit'. Networks other than
+    records need the extra 'convert'.
     """
     from pneumoscore.convert.add import add_backbone
-    from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 
-    names = [part.strip() for part in findings.split(",")] if findings else None
     _installed(
         add_backbone(
             file,
             name,
-            input=InputSpec(size, Squaring(squaring.value), PixelRange(pixel_range.value)),
-            findings=names,
+            input=_input_spec(size, squaring, pixel_range, margin),
+            findings=[part.strip() for part in findings.split(",")] if findings else None,
+            outputs=dict(_named_output(text) for text in output or ()),
+            version=version,
             training_data=training_data,
             licence=licence,
             overwrite=overwrite,
         )
     )
+
+
+def _input_spec(
+    size: int | None,
+    squaring: SquaringWord | None,
+    pixel_range: PixelRangeWord | None,
+    margin: float,
+) -> InputSpec | None:
+    if size is None and squaring is None and pixel_range is None:
+        return None
+    if size is None or squaring is None or pixel_range is None:
+        raise typer.BadParameter("--size, --squaring and --pixel-range go together")
+    from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
+
+    return InputSpec(size, Squaring(squaring), PixelRange(pixel_range), margin)
+
+
+def _named_output(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise typer.BadParameter(f"{text!r}; expected NAME=VALUE, as findings=logits")
+    return name.strip(), value.strip()
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="A backbone that was fetched or added.")],
+) -> None:
+    """Delete a fetched or added backbone. Models fitted on it can then not be opened."""
+    from pneumoscore.backbone.registry import remove_backbone
+
+    for path in remove_backbone(name):
+        typer.echo(printable(f"removed: {path}"))
 
 
 def _installed(record: BackboneRecord) -> None:

@@ -24,7 +24,7 @@ from pneumoscore.settings import require_extra
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["DENSENET_INPUT", "RGB_INPUT", "add_backbone", "require_converter"]
+__all__ = ["DENSENET_INPUT", "RGB_INPUT", "add_backbone"]
 
 DENSENET_INPUT = InputSpec(224, Squaring.CROP, PixelRange.SIGNED_1024)
 """Cohen et al. 2020, Methods: 224 x 224, centre-cropped, pixels in [-1024, 1024]."""
@@ -79,14 +79,16 @@ def add_backbone(
     Raises
     ------
     ModelError
-        If the name is taken, the file cannot be read or does not fit, it is not said how it is
-        fed, or the conversion needs onnx and it is not installed.
+        If the name is taken, the file cannot be read or does not fit, or it is not said how it
+        is fed.
+    MissingExtraError
+        If the conversion needs onnx and it is not installed.
     """
     path = Path(path)
     _require_free(name, overwrite)
     if path.suffix == ".json":
         return _copy(path, name)
-    require_converter()
+    require_extra("convert", "onnx")
     from pneumoscore.convert.contract import to_contract
     from pneumoscore.convert.store import store_backbone
 
@@ -114,17 +116,6 @@ def add_backbone(
         gradient=not reason,
         details=kept,
     )
-
-
-def require_converter() -> None:
-    """Check that onnx is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not.
-    """
-    require_extra("convert", "onnx")
 
 
 def _require_free(name: str, overwrite: bool) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from pneumoscore.backbone.record import BackboneRecord, load_record
 from pneumoscore.backbone.registry import available_backbones
-from pneumoscore.convert.add import DENSENET_INPUT, add_backbone, require_converter
+from pneumoscore.convert.add import DENSENET_INPUT, add_backbone
 from pneumoscore.errors import ModelError
 from pneumoscore.files import sha256_of, written_atomically
+from pneumoscore.settings import require_extra
 
 __all__ = ["PUBLISHED", "Progress", "PublishedBackbone", "download", "fetch_backbone"]
 
@@ -128,7 +129,7 @@ def fetch_backbone(
     if installed is not None and not overwrite:
         return load_record(installed)
     # Asked before the download, not after it.
-    require_converter()
+    require_extra("convert", "onnx")
     published = PUBLISHED[name]
     if from_file is not None:
         return _convert(name, published, Path(from_file), overwrite)

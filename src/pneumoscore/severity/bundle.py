@@ -6,8 +6,10 @@ gate, where it has any), ``card.md``, and the backbone's record and file if it b
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import io
+import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.record import is_name
-from pneumoscore.errors import ModelError
+from pneumoscore.backbone.record import BackboneRecord, is_name
+from pneumoscore.errors import ModelError, OutputError
 from pneumoscore.files import write_atomically
 from pneumoscore.forms import from_form, read_form, to_form, to_json
 from pneumoscore.severity.head import Head
@@ -26,14 +28,16 @@ from pneumoscore.severity.seen import SeenFilms
 __all__ = [
     "Bundle",
     "available_bundles",
+    "bundle_hash",
     "find_bundle",
-    "gate_parts",
     "read_bundle",
+    "refuse_bundle_there",
     "write_bundle",
 ]
 
 _FORMAT = 1
 _LARGEST_MODEL_FILE = 64 * 1024 * 1024
+_FILES = ("model.json", "gate.npz", "card.md", "backbone.json")
 _GATE_PARTS = ("view", "familiarity")
 
 
@@ -163,7 +167,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         If the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rules, arrays = gate_parts(bundle.gate)
+    rules, arrays = _gate_parts(bundle.gate)
     if arrays:
         stream = io.BytesIO()
         np.savez(stream, allow_pickle=False, **arrays)
@@ -182,7 +186,57 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     write_atomically(folder / "model.json", to_json(form))
 
 
-def gate_parts(gate: QualityGate) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+def refuse_bundle_there(folder: Path) -> None:
+    """Raise if a folder holds files of a severity model; call it before long work.
+
+    Raises
+    ------
+    OutputError
+        If it does, or is no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file", "a folder for the model")
+    there = [name for name in _FILES if (folder / name).exists()]
+    if there:
+        raise OutputError(
+            f"{folder} holds {', '.join(there)}",
+            "a folder without a model",
+            "name another folder, or give --overwrite",
+        )
+
+
+def bundle_hash(bundle: Bundle, record: BackboneRecord) -> str:
+    """Return the SHA-256 over all that a model's scores and flags rest on.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Its heads and gate count; its name, version and card do not.
+    record : BackboneRecord
+        Of its backbone: the file, how it is fed, and the order of the findings.
+    """
+    rules, arrays = _gate_parts(bundle.gate)
+    content = {
+        "backbone": record.sha256,
+        "input": {
+            item.name: to_form(value)
+            for item in fields(record.input)
+            # What is as by default says nothing, so that a field added later changes no hash.
+            if (value := getattr(record.input, item.name)) != item.default
+        },
+        "findings": record.findings,
+        "heads": to_form(bundle.heads),
+        "gate": rules,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    digest = hashlib.sha256(text.encode("utf-8"))
+    for name in sorted(arrays):
+        digest.update(name.encode("utf-8"))
+        digest.update(arrays[name].astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _gate_parts(gate: QualityGate) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
     """Return the rules of a gate as `model.json` holds them, and its arrays by name."""
     rules = {item.name: getattr(gate, item.name) for item in fields(gate)}
     arrays: dict[str, NDArray[np.float32]] = {}

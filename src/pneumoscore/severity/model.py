@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
-from pneumoscore.forms import to_form
 from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph
 from pneumoscore.severity.bundle import (
     Bundle,
+    bundle_hash,
     find_bundle,
-    gate_parts,
     read_bundle,
     write_bundle,
 )
@@ -96,7 +92,13 @@ class SeverityModel:
         self._forms: dict[str, LinearForm | None] = {
             head.scale.name: head.linear_form(backbone.record) for head in bundle.heads
         }
-        self._identity = _identity(bundle, backbone.record)
+        record = backbone.record
+        self._identity = ModelIdentity(
+            name=bundle.name,
+            version=bundle.version,
+            backbone=f"{record.name} {record.version}",
+            sha256=bundle_hash(bundle, record),
+        )
 
     @classmethod
     def open(
@@ -359,32 +361,4 @@ def _refusal(flags: tuple[str, ...]) -> NotScorableError:
         f"no score: the film is flagged {words}",
         "an upright frontal chest radiograph",
         "check the film, or force a score",
-    )
-
-
-def _identity(bundle: Bundle, record: BackboneRecord) -> ModelIdentity:
-    """Return the identity, whose hash covers all that a score and its flags rest on."""
-    rules, arrays = gate_parts(bundle.gate)
-    content = {
-        "backbone": record.sha256,
-        "input": {
-            item.name: to_form(value)
-            for item in fields(record.input)
-            # What is as by default says nothing, so that a field added later changes no hash.
-            if (value := getattr(record.input, item.name)) != item.default
-        },
-        "findings": record.findings,
-        "heads": to_form(bundle.heads),
-        "gate": rules,
-    }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    digest = hashlib.sha256(text.encode("utf-8"))
-    for name in sorted(arrays):
-        digest.update(name.encode("utf-8"))
-        digest.update(arrays[name].astype("<f4").tobytes())
-    return ModelIdentity(
-        name=bundle.name,
-        version=bundle.version,
-        backbone=f"{record.name} {record.version}",
-        sha256=digest.hexdigest(),
     )

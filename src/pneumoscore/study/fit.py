@@ -16,7 +16,14 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.checks import CohortError, check_cohort, refuse_faults
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import ModelError
-from pneumoscore.severity.bundle import Bundle, available_bundles, read_bundle, write_bundle
+from pneumoscore.severity.bundle import (
+    Bundle,
+    available_bundles,
+    bundle_hash,
+    read_bundle,
+    refuse_bundle_there,
+    write_bundle,
+)
 from pneumoscore.severity.features import finding_inputs, select_features
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.interval import fit_conformal
@@ -93,7 +100,9 @@ class FittedModel:
     bundle: Bundle
     heads: tuple[FittedHead, ...]
 
-    def write(self, folder: str | Path, backbone: Path | None = None) -> None:
+    def write(
+        self, folder: str | Path, backbone: Path | None = None, *, overwrite: bool = False
+    ) -> None:
         """Write the bundle, by default for an installed backbone.
 
         Parameters
@@ -102,15 +111,21 @@ class FittedModel:
             Made if it does not exist.
         backbone : Path, optional
             Record of the backbone; its files are copied, so that the bundle stands alone.
+        overwrite : bool, optional
+            Replace a model that is in the folder.
 
         Raises
         ------
+        OutputError
+            If there is one.
         ModelError
             If the record cannot be read.
         OSError
             If the folder cannot be written.
         """
         target = Path(folder)
+        if not overwrite:
+            refuse_bundle_there(target)
         bundle = self.bundle
         if backbone is not None:
             record = load_record(backbone)
@@ -178,7 +193,7 @@ def fit_severity_model(
     *,
     feature_set: str = "features",
     name: str = "fitted",
-    version: str = "1",
+    version: str | None = None,
     scales: Sequence[str] | None = None,
     gate: QualityGate | None = None,
     cache: Path | None = None,
@@ -198,7 +213,8 @@ def fit_severity_model(
     feature_set : str, optional
         One of `pneumoscore.severity.features.FEATURE_SETS`.
     name, version : str, optional
-        Identity of the new model.
+        Identity of the new model; the version by default from its hash, so that no two models
+        share it.
     scales : sequence of str, optional
         Default: those with at least `LEAST_FILMS` labels.
     gate : QualityGate, optional
@@ -248,15 +264,17 @@ def fit_severity_model(
     seen = SeenFilms() if built_in is None else built_in.seen
     bundle = Bundle(
         name=name,
-        version=version,
+        version=version or "1",
         backbone=record.name,
         heads=tuple(item.head for item in fitted),
         gate=gate,
         shown=tuple(scale.name for scale in chosen),
-        card=model_card(name, version, record, films, feature_set, fitted),
+        card="",
         seen=seen.with_films(features.file_hashes),
     )
-    return FittedModel(bundle, fitted)
+    version = version or bundle_hash(bundle, record)[:8]
+    card = model_card(name, version, record, films, feature_set, fitted)
+    return FittedModel(replace(bundle, version=version, card=card), fitted)
 
 
 def _scales(cohort: Cohort, wanted: Sequence[str] | None) -> tuple[Scale, ...]:
