@@ -30,6 +30,6 @@ def test_the_page_names_every_command_and_option(name: str) -> None:
     app: typer.Typer = import_module(COMMANDS[name].module).app
     for full_name, command in leaves(name, typer.main.get_command(app)):
         assert f"`{full_name}" in PAGE or f"pneumoscore {full_name}" in PAGE
-        options = {parameter.opts[-1] for parameter in command.params if parameter.opts}
+        options = {parameter.opts[0] for parameter in command.params if parameter.opts}
         missing = {it for it in options if it.startswith("--") and f"{it}" not in PAGE}
         assert missing <= {"--help"}, full_name

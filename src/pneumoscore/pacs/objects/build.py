@@ -7,8 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from pneumoscore.pacs.errors import need
+from pneumoscore.present.film_view import Film
 from pneumoscore.radiograph.guard import translated
-from pneumoscore.radiograph.types import Radiograph
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -78,7 +78,7 @@ class FilmObject:
 def film_objects(
     header: FilmHeader,
     report: FilmReport,
-    radiograph: Radiograph | None,
+    film: Film | None,
     options: ObjectOptions | None = None,
 ) -> tuple[FilmObject, ...]:
     """Return the objects of one film: in its study, each in a new series.
@@ -89,8 +89,8 @@ def film_objects(
         Of the film.
     report : FilmReport
         What is said of it; a refused film gets a report alone.
-    radiograph : Radiograph or None
-        The film as it was scored; None without capture.
+    film : ndarray of float32 in [0, 1] or of uint8, shape (rows, columns), or None
+        Pixels of the film that was scored, or of a smaller copy of it; None: no capture.
     options : ObjectOptions, optional
         Which objects.
 
@@ -113,8 +113,8 @@ def film_objects(
     with translated("header that results are made from"):
         made["report"] = report_dataset(header, report, ReportClass(options.report_class))
         if not isinstance(report.outcome, Refusal):
-            if options.capture and radiograph is not None:
-                made["capture"] = capture_dataset(header, report, radiograph, options.scale)
+            if options.capture and film is not None:
+                made["capture"] = capture_dataset(header, report, film, options.scale)
             if options.segmentation:
                 made["segmentation"] = segmentation_dataset(
                     header, report, options.scale, options.share
@@ -127,10 +127,12 @@ def film_objects(
 
 
 def _finished(kind: str, dataset: Dataset, header: FilmHeader) -> FilmObject:
+    from pydicom.uid import UID
+
     from pneumoscore.pacs.identity import IMPLEMENTATION_UID
 
     header.put_on(dataset)
-    dataset.file_meta.ImplementationClassUID = IMPLEMENTATION_UID
+    dataset.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     dataset.file_meta.ImplementationVersionName = "PNEUMOSCORE"
     stream = BytesIO()
     dataset.save_as(stream, enforce_file_format=True)

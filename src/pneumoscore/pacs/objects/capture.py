@@ -12,7 +12,7 @@ from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
 from pneumoscore.present.film_picture import capture_image
-from pneumoscore.radiograph.types import Radiograph
+from pneumoscore.present.film_view import Film
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 __all__ = ["capture_dataset"]
@@ -20,9 +20,7 @@ __all__ = ["capture_dataset"]
 _SERIES_NUMBER = 9002
 
 
-def capture_dataset(
-    header: FilmHeader, report: FilmReport, radiograph: Radiograph, scale_name: str
-) -> Dataset:
+def capture_dataset(header: FilmHeader, report: FilmReport, film: Film, scale_name: str) -> Dataset:
     """Return film and contribution map side by side, with the scores and the notice burned in.
 
     Parameters
@@ -31,8 +29,8 @@ def capture_dataset(
         Of the film.
     report : FilmReport
         With a score.
-    radiograph : Radiograph
-        The film as it was scored.
+    film : ndarray of float32 in [0, 1] or of uint8, shape (rows, columns)
+        Pixels of the film that was scored, or of a smaller copy of it.
     scale_name : str
         Whose map is drawn.
 
@@ -51,8 +49,8 @@ def capture_dataset(
     if isinstance(score, Refusal):
         raise ValueError("a refused film has no map")
     reference = header.reference()
-    picture = np.asarray(capture_image(radiograph.pixels, score, scale_name).convert("RGB"))
-    image = SCImage.from_ref_dataset(
+    picture = np.asarray(capture_image(film, score, scale_name).convert("RGB"))
+    image: Dataset = SCImage.from_ref_dataset(
         reference,
         picture,
         photometric_interpretation="RGB",

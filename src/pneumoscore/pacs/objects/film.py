@@ -16,6 +16,7 @@ from pneumoscore.radiograph.types import InputSpec, Radiograph
 if TYPE_CHECKING:
     from pneumoscore.pacs.objects.header import FilmHeader
     from pneumoscore.severity.model import SeverityModel
+    from pneumoscore.severity.score import Score
 
 __all__ = ["FilmOutcome", "ScoringTerms", "describe_input", "pixels_digest", "score_film"]
 
@@ -113,10 +114,11 @@ def score_film(
     terms = terms or ScoringTerms()
     radiograph = read_radiograph(data, options=terms.read)
     header = film_header(read_header(data))
+    outcome: Score | Refusal
     try:
         outcome = model.score(radiograph, level=terms.level, force=terms.force)
     except NotScorableError as error:
         outcome = Refusal(error.flags, str(error), model.identity)
     report = FilmReport(outcome, describe_input(model.backbone.record.input))
-    objects = film_objects(header, report, radiograph, options)
+    objects = film_objects(header, report, radiograph.pixels, options)
     return FilmOutcome(header, report, objects, pixels_digest(radiograph), radiograph)

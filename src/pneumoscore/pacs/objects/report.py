@@ -8,6 +8,7 @@ from highdicom import sr
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoscore.files import program_mark
@@ -81,7 +82,7 @@ def report_dataset(
         # The library's entry needs a spacing (TID 1603).
         referenced_images=None if header.spacing is None else [reference],
     )
-    return _CLASSES[report_class](
+    document: Dataset = _CLASSES[report_class](
         evidence=[reference],
         content=root,
         series_instance_uid=objects_uid(header.sop_instance_uid, report.model, "report series"),
@@ -100,6 +101,7 @@ def report_dataset(
         coding_schemes=[_scheme()],
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
+    return document
 
 
 def _device() -> sr.ObserverContext:
@@ -173,7 +175,7 @@ def _with_interval(part: ScaleScore) -> list[sr.Measurement]:
     return numbers
 
 
-def _measured(name: ours.Code, value: float, unit: ours.Code | None = None) -> sr.Measurement:
+def _measured(name: Code, value: float, unit: Code | None = None) -> sr.Measurement:
     return sr.Measurement(
         name=name,
         value=round(float(value), _DECIMALS) + 0.0,
@@ -195,7 +197,7 @@ def _evaluations(report: FilmReport) -> list[sr.QualitativeEvaluation]:
 def _group(
     header: FilmHeader,
     report: FilmReport,
-    side: ours.Code,
+    side: Code,
     measurements: list[sr.Measurement],
     evaluations: list[sr.QualitativeEvaluation],
 ) -> sr.MeasurementsAndQualitativeEvaluations:

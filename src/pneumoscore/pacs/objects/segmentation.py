@@ -109,7 +109,7 @@ def segmentation_dataset(
         tracking_id=f"contribution to {scale_name} over {share:g} of the colours' end",
         anatomic_regions=[ours.LUNG],
     )
-    image = Segmentation(
+    image: Dataset = Segmentation(
         [header.reference()],
         mask,
         "BINARY",

@@ -1,0 +1,1 @@
+"""The listener: films in over the network, scored, results out."""
