@@ -53,6 +53,9 @@ COMMANDS = {
     "deidentify": Command(
         "pneumoscore.cli.deidentify", "Write films without what names their patients."
     ),
+    "listen": Command(
+        "pneumoscore.cli.listen", "Take films over the network, score them, deliver the results."
+    ),
     "pacs": Command("pneumoscore.cli.pacs", "Write results as DICOM objects; serve an archive."),
 }
 """Commands by name, in the order of the help."""

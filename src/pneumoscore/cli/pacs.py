@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app
+from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, settings_with
 from pneumoscore.cli.pacs_options import Capture, ReportClass, Segmentation, SegmentationShare
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
 from pneumoscore.present.text import printable
+
+if TYPE_CHECKING:
+    from pneumoscore.pacs.outbox import Outbox
+    from pneumoscore.pipeline.inbox import Inbox
 
 __all__ = ["app"]
 
@@ -35,7 +39,7 @@ def objects(
     segmentation: Segmentation = False,
     share: SegmentationShare = 0.25,
     model: ModelName = None,
-    level: Level = 0.9,
+    level: Level = None,
     force: Force = False,
     threads: Threads = None,
     no_voi: NoVoi = False,
@@ -60,9 +64,10 @@ def objects(
 
     need("highdicom")
     read = ReadOptions(voi=not no_voi)
-    terms = ScoringTerms(level, force, read)
+    settings = settings_with(model=model, level=level, threads=threads)
+    terms = ScoringTerms(settings.level, force, read)
     options = ObjectOptions(report, capture, segmentation, share=share)
-    opened = SeverityModel.open(model, threads=threads)
+    opened = SeverityModel.open(settings.model, threads=settings.threads)
     out.mkdir(parents=True, exist_ok=True)
     done = failed = 0
     with LateProgress("films") as bar:
@@ -105,3 +110,54 @@ def key(
 
     make_key(path)
     typer.echo(f"{printable(path)}: a new key")
+
+
+def _opened(store: Path) -> tuple[Inbox, Outbox]:
+    from pneumoscore.errors import PneumoScoreError
+    from pneumoscore.pacs.outbox import Outbox
+    from pneumoscore.pipeline.inbox import Inbox
+
+    if not (store / "inbox").is_dir():
+        raise PneumoScoreError(f"{store} is no listener's store", "the folder of --store")
+    return Inbox(store / "inbox"), Outbox(store / "outbox")
+
+
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="The listener's --store.")]
+
+
+@app.command()
+def status(store: Store) -> None:
+    """Print how a listener's store stands, as JSON: counts, ages, failures by reason."""
+    import json
+
+    from pneumoscore.pacs.listener.status import store_status
+
+    inbox, outbox = _opened(store)
+    typer.echo(json.dumps(store_status(inbox, outbox, store), indent=1))
+
+
+@app.command()
+def dead(
+    store: Store,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try them all again, from the beginning.")
+    ] = False,
+) -> None:
+    """List the films and deliveries that were given up, each with its reason.
+
+    A film that was given up lies in the store until its time is over, with its reason in a
+    file beside it.
+    """
+    from pneumoscore.pacs.listener.work import reason_file
+    from pneumoscore.pipeline.inbox import State
+
+    inbox, outbox = _opened(store)
+    for entry in list(inbox.entries(State.DEAD)):
+        typer.echo(f"film {entry.path}: {printable(entry.error or 'unknown')}")
+        if retry:
+            reason_file(entry.path).unlink(missing_ok=True)
+            inbox.revive(entry.id)
+    for reason, count in outbox.failures().items():
+        typer.echo(f"{count} deliveries: {printable(reason)}")
+    if retry:
+        typer.echo(f"{outbox.revive()} deliveries are owed again")

@@ -277,6 +277,25 @@ class Inbox:
         self._set(entry, State.DEAD, error)
         return State.DEAD
 
+    def release(self) -> int:
+        """Free all claims and give their attempts back; how many.
+
+        For the only user of an inbox, at its start: whoever claimed before has died, and not
+        for the films' sake.
+        """
+        with self._writing() as connection:
+            return connection.execute(
+                "UPDATE entries SET state = ?, attempts = max(0, attempts - 1), due = ?, "
+                "worker = NULL WHERE state = ?",
+                (State.WAITING, time.time(), State.CLAIMED),
+            ).rowcount
+
+    def find(self, key: str) -> Entry | None:
+        """Return the entry of a key, or None."""
+        with contextlib.closing(self._connected()) as connection:
+            row = connection.execute(f"{_COLUMNS} WHERE key = ?", (key,)).fetchone()
+        return None if row is None else self._entry(row)
+
     def revive(self, number: int) -> None:
         """Let a dead entry wait again, with all its attempts."""
         with self._writing() as connection:

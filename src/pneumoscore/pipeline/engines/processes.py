@@ -24,7 +24,7 @@ from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
 from pneumoscore.severity.model import SeverityModel
 
-__all__ = ["LENGTH", "Processes", "receive", "send"]
+__all__ = ["LENGTH", "Processes", "ReaderPool", "receive", "send"]
 
 LENGTH = struct.Struct("<Q")
 """Bytes of the message that follows."""
@@ -56,15 +56,25 @@ class Processes:
     ) -> Iterator[FileResult]:
         """Yield what becomes of each file (see `Engine`)."""
         threads = self.workers or default_workers()
-        pool = _Pool(FilmReader.of(model, options), options.seconds)
+        pool = ReaderPool(FilmReader.of(model, options), options.seconds)
         try:
             yield from scored_in_batches(files, pool, model, options, report, known, threads)
         finally:
             pool.end()
 
 
-class _Pool:
-    """Idle processes, taken and given back; as many as threads ask at once."""
+class ReaderPool:
+    """Reading processes, taken and given back; as many as threads ask at once.
+
+    Call it with a path or bytes; it returns what was read, or why the process could not.
+
+    Parameters
+    ----------
+    reader : FilmReader
+        What they read by.
+    seconds : float
+        How long one file may take.
+    """
 
     def __init__(self, reader: FilmReader, seconds: float) -> None:
         self._setup = pickle.dumps(reader)

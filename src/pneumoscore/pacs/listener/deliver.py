@@ -1,0 +1,103 @@
+"""From the outbox to one target, again and again until it has everything."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+
+from pneumoscore.pacs.identity import own_uid
+from pneumoscore.pacs.listener.journal import Journal
+from pneumoscore.pacs.outbox import Delivery, Outbox
+from pneumoscore.pacs.targets import Target
+
+__all__ = ["Deliverer"]
+
+_IDLE_SECONDS = 2.0
+_REPORT_SECONDS = 600.0
+
+
+class Deliverer:
+    """Delivers to one target.
+
+    Parameters
+    ----------
+    outbox : Outbox
+        What is owed.
+    target : Target
+        To whom.
+    journal : Journal
+        What happens is said there.
+    calling : str
+        Our own title.
+    commit : bool
+        Ask an archive to commit itself to what it got.
+    """
+
+    def __init__(
+        self, outbox: Outbox, target: Target, journal: Journal, calling: str, *, commit: bool
+    ) -> None:
+        self._outbox = outbox
+        self._target = target
+        self._journal = journal
+        self._calling = calling
+        self._commit = commit
+        self.wake = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until `stop`; `wake` says that there may be something new."""
+        while not stop.is_set():
+            try:
+                busy = self.deliver()
+                if self._commit:
+                    self.ask_for_commitment()
+            except (OSError, sqlite3.Error) as error:
+                self._journal.say("outbox cannot be written", reason=type(error).__name__)
+                busy = False
+            if not busy:
+                self.wake.wait(self._pause())
+                self.wake.clear()
+
+    def _pause(self) -> float:
+        due = self._outbox.next_due(self._target.name)
+        return _IDLE_SECONDS if due is None else min(max(due - time.time(), 0.05), _IDLE_SECONDS)
+
+    def deliver(self) -> bool:
+        """Send what is due; whether there was anything."""
+        parcels = self._outbox.owed(self._target.name)
+        if not parcels:
+            return False
+        done = 0
+        errors: dict[str, int] = {}
+        for sent in self._target.send(parcels):
+            if sent.error is None:
+                self._outbox.sent(sent.uid, self._target.name)
+                done += 1
+                continue
+            errors[sent.error] = errors.get(sent.error, 0) + 1
+            state = self._outbox.failed(sent.uid, self._target.name, sent.error, final=sent.final)
+            if state is Delivery.DEAD:
+                self._journal.say("delivery given up", target=self._target.name, reason=sent.error)
+        if done:
+            self._journal.say("results delivered", target=self._target.name, objects=done)
+        for reason, count in errors.items():
+            self._journal.say(
+                "delivery failed", target=self._target.name, objects=count, reason=reason
+            )
+        return True
+
+    def ask_for_commitment(self) -> None:
+        """Ask for what was sent and not asked for, or asked for in vain."""
+        from pneumoscore.pacs.targets.dicom import StoreTarget, request_commitment
+
+        if not isinstance(self._target, StoreTarget):
+            return
+        objects = self._outbox.uncommitted(self._target.name, time.time() - _REPORT_SECONDS)
+        if not objects:
+            return
+        transaction = own_uid("commitment", str(time.time_ns()), *(uid for _, uid in objects))
+        # First noted: the report may come before the answer.
+        self._outbox.promised([uid for _, uid in objects], self._target.name, transaction)
+        error = request_commitment(self._target.node, self._calling, transaction, objects)
+        if error is not None:
+            self._journal.say("commitment not asked", target=self._target.name, reason=error)

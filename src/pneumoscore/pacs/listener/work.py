@@ -1,0 +1,236 @@
+"""Films from the inbox to the outbox: read in a process of its own, scored, made objects."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError
+from pneumoscore.pacs.errors import HeaderError
+from pneumoscore.pacs.listener.intake import film_key
+from pneumoscore.pacs.listener.journal import Journal, film_name
+from pneumoscore.pacs.objects.build import ObjectOptions, film_objects
+from pneumoscore.pacs.objects.film import describe_input
+from pneumoscore.pacs.objects.header import FilmHeader, film_header, read_header
+from pneumoscore.pacs.objects.result import FilmReport, Refusal
+from pneumoscore.pacs.outbox import Outbox, OutboxObject
+from pneumoscore.pipeline.inbox import Entry, Inbox, State
+from pneumoscore.pipeline.reading import ReadFilm, Reading
+from pneumoscore.severity.model import SeverityModel
+
+__all__ = ["FilmWorker", "MessageMaker", "Terms", "reason_file"]
+
+MessageMaker = Callable[[FilmHeader, FilmReport], OutboxObject]
+"""Makes a further object of a result: a FHIR bundle, an HL7 message."""
+
+# Another attempt may go otherwise; a damaged film stays damaged.
+_PASSING = (FailureReason.CRASHED, FailureReason.TIMEOUT, FailureReason.INTERNAL)
+_IDLE_SECONDS = 0.5
+_TURN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """What workers are told.
+
+    Attributes
+    ----------
+    level : float
+        Nominal coverage of the intervals.
+    objects : ObjectOptions
+        Which objects a film gets.
+    messages : tuple of MessageMaker
+        Further objects.
+    targets : tuple of (str, tuple of str)
+        Names of the targets, and the kinds that each takes.
+    """
+
+    level: float
+    objects: ObjectOptions
+    messages: tuple[MessageMaker, ...]
+    targets: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def reason_file(film: Path) -> Path:
+    """Return the file that says why a film was given up; it lies beside it."""
+    return film.with_suffix(".reason.txt")
+
+
+class FilmWorker:
+    """Works through the inbox until it is told to stop.
+
+    Parameters
+    ----------
+    inbox, outbox
+        From and to.
+    model : SeverityModel
+        Opened; shared by workers, one film at a time.
+    read : Reading
+        Reads a film in another process.
+    terms : Terms
+        How.
+    journal : Journal
+        What happens is said there.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        outbox: Outbox,
+        model: SeverityModel,
+        read: Reading,
+        terms: Terms,
+        journal: Journal,
+    ) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._model = model
+        self._read = read
+        self._terms = terms
+        self._journal = journal
+        self._network = threading.Lock()
+        self._preparation = describe_input(model.backbone.record.input)
+
+    def run(
+        self, name: str, stop: threading.Event, came: threading.Event, made: Callable[[], None]
+    ) -> None:
+        """Work until `stop`; `came` wakes it, and it calls `made` after each result."""
+        while not stop.is_set():
+            try:
+                entries = self._inbox.claim(name, most=1)
+            except sqlite3.Error:
+                # A full disk: what was received stays, and waits for room.
+                self._journal.say("inbox cannot be written")
+                stop.wait(_TURN_SECONDS)
+                continue
+            if not entries:
+                came.wait(_IDLE_SECONDS)
+                came.clear()
+                continue
+            for entry in entries:
+                self.work(entry)
+                made()
+
+    def work(self, entry: Entry) -> None:
+        """Score one film; whatever happens to it, the others go on."""
+        film = film_name(str(entry.details.get("uid", "")))
+        began = time.monotonic()
+        try:
+            outcome = self._worked(entry)
+        except (HeaderError, PneumoScoreError) as error:
+            self._bury(entry, film, str(error))
+            return
+        except (OSError, sqlite3.Error) as error:
+            self._later(entry, film, f"cannot be stored ({type(error).__name__})", endless=True)
+            return
+        except Exception as error:
+            self._later(entry, film, f"internal error ({type(error).__name__})")
+            return
+        if outcome is not None:
+            self._journal.say(
+                "film done",
+                film=film,
+                outcome=outcome,
+                seconds=round(time.monotonic() - began, 3),
+                waited=round(time.time() - entry.came, 3),
+            )
+
+    def _worked(self, entry: Entry) -> str | None:
+        """Return what became of a film; None if it was given back."""
+        uid = str(entry.details["uid"])
+        film = film_name(uid)
+        again = bool(entry.details.get("again"))
+        sha256 = self._model.identity.sha256
+        known = self._outbox.picture_of(uid, sha256)
+        if known is not None and not again:
+            # Its worker died between the result and the entry's end.
+            self._inbox.done(entry)
+            return "known"
+        if again and known is None and self._first_is_open(uid):
+            self._inbox.retry(entry, "the first film of this UID is not scored yet", delay=1.0)
+            return None
+        header = film_header(read_header(entry.path.read_bytes()))
+        if header.sop_instance_uid != uid:
+            raise HeaderError("a film whose SOP Instance UID is not the one it was sent under")
+        read = self._read(entry.path)
+        if read.film is None:
+            self._unread(entry, film, read)
+            return None
+        picture = _picture(read)
+        if known is not None:
+            if known != picture:
+                raise HeaderError("other pixels under a SOP Instance UID that is known")
+            self._inbox.done(entry)
+            return "known by its pixels"
+        report = self._report(read)
+        objects = [
+            OutboxObject(item.sop_instance_uid, item.kind, item.sop_class_uid, item.data)
+            for item in film_objects(header, report, read.view, self._terms.objects)
+        ]
+        objects += [make(header, report) for make in self._terms.messages]
+        state = "refused" if isinstance(report.outcome, Refusal) else "scored"
+        self._outbox.add(uid, sha256, state, picture, objects, self._terms.targets)
+        self._inbox.done(entry)
+        return state
+
+    def _first_is_open(self, uid: str) -> bool:
+        first = self._inbox.find(film_key(uid, self._model.identity.sha256))
+        return first is not None and first.state in (State.WAITING, State.CLAIMED)
+
+    def _report(self, read: ReadFilm) -> FilmReport:
+        assert read.film is not None
+        with self._network:
+            (result,) = self._model.score_prepared([read.film], level=self._terms.level)
+        if isinstance(result, NotScorableError):
+            refusal = Refusal(result.flags, str(result), self._model.identity)
+            return FilmReport(refusal, self._preparation)
+        return FilmReport(result, self._preparation)
+
+    def _unread(self, entry: Entry, film: str, read: ReadFilm) -> None:
+        if read.reason in _PASSING:
+            self._later(entry, film, str(read.error))
+        else:
+            self._bury(entry, film, str(read.error))
+
+    def _later(self, entry: Entry, film: str, why: str, *, endless: bool = False) -> None:
+        try:
+            if endless:
+                # No fault of the film's: it waits until there is room.
+                self._inbox.retry(_fresh(entry), why, delay=_TURN_SECONDS)
+                self._journal.say("film waits", film=film, reason=why)
+            elif self._inbox.retry(entry, why) is State.DEAD:
+                self._bury(entry, film, why)
+            else:
+                self._journal.say("film tried again later", film=film, reason=why)
+        except (OSError, sqlite3.Error):
+            # Its lease ends by itself.
+            self._journal.say("film waits", film=film, reason=why)
+
+    def _bury(self, entry: Entry, film: str, why: str) -> None:
+        try:
+            self._inbox.bury(entry, why)
+            reason_file(entry.path).write_text(why + "\n", encoding="utf-8")
+        except (OSError, sqlite3.Error):
+            pass
+        self._journal.say("film given up", film=film, reason=why)
+
+
+def _fresh(entry: Entry) -> Entry:
+    return replace(entry, attempts=1)
+
+
+def _picture(read: ReadFilm) -> str:
+    """Return a digest of what a film shows: its shape, and its view in grey levels."""
+    assert read.film is not None
+    assert read.view is not None
+    shape = read.film.prepared.placement.film_shape
+    digest = hashlib.sha256(repr(tuple(shape)).encode("ascii"))
+    digest.update(np.ascontiguousarray(read.view).tobytes())
+    return digest.hexdigest()
