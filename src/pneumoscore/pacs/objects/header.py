@@ -18,6 +18,7 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 from pneumoscore.errors import UnreadableFileError
@@ -77,6 +78,8 @@ class FilmHeader:
     ----------
     sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid : str
         Of the film.
+    modality : str
+        Of the film; ``"DX"`` where it says nothing.
     rows, columns : int
         Of the stored image.
     orientation : tuple of str
@@ -91,6 +94,7 @@ class FilmHeader:
     sop_instance_uid: str
     series_instance_uid: str
     study_instance_uid: str
+    modality: str
     rows: int
     columns: int
     orientation: tuple[str, str]
@@ -117,7 +121,10 @@ class FilmHeader:
     def text(self, keyword: str) -> str:
         """Return one of the copied values as text; empty where the film does not say it."""
         tag = tag_for_keyword(keyword)
-        return next((str(item.value) for item in self.copied if item.tag == tag), "")
+        value = next((item.value for item in self.copied if item.tag == tag), None)
+        if isinstance(value, MultiValue):
+            return "\\".join(map(str, value))
+        return "" if value is None else str(value)
 
     def put_on(self, result: Dataset) -> None:
         """Set what was copied on a finished object, whose text becomes UTF-8."""
@@ -171,6 +178,7 @@ def film_header(dataset: Dataset) -> FilmHeader:
         sop_instance_uid=uids["SOPInstanceUID"],
         series_instance_uid=uids["SeriesInstanceUID"],
         study_instance_uid=uids["StudyInstanceUID"],
+        modality=_plain(dataset, "Modality")[:16] or "DX",
         rows=_number(dataset, "Rows"),
         columns=_number(dataset, "Columns"),
         orientation=(right, down),

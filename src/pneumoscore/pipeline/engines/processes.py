@@ -83,6 +83,7 @@ class ReaderPool:
         self._idle: list[_Process] = []
 
     def __call__(self, source: Path | bytes) -> ReadFilm:
+        """Return what a process read, or why it could not."""
         with self._lock:
             process = self._idle.pop() if self._idle else None
         if process is None:
