@@ -15,7 +15,7 @@ from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.quality import QualityGate
-from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY
+from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, SCALES, Scale
 from pneumoscore.severity.view import ViewClassifier
 
 
@@ -290,3 +290,16 @@ def test_the_published_heads_are_those_of_the_paper():
     assert extent.interval is None
     assert "not for medical use" in bundle.card
     assert bundle.backbone == "densenet121-res224-all"
+
+
+def test_a_scale_needs_only_its_definition(folder, tiny_model, monkeypatch):
+    """docs/architecture.md, "Add a scale"."""
+    added = Scale("consolidation", 0.0, 8.0, "Share of each lung that is consolidated, 0-4")
+    monkeypatch.setattr("pneumoscore.severity.scale.SCALES", (*SCALES, added))
+    data = json.loads((folder / "model.json").read_text())
+    head = data["heads"][0] | {"scale": "consolidation"}
+    model_file = data | {"heads": [*data["heads"], head], "shown": ["consolidation"]}
+    (folder / "model.json").write_text(json.dumps(model_file))
+    score = SeverityModel.open(folder, threads=1).score(tiny_model.film())
+    assert score["consolidation"].scale == added
+    assert list(score.as_dict()["scores"]) == ["consolidation"]
