@@ -37,6 +37,7 @@ from pneumoscore.backbone.registry import available_backbones
 from pneumoscore.backbone.runtime import onnx_runtime
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.phantom import PhantomSpec, render_phantom
+from pneumoscore.present.table import Table, format_number
 from pneumoscore.radiograph.types import Radiograph
 
 SIZE = 224
@@ -204,21 +205,29 @@ def measure(repeats: int, warm_up: int) -> tuple[list[Speed], float]:
 
 def table(speeds: list[Speed], share: float, repeats: int) -> str:
     """Return the figures as Markdown."""
+    rows = [
+        (
+            speed.name,
+            *(
+                format_number(value, 1)
+                for value in (
+                    speed.megabytes,
+                    speed.milliseconds,
+                    speed.unmirrored_milliseconds,
+                    speed.ratio,
+                )
+            ),
+        )
+        for speed in speeds
+    ]
+    header = ("network", "size, MB", "ms for a film", "without the mirrored film, ms",
+              "DenseNet-121's time over this")  # fmt: skip
     lines = [
         f"{platform.machine()}, 1 thread, Python {platform.python_version()}; medians of "
         f"{repeats} runs of one film.",
         "",
-        "| network | size, MB | ms for a film | without the mirrored film, ms "
-        "| DenseNet-121's time over this |",
-        "|---|---|---|---|---|",
+        Table("", header, tuple(rows)).markdown().rstrip(),
     ]
-    for speed in speeds:
-        single = speed.unmirrored_milliseconds
-        lines.append(
-            f"| {speed.name} | {speed.megabytes:.1f} | {speed.milliseconds:.1f} "
-            f"| {'-' if single is None else f'{single:.1f}'} "
-            f"| {'-' if speed.ratio is None else f'{speed.ratio:.1f}'} |"
-        )
     if not any(speed.name == DENSENET for speed in speeds):
         lines += ["", "PyTorch is not installed: no time of DenseNet-121."]
     if share < UNDISTURBED:

@@ -24,6 +24,7 @@ from pneumoscore.monitor.change.assess import assess
 from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.pictures.ward import ward_overview
+from pneumoscore.present.table import Table
 from pneumoscore.records.backup import backup
 from pneumoscore.records.database import Records
 from pneumoscore.records.reading import read_timeline
@@ -119,10 +120,9 @@ def measure(records: Records, patients: int, each: int, folder: Path) -> None:
     ]
     print(
         f"{records.engine.dialect.name}: {report.patients:,} patients, {report.films:,} films, "
-        f"{report.scores:,} scores\n\n| what | median | slowest |\n|---|---|---|"
+        f"{report.scores:,} scores\n"
     )
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+    print(Table("", ("what", "median", "slowest"), tuple(rows)).markdown())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
+from pneumoscore.present.table import Table
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 
@@ -66,18 +67,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     arguments = parser.parse_args()
     model = SeverityModel.open(arguments.model)
-    print("| view | films | rank correlation | falls of over 0.25 with more extent | no disease |")
-    print("|---|---|---|---|---|")
+    rows = []
     for view in ("PA", "AP"):
         truths, scores = response(model, arguments.seeds, view)
         flat_truth = [value for row in truths for value in row]
         flat_score = [value for row in scores for value in row]
         steps = np.diff(np.asarray(scores), axis=1)
         healthy = float(np.mean([row[0] for row in scores]))
-        print(
-            f"| {view} | {len(flat_score)} | {rank_correlation(flat_truth, flat_score):.2f} "
-            f"| {(steps < -0.25).mean():.1%} of {steps.size} | {healthy:.1f} |"
+        rows.append(
+            (
+                view,
+                str(len(flat_score)),
+                f"{rank_correlation(flat_truth, flat_score):.2f}",
+                f"{(steps < -0.25).mean():.1%} of {steps.size}",
+                f"{healthy:.1f}",
+            )
         )
+    header = ("view", "films", "rank correlation", "falls of over 0.25 with more extent",
+              "no disease")  # fmt: skip
+    print(Table("", header, tuple(rows)).markdown())
 
 
 if __name__ == "__main__":

@@ -117,11 +117,13 @@ def write_random_weights(path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=here)
 
 
-def row(name: str, ours: float, theirs: float, unit: str, higher_is_better: bool) -> str:
+def row(
+    name: str, ours: float, theirs: float, unit: str, higher_is_better: bool
+) -> tuple[str, ...]:
     """Return one line of the table."""
     ratio = ours / theirs if higher_is_better else theirs / ours
     word = {"s": "as fast", "films/s": "as many", "MB": "as small"}[unit]
-    return f"| {name} | {ours:.2f} {unit} | {theirs:.2f} {unit} | {ratio:.1f} x {word} |"
+    return name, f"{ours:.2f} {unit}", f"{theirs:.2f} {unit}", f"{ratio:.1f} x {word}"
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -160,15 +162,18 @@ def main(argv: list[str] | None = None) -> int:
         many = compare([*ours, *names], [*theirs, *names], options.folder_repeats, options.threads)
     print(f"{platform.machine()}, {options.threads} threads, Python {platform.python_version()};")
     print(f"medians of {options.repeats} and {options.folder_repeats} runs.\n")
-    print("| job | PneumoScore | PyTorch eager, DenseNet-121, scikit-image | ratio |")
-    print("|---|---|---|---|")
-    print(row("one film, whole process", single[0].seconds, single[1].seconds, "s", False))
     rates = [len(films) / run.seconds for run in many]
-    print(row(f"{len(films)} films, whole process", rates[0], rates[1], "films/s", True))
-    print(row("peak memory, one film", single[0].megabytes, single[1].megabytes, "MB", False))
-    print(
-        row(f"peak memory, {len(films)} films", many[0].megabytes, many[1].megabytes, "MB", False)
+    memory = [[run.megabytes for run in runs] for runs in (single, many)]
+    rows = (
+        row("one film, whole process", single[0].seconds, single[1].seconds, "s", False),
+        row(f"{len(films)} films, whole process", rates[0], rates[1], "films/s", True),
+        row("peak memory, one film", memory[0][0], memory[0][1], "MB", False),
+        row(f"peak memory, {len(films)} films", memory[1][0], memory[1][1], "MB", False),
     )
+    from pneumoscore.present.table import Table
+
+    header = ("job", "PneumoScore", "PyTorch eager, DenseNet-121, scikit-image", "ratio")
+    print(Table("", header, rows).markdown())
     return 0
 
 
