@@ -195,6 +195,7 @@ def test_what_is_known_is_not_scored_again(films, model):
     options = ScoringOptions(content=True)
     first = list(score_files(films[:3], model, options))
     contents = {first[0].content, first[2].content}
+    assert len({result.pixels for result in first}) == 3
     results = []
     report = run_job(
         map(Found, films[:3]),

@@ -33,7 +33,7 @@ class ScoringOptions:
     view : bool
         Hand out each film's view, to draw on: uint8, the longer side at most `VIEW_SIDE`.
     content : bool
-        Hand out the SHA-256 of each file's bytes.
+        Hand out the SHA-256 of each file's bytes, and of its pixels.
     seconds : float
         How long reading one file may take before it is given up, where the engine can.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ class ReadFilm:
     ----------
     film : PreparedFilm or None
         None if there is none.
-    error, reason, metadata, view, seconds
+    error, reason, metadata, view, pixels, seconds
         As in `pneumoscore.pipeline.result.FileResult`.
     """
 
@@ -39,6 +40,7 @@ class ReadFilm:
     reason: FailureReason | None = None
     metadata: RadiographMetadata | None = None
     view: NDArray[np.uint8] | None = None
+    pixels: str | None = None
     seconds: float = 0.0
 
 
@@ -69,7 +71,7 @@ class FilmReader:
         """Read one file, given by its path or its bytes; never raises for the file's sake."""
         began = time.perf_counter()
         try:
-            film, metadata, view = self._prepared(source)
+            return self._prepared(source, began)
         except PneumoScoreError as error:
             return _failed(str(error), failure_reason(error))
         except OSError as error:
@@ -85,17 +87,19 @@ class FilmReader:
                 f"internal error ({type(error).__name__}); please report it with the file",
                 FailureReason.INTERNAL,
             )
-        return ReadFilm(film, None, None, metadata, view, time.perf_counter() - began)
 
-    def _prepared(
-        self, source: Path | bytes
-    ) -> tuple[PreparedFilm, RadiographMetadata, NDArray[np.uint8] | None]:
+    def _prepared(self, source: Path | bytes, began: float) -> ReadFilm:
         from pneumoscore.radiograph.read import read_radiograph
 
         radiograph = read_radiograph(source, options=self.options.read)
         film = PreparedFilm.of(radiograph, self.input, self.gate)
-        view = _view(radiograph) if self.options.view else None
-        return film, radiograph.metadata, view
+        return ReadFilm(
+            film,
+            metadata=radiograph.metadata,
+            view=_view(radiograph) if self.options.view else None,
+            pixels=_hash(radiograph) if self.options.content else None,
+            seconds=time.perf_counter() - began,
+        )
 
 
 Reading = Callable[[Path | bytes], ReadFilm]
@@ -104,6 +108,12 @@ Reading = Callable[[Path | bytes], ReadFilm]
 
 def _failed(error: str, reason: FailureReason) -> ReadFilm:
     return ReadFilm(error=error, reason=reason)
+
+
+def _hash(radiograph: Radiograph) -> str:
+    digest = hashlib.sha256(f"{radiograph.rows} {radiograph.columns} ".encode("ascii"))
+    digest.update(radiograph.pixels.data)
+    return digest.hexdigest()
 
 
 def _view(radiograph: Radiograph) -> NDArray[np.uint8]:

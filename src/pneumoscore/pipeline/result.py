@@ -38,6 +38,9 @@ class FileResult:
         The film reduced (`ScoringOptions.view`), where it was asked for and could be read.
     content : str or None
         SHA-256 of the file's bytes, where it was asked for and could be read.
+    pixels : str or None
+        SHA-256 of its pixels as they were read, along with `content`: equal for one exposure
+        under two identifiers.
     known : bool
         Whether its score is kept already, so that it was not made again: no score, no error.
     member : str or None
@@ -56,6 +59,7 @@ class FileResult:
     metadata: RadiographMetadata | None = None
     view: NDArray[np.uint8] | None = None
     content: str | None = None
+    pixels: str | None = None
     known: bool = False
     member: str | None = None
     outputs: dict[str, str] = field(default_factory=dict)

@@ -111,6 +111,7 @@ def score_batch(
             metadata=item.read.metadata,
             view=item.read.view,
             content=item.content,
+            pixels=item.read.pixels,
             known=item.known,
             member=item.found.member,
             seconds=item.read.seconds,
