@@ -296,7 +296,14 @@ def test_reading_leaves_the_warning_filters_of_all_threads_alone(files):
     os.write(2, b"")
 
 
-def test_no_line_of_another_thread_is_lost_while_files_are_decoded(files, capfd):
+@pytest.mark.parametrize("extra", [True, False])
+def test_no_line_of_another_thread_is_lost_while_files_are_decoded(
+    files, capfd, monkeypatch, extra
+):
+    from pneumoscore.radiograph import frame_decoders
+
+    if not extra:
+        monkeypatch.setattr(frame_decoders, "_imagecodecs", lambda: None)
     noise = files.dicom_file(NOISE, "JPEG lossless")
     sources = [noise, noise[:-40] + bytes(40), files.raster_file(NOISE, "TIFF")]
     stop = threading.Event()
@@ -318,7 +325,12 @@ def test_no_line_of_another_thread_is_lost_while_files_are_decoded(files, capfd)
     assert capfd.readouterr().err == "".join(f"error: film {n}\n" for n in range(300))
 
 
-def test_damaged_files_print_nothing(files, capfd):
+@pytest.mark.parametrize("extra", [True, False])
+def test_damaged_files_print_nothing(files, capfd, monkeypatch, extra):
+    from pneumoscore.radiograph import frame_decoders
+
+    if not extra:
+        monkeypatch.setattr(frame_decoders, "_imagecodecs", lambda: None)
     for data in (
         files.dicom_file(NOISE, "JPEG lossless"),
         files.dicom_file(NOISE, "JPEG-LS"),
@@ -331,7 +343,9 @@ def test_damaged_files_print_nothing(files, capfd):
 
 
 def test_a_decoder_that_dies_costs_one_file(files, monkeypatch):
-    from pneumoscore.radiograph import gdcm_process
+    from pneumoscore.radiograph import frame_decoders, gdcm_process
+
+    monkeypatch.setattr(frame_decoders, "_imagecodecs", lambda: None)
 
     good = files.dicom_file(NOISE, "JPEG lossless")
     read_radiograph(good)

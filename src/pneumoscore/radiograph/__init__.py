@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pneumoscore.radiograph.read import read_radiograph
     from pneumoscore.radiograph.types import (
         InputSpec,
+        Origin,
         PixelRange,
         Placement,
         PreparedRadiograph,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "InputSpec",
+    "Origin",
     "PixelRange",
     "Placement",
     "PreparedRadiograph",

@@ -1,7 +1,7 @@
-"""JPEG, JPEG lossless, JPEG-LS and JPEG 2000 frames of DICOM files.
+"""JPEG, JPEG lossless, JPEG-LS and JPEG 2000 frames of DICOM files: what they say of themselves.
 
-Pillow decodes what it can; GDCM the rest. The codestream's own header is compared with the
-DICOM header before a decoder sees the frame: a decoder trusts it.
+The codestream's own header is compared with the DICOM header before a decoder sees the frame:
+a decoder trusts it.
 """
 
 from __future__ import annotations
@@ -9,65 +9,61 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
-from pneumoscore.radiograph.gdcm_process import gdcm_decoded
-from pneumoscore.radiograph.greyscale import luminance
-from pneumoscore.radiograph.guard import translated
+from pneumoscore.radiograph import frame_decoders
+from pneumoscore.radiograph.frame_decoders import Codestream, Header
+from pneumoscore.radiograph.reduction import block_factor
 
-__all__ = ["Codestream", "decode_codestream"]
+__all__ = ["Codestream", "Frame", "decode_codestream", "jpeg_file"]
 
 _BASELINE = "1.2.840.10008.1.2.4.50"
 _EXTENDED = "1.2.840.10008.1.2.4.51"
 _LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
-_JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
-_READ = "uncompressed, deflated, RLE, JPEG, JPEG lossless, JPEG-LS or JPEG 2000"
+_HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
+_JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91", *_HTJ2K)
+# What these hold may be carried beyond the range of the stored bits.
+_LOSSY = (
+    _BASELINE,
+    _EXTENDED,
+    "1.2.840.10008.1.2.4.81",
+    "1.2.840.10008.1.2.4.91",
+    "1.2.840.10008.1.2.4.203",
+)
+_READ = "uncompressed, deflated, RLE, JPEG, JPEG lossless, JPEG-LS, JPEG 2000 or HTJ2K"
 
 # Start of frame: baseline, extended, lossless (ITU-T T.81 B.1.1.3); JPEG-LS (T.87 C.1.1).
 _FRAMES = {0xC0: (_BASELINE, _EXTENDED), 0xC1: (_BASELINE, _EXTENDED), 0xC3: _LOSSLESS}
 _FRAMES[0xF7] = _JPEG_LS
+_FILES = {0xC0: _EXTENDED, 0xC1: _EXTENDED, 0xC3: _LOSSLESS[0], 0xF7: _JPEG_LS[0]}
 _SCAN = 0xDA
 _REMARKS = (*range(0xE0, 0xF0), 0xFE)
 # Tables of Huffman, quantisation, restart and JPEG-LS; all else is no part of a header.
 _HEADER = (*_FRAMES, *_REMARKS, _SCAN, 0xC4, 0xDB, 0xDD, 0xF8)
 
 
-@dataclass(frozen=True, slots=True)
-class Codestream:
-    """What the DICOM header says a frame holds.
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A decoded frame.
 
     Attributes
     ----------
-    rows, columns, samples : int
-        Shape.
-    photometric : str
-        Photometric Interpretation.
-    stored : int
-        Bits Stored.
+    values : ndarray of uint8 or uint16, shape (rows, columns)
+        Samples as bit patterns (signed ones in two's complement of `bits` bits). Colour comes
+        as luminance. Smaller than the header says by a power of two where that was asked.
+    bits : int
+        Bits of a sample in the codestream.
+    lossy : bool
+        Whether samples may lie beyond their range.
     """
 
-    rows: int
-    columns: int
-    samples: int
-    photometric: str
-    stored: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """What a codestream says of itself."""
-
-    rows: int
-    columns: int
-    samples: int
+    values: NDArray[np.integer]
     bits: int
-    signed: bool = False
-    jfif: bool = False
+    lossy: bool
 
 
 def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
@@ -95,7 +91,7 @@ def _segments(frame: bytes) -> Iterator[tuple[int, int, int]]:
     )
 
 
-def _jpeg_header(frame: bytes, syntax: str) -> _Header:
+def _jpeg_header(frame: bytes, syntax: str) -> Header:
     """Find the start of frame of a JPEG or JPEG-LS codestream (ITU-T T.81 B.2)."""
     jfif, header = False, None
     for marker, start, end in _segments(frame):
@@ -107,7 +103,7 @@ def _jpeg_header(frame: bytes, syntax: str) -> _Header:
                 f"a DICOM frame of JPEG process {marker:#x}", "that of its transfer syntax"
             )
         bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, start + 4)
-        header = _Header(rows, columns, samples, bits)
+        header = Header(rows, columns, samples, bits)
     if header is None:
         raise UnreadableFileError("a JPEG frame of unknown process", "that of its transfer syntax")
     return replace(header, jfif=jfif)
@@ -120,18 +116,35 @@ def _bare(frame: bytes) -> bytes:
     return b"".join((b"\xff\xd8", *kept, frame[segments[-1][2] :]))
 
 
-def _jpeg_2000_header(frame: bytes) -> _Header:
-    """Read the image and tile size of a JPEG 2000 codestream (ITU-T T.800 A.5.1)."""
+def _jpeg_2000_header(frame: bytes) -> Header:
+    """Read image and tile size of a JPEG 2000 codestream (ITU-T T.800 A.5.1), and its levels."""
     start = frame.find(b"\xff\x4f\xff\x51", 0, 65536)
     if start < 0 or len(frame) < start + 45:
         raise UnreadableFileError("a damaged JPEG 2000 frame", "an intact file")
     right, lower, left, upper = struct.unpack_from(">4I", frame, start + 8)
     (samples,) = struct.unpack_from(">H", frame, start + 40)
     depth = frame[start + 42]
-    return _Header(lower - upper, right - left, samples, (depth & 0x7F) + 1, bool(depth & 0x80))
+    levels = 0 if left or upper else _levels(frame, start + 2)
+    return Header(
+        lower - upper, right - left, samples, (depth & 0x7F) + 1, bool(depth & 0x80), levels=levels
+    )
 
 
-def _check(header: _Header, wanted: Codestream) -> None:
+def _levels(frame: bytes, position: int) -> int:
+    """Return how often the image was halved, from the coding style (ITU-T T.800 A.6.1)."""
+    for _ in range(64):
+        if position + 14 > len(frame) or frame[position] != 0xFF:
+            return 0
+        marker, length = frame[position + 1], struct.unpack_from(">H", frame, position + 2)[0]
+        if marker == 0x52:
+            return min(frame[position + 9], 32)
+        if marker == 0x90:
+            return 0
+        position += 2 + length
+    return 0
+
+
+def _check(header: Header, wanted: Codestream) -> None:
     if (header.rows, header.columns, header.samples) != (
         wanted.rows,
         wanted.columns,
@@ -145,81 +158,7 @@ def _check(header: _Header, wanted: Codestream) -> None:
         raise UnsupportedImageError(f"a DICOM frame of {header.bits} bits", "2 to 16 bits")
 
 
-def _pillow(frame: bytes, kind: str, wanted: Codestream, raw: bool) -> NDArray[np.integer]:
-    """Decode with Pillow; `raw` asks for the components of a colour JPEG as they are."""
-    from PIL import Image
-
-    with translated("JPEG frame"):
-        image = Image.open(BytesIO(frame), formats=(kind,))
-        if image.size != (wanted.columns, wanted.rows):
-            raise UnreadableFileError("a JPEG frame of another size than its DICOM header")
-        if raw and "adobe_transform" not in image.info:
-            image.draft("YCbCr", image.size)
-    with translated("JPEG frame"):
-        image.load()
-        values = np.asarray(image)
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-
-def _baseline(frame: bytes, wanted: Codestream, header: _Header) -> NDArray[np.integer]:
-    if wanted.samples == 1:
-        return _pillow(frame, "JPEG", wanted, raw=False)
-    values = _pillow(frame, "JPEG", wanted, raw=True)
-    transformed = header.jfif or wanted.photometric.startswith("YBR")
-    adobe = b"Adobe\x00" in frame[:2048]
-    # Without an Adobe marker the components came out as they are; with one, as RGB.
-    return values[..., 0] if transformed and not adobe else _luma(values)
-
-
-def _luma(values: NDArray[np.integer]) -> NDArray[np.integer]:
-    return np.rint(luminance(values)).astype(values.dtype)
-
-
-def _jpeg_2000(frame: bytes, wanted: Codestream, header: _Header) -> NDArray[np.integer]:
-    """Decode JPEG 2000, undoing what Pillow does to depth and sign."""
-    if wanted.samples > 1 and (header.bits > 8 or header.signed):
-        raise UnsupportedImageError(
-            f"a JPEG 2000 colour frame of {header.bits} bits", "8 bits for each colour"
-        )
-    values = _pillow(frame, "JPEG2000", wanted, raw=False)
-    if values.ndim == 3:
-        return values[..., 0] if wanted.photometric.startswith("YBR_FULL") else _luma(values)
-    if values.dtype not in (np.uint8, np.uint16):
-        raise UnsupportedImageError(f"a JPEG 2000 frame of {values.dtype} pixels", "8 or 16 bits")
-    # Pillow fills the container from the top and adds half the range to signed samples.
-    values = values >> values.dtype.type(8 * values.dtype.itemsize - header.bits)
-    if header.signed:
-        values ^= values.dtype.type(1 << (header.bits - 1))
-    return values
-
-
-def _gdcm(frame: bytes, wanted: Codestream, header: _Header, syntax: str) -> NDArray[np.integer]:
-    """Decode JPEG lossless and JPEG-LS with GDCM; samples come back as they are."""
-    allocated = 8 if header.bits <= 8 else 16
-    # GDCM has decoders for 8, 12 and 16 bits; only that for 12 knows the extended process.
-    decoder = 12 if syntax == _EXTENDED else allocated
-    buffer = gdcm_decoded(
-        frame if syntax in _JPEG_LS else _bare(frame),
-        (wanted.rows, wanted.columns, wanted.samples),
-        decoder,
-        header.bits,
-        syntax,
-    )
-    values = np.frombuffer(buffer, dtype=f"u{allocated // 8}")
-    expected = wanted.rows * wanted.columns * wanted.samples
-    if values.size != expected:
-        raise UnreadableFileError(
-            f"a JPEG frame of {values.size:,} samples", f"{expected:,} samples"
-        )
-    if wanted.samples == 1:
-        return values.reshape(wanted.rows, wanted.columns)
-    colour = values.reshape(wanted.rows, wanted.columns, wanted.samples)
-    return colour[..., 0] if wanted.photometric.startswith("YBR_FULL") else _luma(colour)
-
-
-def decode_codestream(
-    frame_of: Callable[[], bytes], wanted: Codestream, syntax: str
-) -> tuple[NDArray[np.integer], int]:
+def decode_codestream(frame_of: Callable[[], bytes], wanted: Codestream, syntax: str) -> Frame:
     """Decode a compressed frame.
 
     Parameters
@@ -233,11 +172,8 @@ def decode_codestream(
 
     Returns
     -------
-    values : ndarray of uint8 or uint16, shape (rows, columns)
-        Samples as bit patterns (signed ones in two's complement of `bits` bits). Colour
-        comes as luminance.
-    bits : int
-        Bits of a sample in the codestream.
+    Frame
+        Its samples.
 
     Raises
     ------
@@ -260,8 +196,40 @@ def decode_codestream(
     frame = frame_of()
     header = _jpeg_2000_header(frame) if syntax in _JPEG_2000 else _jpeg_header(frame, syntax)
     _check(header, wanted)
+    return Frame(_samples(frame, wanted, header, syntax), header.bits, syntax in _LOSSY)
+
+
+def _samples(frame: bytes, wanted: Codestream, header: Header, syntax: str) -> NDArray[np.integer]:
     if syntax in _JPEG_2000:
-        return _jpeg_2000(frame, wanted, header), header.bits
+        factor = block_factor(header.rows, header.columns, wanted.least_side)
+        halvings = min(header.levels, factor.bit_length() - 1)
+        return frame_decoders.jpeg_2000(frame, wanted, header, halvings, syntax in _HTJ2K)
     if syntax in (_BASELINE, _EXTENDED) and header.bits == 8:
-        return _baseline(frame, wanted, header), 8
-    return _gdcm(frame, wanted, header, syntax), header.bits
+        return frame_decoders.baseline(frame, wanted, header)
+    if wanted.samples == 1:
+        values = frame_decoders.fast(frame, wanted, header, syntax in _JPEG_LS)
+        if values is not None:
+            return values
+    bare = frame if syntax in _JPEG_LS else _bare(frame)
+    return frame_decoders.with_gdcm(bare, wanted, header, syntax)
+
+
+def jpeg_file(data: bytes) -> tuple[Header, str] | None:
+    """Return header and transfer syntax of a JPEG file that Pillow does not read, or None.
+
+    Those are files of the lossless process, of JPEG-LS, and of more than 8 bits.
+
+    Parameters
+    ----------
+    data : bytes
+        A JPEG file.
+    """
+    try:
+        markers = {marker for marker, _start, _end in _segments(data)}
+        syntax = next((_FILES[marker] for marker in markers if marker in _FILES), None)
+        header = None if syntax is None else _jpeg_header(data, syntax)
+    except UnreadableFileError:
+        return None
+    if syntax is None or header is None or (header.bits == 8 and syntax == _EXTENDED):
+        return None
+    return header, syntax

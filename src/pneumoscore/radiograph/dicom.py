@@ -1,35 +1,24 @@
-"""DICOM: the header is parsed and bounded first, then the one frame is decoded."""
+"""DICOM films: what kind they are, their pixels, and how they are brought upright."""
 
 from __future__ import annotations
 
-import zlib
+import math
 from dataclasses import replace
-from io import BytesIO
-from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pneumoscore.errors import ImageTooLargeError, UnreadableFileError, UnsupportedImageError
+from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
+from pneumoscore.radiograph.dicom_file import PIXEL_DATA, DicomFile, opened
 from pneumoscore.radiograph.dicom_pixels import PixelElement, PixelLayout, decode
 from pneumoscore.radiograph.elements import Elements, printable
-from pneumoscore.radiograph.guard import translated
+from pneumoscore.radiograph.film import Film
 from pneumoscore.radiograph.limits import MAX_ASPECT, ReadOptions, check_shape
+from pneumoscore.radiograph.masking import padding_mask, padding_of, shutter_mask
 from pneumoscore.radiograph.metadata import read_metadata
-from pneumoscore.radiograph.types import RadiographMetadata
-from pneumoscore.radiograph.voi import colour_pixels, grey_pixels
-
-if TYPE_CHECKING:
-    from pydicom.tag import BaseTag
+from pneumoscore.radiograph.orientation import upright
+from pneumoscore.radiograph.reduction import block_factor, block_means, reduced
+from pneumoscore.radiograph.types import Origin, RadiographMetadata
+from pneumoscore.radiograph.voi import colour_pixels, greyscale, has_voi
 
 __all__ = ["read_dicom"]
-
-_PIXEL_DATA = (0x7FE00010, 0x7FE00008, 0x7FE00009)
-_MAX_READS = 200_000
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_IMPLICIT = "1.2.840.10008.1.2"
-_EXPLICIT = "1.2.840.10008.1.2.1"
 
 # PS3.3 C.7.3.1.1.1: projection radiography, and what carries scanned or exported films.
 _MODALITIES = ("CR", "DX", "DR", "RG", "RF", "OT", "SC")
@@ -43,78 +32,6 @@ _STORAGE = {
     "1.2.840.10008.5.1.4.1.1.7.4",
     "1.2.840.10008.5.1.4.1.1.12.2",
 }
-
-
-class _BoundedReader(BytesIO):
-    """Bytes that may be read only so often: hostile headers make pydicom loop for minutes."""
-
-    _reads = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self._reads += 1
-        if self._reads > _MAX_READS:
-            raise UnreadableFileError("a DICOM header of very many elements", "a radiograph's")
-        return super().read(size)
-
-
-def _meta(data: bytes) -> tuple[Elements, int]:
-    """Return the file meta information (PS3.10 7.1) and where the data set begins."""
-    from pydicom.filereader import read_dataset
-
-    def beyond(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-        return tag >> 16 != 2
-
-    start = 132 if data[128:132] == b"DICM" else 0
-    file = _BoundedReader(data)
-    file.seek(start)
-    if data[start : start + 2] != b"\x02\x00":
-        from pydicom.dataset import Dataset
-
-        return Elements(Dataset()), start
-    with translated("DICOM file"):
-        meta = read_dataset(file, False, True, stop_when=beyond)
-    return Elements(meta), file.tell()
-
-
-def _inflated(data: bytes, start: int, options: ReadOptions) -> bytes:
-    """Inflate a deflated data set (PS3.5 A.5), at most as long as a file may be."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    with translated("deflated DICOM file"):
-        inflated = inflater.decompress(data[start:], options.max_file_bytes)
-    if inflater.unconsumed_tail:
-        raise ImageTooLargeError(
-            "a deflated DICOM file that inflates without end",
-            f"at most {options.max_file_bytes:,} bytes",
-            "raise max_file_bytes if this is a radiograph",
-        )
-    return inflated
-
-
-def _guessed_syntax(data: bytes, start: int) -> str:
-    """Tell the encoding of a data set without transfer syntax by its first element."""
-    explicit = data[start + 4 : start + 6]
-    if not (explicit.isalpha() and explicit.isupper()):
-        return _IMPLICIT
-    return _BIG_ENDIAN if data[start : start + 1] == b"\x00" else _EXPLICIT
-
-
-def _parsed(data: bytes, start: int, syntax: str) -> tuple[Elements, PixelElement | None]:
-    """Parse the data set up to its pixel data, which is located but not read."""
-    from pydicom.filereader import read_dataset
-
-    little = syntax != _BIG_ENDIAN
-    file = _BoundedReader(data)
-    file.seek(start)
-    found: list[PixelElement] = []
-
-    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
-        if int(tag) in _PIXEL_DATA:
-            found.append(PixelElement(int(tag), vr, length, file.tell()))
-        return bool(found)
-
-    with translated("DICOM header"):
-        dataset = read_dataset(file, syntax == _IMPLICIT, little, stop_when=at_pixels)
-    return Elements(dataset, little), found[0] if found else None
 
 
 def _check_kind(elements: Elements) -> None:
@@ -213,42 +130,81 @@ def _aspect(elements: Elements, metadata: RadiographMetadata) -> float:
     return ratio
 
 
-def _squared(
-    pixels: NDArray[np.float32], ratio: float, options: ReadOptions
-) -> NDArray[np.float32]:
+def _squared(film: Film, ratio: float, options: ReadOptions) -> Film:
     """Resample to square pixels, of the finer spacing where the bound allows it."""
-    from PIL import Image
-
-    rows, columns = pixels.shape
+    rows, columns = film.pixels.shape
     high, wide = (round(rows * ratio), columns) if ratio > 1 else (rows, round(columns / ratio))
     if high * wide > options.max_pixels:
         high, wide = (rows, round(columns / ratio)) if ratio > 1 else (round(rows * ratio), columns)
-    shape = (max(1, wide), max(1, high))
-    image = Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(image, dtype=np.float32), 0.0, 1.0)
+    return film.resized(max(1, high), max(1, wide)).noted(f"square pixels {ratio:.4g}")
 
 
-def read_dicom(
-    data: bytes, options: ReadOptions
-) -> tuple[NDArray[np.float32], tuple[str, ...], RadiographMetadata]:
+def _grey_film(
+    file: DicomFile, element: PixelElement, layout: PixelLayout, options: ReadOptions
+) -> Film:
+    """Decode a grey image, leave out what is no part of the film, shrink it, then VOI."""
+    elements = file.elements
+    padding = padding_of(elements, layout.signed)
+    hidden = shutter_mask(elements, layout.rows, layout.columns)
+    shuttered = hidden is not None
+    # A decoder that shrinks mixes padding with film, and hides the range of the data.
+    whole = shuttered or padding is not None
+    whole = whole or (layout.stored > 8 and not (options.voi and has_voi(elements)))
+    side = None if whole else options.least_side
+    decoded = decode(file.data, element, layout, file.syntax, side)
+    values = decoded.values
+    padded = padding_mask(values, decoded.containers, padding)
+    if padded is not None:
+        hidden = padded if hidden is None else hidden | padded
+        if hidden.all():
+            hidden = padded
+    way = greyscale(values, hidden, elements, layout, options)
+    factor = block_factor(*values.shape, options.least_side)
+    stored = reduced(values, hidden, layout.stored, factor)
+    scale = factor * 2 ** round(math.log2(layout.rows / values.shape[0]))
+    names = [
+        *(("shutter 0",) if shuttered else ()),
+        *(("padding 0",) if padded is not None else ()),
+    ]
+    transforms = (*_reduction(scale), *way.transforms, *names)
+    origin = Origin((layout.rows, layout.columns)).scaled(scale, scale)
+    return Film(way(stored), origin, transforms, stored.hidden)
+
+
+def _reduction(scale: float) -> tuple[str, ...]:
+    return () if scale == 1 else (f"reduced 1/{scale:g}",)
+
+
+def _colour_film(
+    file: DicomFile, element: PixelElement, layout: PixelLayout, options: ReadOptions
+) -> Film:
+    stored = decode(file.data, element, layout, file.syntax, options.least_side).values
+    pixels, transforms = colour_pixels(stored, file.elements, layout)
+    factor = block_factor(*pixels.shape, options.least_side)
+    scale = factor * 2 ** round(math.log2(layout.rows / pixels.shape[0]))
+    origin = Origin((layout.rows, layout.columns)).scaled(scale, scale)
+    return Film(block_means(pixels, factor), origin, (*_reduction(scale), *transforms))
+
+
+def read_dicom(data: bytes, options: ReadOptions) -> tuple[Film, RadiographMetadata]:
     """Read a DICOM radiograph (CR, DX, SC).
 
-    Values pass the modality LUT or rescale, the VOI LUT or window and the polarity, in the
-    order of PS3.4 N.2.1; colour becomes luminance; unequal spacing becomes square pixels.
+    What padding and shutters hide is left out, blocks of pixels are averaged where the film is
+    larger than it need be; then values pass the modality LUT or rescale, the VOI LUT or window
+    and the polarity, in the order of PS3.4 N.2.1; colour becomes luminance; unequal spacing
+    becomes square pixels; the film is turned as Patient Orientation says.
 
     Parameters
     ----------
     data : bytes
         The file, with or without preamble.
     options : ReadOptions
-        Bounds, and whether VOI is applied.
+        Bounds, whether VOI is applied, and how many pixels are needed.
 
     Returns
     -------
-    pixels : ndarray of float32, shape (rows, columns)
+    film : Film
         In [0, 1], white = dense.
-    transforms : tuple of str
-        What was applied, in order.
     metadata : RadiographMetadata
         What the file says.
 
@@ -261,35 +217,22 @@ def read_dicom(
     ImageTooLargeError
         If it has too many pixels or inflates without end.
     """
-    meta, start = _meta(data)
-    syntax = meta.text(0x00020010) or _guessed_syntax(data, start)
-    if syntax == _DEFLATED:
-        data, start = _inflated(data, start, options), 0
-    elements, pixel_element = _parsed(data, start, syntax)
-    _check_kind(elements)
-    if pixel_element is None or pixel_element.tag != _PIXEL_DATA[0]:
+    file = opened(data, options)
+    _check_kind(file.elements)
+    if file.pixels is None or file.pixels.tag != PIXEL_DATA:
         raise UnreadableFileError(
             "a DICOM file without Pixel Data", "an image", "it may be cut off"
         )
-    layout = _layout(elements, options)
-    metadata = read_metadata(elements)
-    ratio = _aspect(elements, metadata)
-    stored = decode(data, pixel_element, layout, syntax)
-    if layout.photometric.startswith("MONOCHROME"):
-        pixels, transforms = grey_pixels(stored, elements, layout, options)
-    else:
-        pixels, transforms = colour_pixels(stored, elements, layout)
+    layout = _layout(file.elements, options)
+    metadata = read_metadata(file.elements)
+    ratio = _aspect(file.elements, metadata)
+    read = _grey_film if layout.photometric.startswith("MONOCHROME") else _colour_film
+    film = read(file, file.pixels, layout, options)
     if abs(ratio - 1) > 0.005:
-        shape = pixels.shape
-        pixels = _squared(pixels, ratio, options)
-        transforms = (*transforms, f"square pixels {ratio:.4g}")
-        if metadata.pixel_spacing_mm is not None:
-            spacing = metadata.pixel_spacing_mm
-            metadata = replace(
-                metadata,
-                pixel_spacing_mm=(
-                    spacing[0] * shape[0] / pixels.shape[0],
-                    spacing[1] * shape[1] / pixels.shape[1],
-                ),
-            )
-    return pixels, transforms, metadata
+        film = _squared(film, ratio, options)
+    spacing = metadata.pixel_spacing_mm
+    if spacing is not None:
+        # Before turning, rows and columns of film and file are the same.
+        spacing = spacing[0] * film.origin.down[0], spacing[1] * film.origin.across[1]
+    film = upright(film, metadata.patient_orientation)
+    return film, replace(metadata, pixel_spacing_mm=spacing)

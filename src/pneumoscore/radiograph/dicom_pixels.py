@@ -13,7 +13,7 @@ from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.codestream import Codestream, decode_codestream
 from pneumoscore.radiograph.guard import translated
 
-__all__ = ["PixelElement", "PixelLayout", "decode"]
+__all__ = ["Decoded", "PixelElement", "PixelLayout", "decode"]
 
 _NATIVE = {
     "1.2.840.10008.1.2",
@@ -21,6 +21,7 @@ _NATIVE = {
     "1.2.840.10008.1.2.1.99",
     "1.2.840.10008.1.2.2",
 }
+_ENCAPSULATED = "1.2.840.10008.1.2.1.98"
 _RLE = "1.2.840.10008.1.2.5"
 _UNDEFINED = 0xFFFFFFFF
 _MAX_FRAGMENTS = 100_000
@@ -34,6 +35,48 @@ class PixelElement:
     vr: str | None
     length: int
     start: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """The samples of the frame as bit patterns, and how to take them.
+
+    Attributes
+    ----------
+    containers : ndarray of uint8, uint16 or uint32
+        Shape (rows, columns) or (rows, columns, 3); all bits of the file. YBR pixels may come
+        as RGB or as luminance alone, see `decode_codestream`.
+    bits, high_bit : int
+        Bits that hold a sample, and the uppermost of them.
+    stored : int
+        Bits Stored.
+    signed : bool
+        Two's complement.
+    lossy : bool
+        Whether compression may have carried samples beyond their range.
+    """
+
+    containers: NDArray[np.integer]
+    bits: int
+    high_bit: int
+    stored: int
+    signed: bool
+    lossy: bool = False
+
+    @property
+    def values(self) -> NDArray[np.integer]:
+        """Stored values: other bits removed, sign extended, overshoot clipped."""
+        if not self.lossy:
+            bits = min(self.bits, self.stored)
+            high = bits - 1 if self.bits != self.stored else self.high_bit
+            return _significant(self.containers, bits, high, self.signed)
+        values = _significant(self.containers, self.bits, self.high_bit, self.signed)
+        low = -(1 << (self.stored - 1)) if self.signed else 0
+        high = (1 << (self.stored - int(self.signed))) - 1
+        limits = np.iinfo(values.dtype)
+        if low <= limits.min and high >= limits.max:
+            return values
+        return np.clip(values, max(low, limits.min), min(high, limits.max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +240,13 @@ def _significant(
 
 
 def decode(
-    data: bytes, element: PixelElement, layout: PixelLayout, syntax: str
-) -> NDArray[np.integer]:
-    """Return the stored values of the frame.
+    data: bytes,
+    element: PixelElement,
+    layout: PixelLayout,
+    syntax: str,
+    least_side: int | None = None,
+) -> Decoded:
+    """Return the samples of the frame.
 
     Parameters
     ----------
@@ -211,12 +258,14 @@ def decode(
         Checked against the bounds before.
     syntax : str
         Transfer syntax UID (PS3.5 10).
+    least_side : int, optional
+        Let a decoder that can give a smaller image at less cost do so, as long as its shorter
+        side has so many pixels.
 
     Returns
     -------
-    ndarray of int, shape (rows, columns) or (rows, columns, 3)
-        Bits above Bits Stored removed, signed values extended from them. YBR pixels may come
-        as RGB or as luminance alone, see `decode_codestream`.
+    Decoded
+        Of the whole size, or smaller by a power of two.
 
     Raises
     ------
@@ -225,20 +274,21 @@ def decode(
     UnsupportedImageError
         If the transfer syntax is none that is read.
     """
-    if syntax in _NATIVE:
-        values = _native(data, element, layout)
-        return _significant(values, layout.stored, _high_bit(layout), layout.signed)
+    if syntax == _ENCAPSULATED:
+        data = _frame(data, element)
+        element = PixelElement(element.tag, "OW", len(data), 0)
+    if syntax in _NATIVE or syntax == _ENCAPSULATED:
+        # A single bit is unpacked to a byte.
+        high = 0 if layout.allocated == 1 else layout.high_bit
+        native = _native(data, element, layout)
+        return Decoded(native, layout.stored, high, layout.stored, layout.signed)
     if syntax == _RLE:
-        values = _run_length(_frame(data, element), layout)
-        return _significant(values, layout.stored, layout.high_bit, layout.signed)
+        runs = _run_length(_frame(data, element), layout)
+        return Decoded(runs, layout.stored, layout.high_bit, layout.stored, layout.signed)
     wanted = Codestream(
-        layout.rows, layout.columns, layout.samples, layout.photometric, layout.stored
+        layout.rows, layout.columns, layout.samples, layout.photometric, layout.stored, least_side
     )
-    values, bits = decode_codestream(lambda: _frame(data, element), wanted, syntax)
-    bits = min(bits, layout.stored)
-    return _significant(values, bits, bits - 1, layout.signed)
-
-
-def _high_bit(layout: PixelLayout) -> int:
-    # A single bit is unpacked to a byte.
-    return 0 if layout.allocated == 1 else layout.high_bit
+    frame = decode_codestream(lambda: _frame(data, element), wanted, syntax)
+    return Decoded(
+        frame.values, frame.bits, frame.bits - 1, layout.stored, layout.signed, frame.lossy
+    )

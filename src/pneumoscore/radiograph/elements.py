@@ -194,4 +194,7 @@ def _decimal(text: str) -> float:
     # Python alone takes 1_000 for a number.
     if "_" in text:
         raise ValueError(text)
+    # Some systems write the decimal comma of their country.
+    if text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
     return float(text)

@@ -38,7 +38,9 @@ class LookupTable:
         return np.asarray(self.entries[index.astype(np.intp)])
 
 
-def lookup_table(item: Elements, descriptor_tag: int, data_tag: int, signed: bool) -> LookupTable:
+def lookup_table(
+    item: Elements, descriptor_tag: int, data_tag: int, inputs: tuple[float, float]
+) -> LookupTable:
     """Read a LUT of a sequence item or of a palette.
 
     Parameters
@@ -47,8 +49,10 @@ def lookup_table(item: Elements, descriptor_tag: int, data_tag: int, signed: boo
         Holds descriptor and data.
     descriptor_tag, data_tag : int
         Their tags.
-    signed : bool
-        Whether the first input is signed where the file does not say.
+    inputs : tuple of float
+        Least and greatest value that the table is asked for. The first input that a table
+        states may be signed or not whatever its value representation says: that reading is
+        taken which covers more of them.
 
     Returns
     -------
@@ -60,20 +64,37 @@ def lookup_table(item: Elements, descriptor_tag: int, data_tag: int, signed: boo
     UnreadableFileError
         If the descriptor is missing or the data are shorter than it says.
     """
-    descriptor = item.numbers(descriptor_tag, "SS" if signed else "US")
+    descriptor = item.numbers(descriptor_tag, "US")
     if len(descriptor) < 3:
         raise UnreadableFileError("a DICOM LUT without descriptor", "three numbers")
     # The count and the bits are unsigned whatever the value representation says.
     count = int(descriptor[0]) % 65536 or 65536
-    data = item.raw(data_tag)[1]
+    vr, data = item.raw(data_tag)
     if len(data) >= 2 * count:
         entries = np.frombuffer(data, "<u2" if item.little else ">u2", count)
     elif len(data) >= count:
-        entries = np.frombuffer(data, np.uint8, count)
+        entries = _bytes(data, vr, item.little)[:count]
     else:
         raise UnreadableFileError(
             f"a DICOM LUT of {len(data)} bytes", f"{count} entries as its descriptor says"
         )
     # Files state 16 bits for tables of 8 or 12: the entries tell.
     top = nominal_range(0.0, float(entries.max()))[1]
-    return LookupTable(descriptor[1], entries.astype(np.float64), top)
+    return LookupTable(_first(descriptor[1], count, inputs), entries.astype(np.float64), top)
+
+
+def _bytes(data: bytes, vr: str | None, little: bool) -> NDArray[np.uint8]:
+    """Return entries of 8 bits; in the words of a big-endian file they are exchanged."""
+    entries = np.frombuffer(data, np.uint8)
+    if little or vr == "OB":
+        return entries
+    return entries[: len(entries) // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
+
+
+def _first(stated: float, count: int, inputs: tuple[float, float]) -> float:
+    other = stated - 65536 if stated >= 0 else stated + 65536
+
+    def covered(first: float) -> float:
+        return min(first + count - 1, inputs[1]) - max(first, inputs[0])
+
+    return max((stated, other), key=covered)

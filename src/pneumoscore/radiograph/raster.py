@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from dataclasses import dataclass
-from io import BytesIO
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.errors import ImageTooLargeError, UnreadableFileError, UnsupportedImageError
+from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
+from pneumoscore.radiograph.codestream import Codestream, decode_codestream, jpeg_file
+from pneumoscore.radiograph.film import Film
+from pneumoscore.radiograph.frame_decoders import Header
 from pneumoscore.radiograph.greyscale import data_range, luminance, nominal_range, to_unit
-from pneumoscore.radiograph.guard import quiet_libtiff, translated
+from pneumoscore.radiograph.guard import translated
+from pneumoscore.radiograph.intact import of_unread_process
 from pneumoscore.radiograph.limits import ReadOptions, check_shape
+from pneumoscore.radiograph.orientation import as_exif_says
+from pneumoscore.radiograph.picture import opened, unread, wide_channels
+from pneumoscore.radiograph.reduction import block_factor, block_means
+from pneumoscore.radiograph.types import Origin
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["read_raster"]
 
-_PLUGINS = {
-    "PNG": "PngImagePlugin",
-    "JPEG": "JpegImagePlugin",
-    "TIFF": "TiffImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "JPEG2000": "Jpeg2KImagePlugin",
-}
 _ORIENTATION = 0x0112
 _PHOTOMETRIC = 262
 _MAX_VALUE = 1e12
 _STRIP = 256
-_LITTLE = sys.byteorder == "little"
-# Pillow keeps 8 of the 16 bits of a colour channel. Read once more with the bytes of each
-# channel exchanged, it gives the other 8.
-_OTHER_BYTE = {
-    f"{mode};16{order}": f"{mode};16{other}"
-    for mode in ("RGB", "RGBA")
-    for order, other in (("B", "L"), ("L", "B"), ("N", "B" if _LITTLE else "L"))
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,88 +40,6 @@ class _Planes:
     grey: NDArray[np.number]
     white: float | None
     alpha: NDArray[np.uint8 | np.uint16] | None = None
-
-
-def _open(data: bytes, kind: str, options: ReadOptions) -> Image.Image:
-    """Parse the header and hold the bounds; no pixel is decoded."""
-    # Importing the one plugin spares Pillow the import of all of them.
-    importlib.import_module(f"PIL.{_PLUGINS[kind]}")
-    from PIL import Image
-
-    if kind == "TIFF":
-        quiet_libtiff()
-    with translated(f"{kind} image"):
-        try:
-            image = Image.open(BytesIO(data), formats=(kind,))
-        except Image.DecompressionBombError as error:
-            raise ImageTooLargeError(
-                "an image with an absurd size in its header",
-                f"at most {options.max_pixels:,} pixels",
-            ) from error
-        columns, rows = image.size
-        check_shape(rows, columns, options)
-        frames = getattr(image, "n_frames", 1)
-    # A JPEG with further frames is a camera's, with previews behind the picture.
-    if frames > 1 and kind != "JPEG":
-        raise UnsupportedImageError(
-            f"a {kind} file of {frames} pages or frames", "a single film", "save one page alone"
-        )
-    return image
-
-
-def _rawmode(image: Image.Image) -> str:
-    """Return Pillow's name of the layout of the stored channels, or an empty string."""
-    from PIL import ImageFile
-
-    if not isinstance(image, ImageFile.ImageFile) or not image.tile:
-        return ""
-    args = image.tile[0].args
-    first = args[0] if isinstance(args, tuple) and args else args
-    return first if isinstance(first, str) else ""
-
-
-def _decode_as(data: bytes, kind: str, options: ReadOptions, rawmode: str) -> NDArray[np.uint8]:
-    """Decode with another layout of the stored channels."""
-    from PIL import ImageFile
-
-    image = _open(data, kind, options)
-    if not isinstance(image, ImageFile.ImageFile):
-        raise UnreadableFileError(f"a {kind} image without data")
-    with translated(f"{kind} image"):
-        image.tile = [
-            tile._replace(
-                args=(rawmode, *tile.args[1:]) if isinstance(tile.args, tuple) else rawmode
-            )
-            for tile in image.tile
-        ]
-        image.load()
-        return np.asarray(image)
-
-
-def _wide_channels(
-    data: bytes, kind: str, options: ReadOptions, image: Image.Image
-) -> NDArray[np.uint16] | None:
-    """Return all 16 bits of colour, or of grey with alpha; None for other pictures."""
-    rawmode = _rawmode(image)
-    if rawmode == "LA;16B":
-        # Grey and alpha of 16 bits have the same layout as four channels of 8.
-        pairs = _decode_as(data, kind, options, "RGBA")
-        return _joined(pairs[..., ::2], pairs[..., 1::2])
-    if rawmode not in _OTHER_BYTE:
-        return None
-    # Four channels of 16 bits, twice over, while they are joined.
-    check_shape(4 * image.height, image.width, options)
-    with translated(f"{kind} image"):
-        image.load()
-        high = np.asarray(image)
-    return _joined(high, _decode_as(data, kind, options, _OTHER_BYTE[rawmode]))
-
-
-def _joined(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    joined = high.astype(np.uint16)
-    np.left_shift(joined, 8, out=joined)
-    np.bitwise_or(joined, low, out=joined)
-    return joined
 
 
 def _planes_of_wide(wide: NDArray[np.uint16]) -> _Planes:
@@ -175,11 +83,10 @@ def _planes_of_narrow(image: Image.Image, kind: str) -> _Planes:
     return _Planes(np.asarray(grey), 255.0, alpha)
 
 
-def _scaled(planes: _Planes, kind: str) -> tuple[NDArray[np.float32], str]:
-    """Bring grey to [0, 1]."""
-    grey = planes.grey
-    if planes.white is not None:
-        return to_unit(grey, 0.0, planes.white), f"scale 0/{planes.white:g}"
+def _range(grey: NDArray[np.number], white: float | None, kind: str) -> tuple[float, float]:
+    """Return which numbers stand for black and white."""
+    if white is not None:
+        return 0.0, white
     if grey.dtype.kind == "f" and not np.isfinite(grey).all():
         raise UnreadableFileError(
             f"a {kind} image with pixels that are no numbers (NaN or infinite)", "finite pixels"
@@ -191,10 +98,28 @@ def _scaled(planes: _Planes, kind: str) -> tuple[NDArray[np.float32], str]:
             f"at most {_MAX_VALUE:.0e}",
         )
     if grey.dtype.kind == "f" and grey.min() >= 0 and grey.max() <= 1 and kind == "TIFF":
-        black, white = 0.0, 1.0
-    else:
-        black, white = nominal_range(low, high)
-    return to_unit(grey, black, white), f"scale {black:g}/{white:g}"
+        return 0.0, 1.0
+    return nominal_range(low, high)
+
+
+def _film(planes: _Planes, kind: str, inverted: bool, options: ReadOptions) -> Film:
+    """Bring grey to [0, 1], shrunk to what is needed."""
+    black, white = _range(planes.grey, planes.white, kind)
+    grey = planes.grey
+    factor = block_factor(*grey.shape, options.least_side)
+    # Transparent pixels are no part of any mean before they are laid over the background.
+    early = factor if planes.alpha is None else 1
+    pixels = to_unit(block_means(grey, early) if early > 1 else grey, black, white)
+    transforms = [f"scale {black:g}/{white:g}"]
+    if inverted:
+        np.subtract(np.float32(1), pixels, out=pixels)
+        transforms.append("invert WhiteIsZero")
+    if planes.alpha is not None:
+        _composite(pixels, planes.alpha, options.background)
+        pixels = block_means(pixels, factor)
+        transforms.append(f"composite on {options.background:g}")
+    origin = Origin((grey.shape[0], grey.shape[1])).scaled(factor, factor)
+    return Film(pixels, origin, tuple(transforms))
 
 
 def _composite(
@@ -208,20 +133,23 @@ def _composite(
         pixels[strip] += np.float32(background) * (1 - opacity)
 
 
-def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Turn and mirror by the EXIF orientation (Exif 2.32, 4.6.4, tag 0x0112)."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.T
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels
+def _draft(image: Image.Image, kind: str, options: ReadOptions) -> None:
+    """Let libjpeg give a smaller picture, which costs it less."""
+    if kind == "JPEG" and options.least_side is not None and image.mode in ("L", "RGB"):
+        image.draft(None, (options.least_side, options.least_side))
 
 
-def read_raster(
-    data: bytes, kind: str, options: ReadOptions
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _unusual_jpeg(header: Header, data: bytes, syntax: str, options: ReadOptions) -> Film:
+    """Read a JPEG file that Pillow does not: lossless, JPEG-LS, or of 12 bits."""
+    check_shape(header.rows, header.columns, options)
+    photometric = "MONOCHROME2" if header.samples == 1 else "RGB"
+    wanted = Codestream(header.rows, header.columns, header.samples, photometric, header.bits)
+    values = decode_codestream(lambda: data, wanted, syntax).values
+    white = float(2**header.bits - 1) if header.samples == 3 else None
+    return _film(_Planes(values, white), "JPEG", False, options)
+
+
+def read_raster(data: bytes, kind: str, options: ReadOptions) -> Film:
     """Read a picture of a film.
 
     Parameters
@@ -231,49 +159,52 @@ def read_raster(
     kind : str
         Pillow's format name, as `kind_of` gives it.
     options : ReadOptions
-        Bounds and background.
+        Bounds, background, and how many pixels are needed.
 
     Returns
     -------
-    pixels : ndarray of float32, shape (rows, columns)
+    Film
         In [0, 1], upright.
-    transforms : tuple of str
-        What was applied, in order.
 
     Raises
     ------
     UnreadableFileError
         If the file is damaged or holds NaN.
     UnsupportedImageError
-        If it has several pages or a colour mode without defined luminance.
+        If it has several pages, a colour mode without defined luminance, or another layout that
+        is not read.
     ImageTooLargeError
         If it has too many pixels.
     """
-    image = _open(data, kind, options)
-    wide = _wide_channels(data, kind, options, image)
+    unusual = jpeg_file(data) if kind == "JPEG" else None
+    if unusual is not None:
+        return _unusual_jpeg(unusual[0], data, unusual[1], options)
+    if kind == "JPEG" and of_unread_process(data):
+        raise unread(kind)
+    image = opened(data, kind, options)
+    columns, rows = image.size
+    wide = wide_channels(data, kind, options, image)
     colour = image.mode not in ("1", "L", "LA", "La") and not image.mode.startswith(("I", "F"))
     with translated(f"{kind} image"):
+        if wide is None:
+            _draft(image, kind, options)
         image.load()
         # Pillow turns a TIFF itself; what it says afterwards is what is left to do.
         orientation = image.getexif().get(_ORIENTATION, 1)
         inverted = _is_white_zero(image)
         planes = _planes_of_narrow(image, kind) if wide is None else _planes_of_wide(wide)
     del image, wide
-    pixels, scale = _scaled(planes, kind)
-    transforms = ["luminance", scale] if colour else [scale]
-    if inverted:
-        np.subtract(np.float32(1), pixels, out=pixels)
-        transforms.append("invert WhiteIsZero")
-    if planes.alpha is not None:
-        _composite(pixels, planes.alpha, options.background)
-        transforms.append(f"composite on {options.background:g}")
-    if isinstance(orientation, int) and 2 <= orientation <= 8:
-        pixels = _upright(pixels, orientation)
-        transforms.append(f"orientation {orientation}")
-    return pixels, tuple(transforms)
+    film = _film(planes, kind, inverted, options)
+    scale = 2 ** round(math.log2(max(rows, columns) / max(planes.grey.shape)))
+    origin = Origin((rows, columns)).scaled(*[scale * film.origin.down[0]] * 2)
+    names = ["luminance"] if colour else []
+    if origin.down[0] > 1:
+        names.append(f"reduced 1/{origin.down[0]:g}")
+    film = replace(film, origin=origin, transforms=(*names, *film.transforms))
+    return as_exif_says(film, orientation) if isinstance(orientation, int) else film
 
 
 def _is_white_zero(image: Image.Image) -> bool:
-    """Whether a 16-bit TIFF counts from white (TIFF 6.0, tag 262); Pillow inverts 8 bits."""
+    """Whether a deep TIFF counts from white (TIFF 6.0, tag 262); Pillow inverts 8 bits."""
     tags = getattr(image, "tag_v2", None)
-    return tags is not None and image.mode.startswith("I") and tags.get(_PHOTOMETRIC) == 0
+    return tags is not None and image.mode[:1] in ("I", "F") and tags.get(_PHOTOMETRIC) == 0

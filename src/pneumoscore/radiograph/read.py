@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pneumoscore.radiograph.borders import trimmed
 from pneumoscore.radiograph.inversion import notices_of
 from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.radiograph.source import Source, kind_of, read_bytes
@@ -59,12 +62,15 @@ def read_radiograph(source: Source, *, options: ReadOptions | None = None) -> Ra
     if kind == "DICOM":
         from pneumoscore.radiograph.dicom import read_dicom
 
-        pixels, transforms, metadata = read_dicom(data, options)
+        film, metadata = read_dicom(data, options)
     else:
         from pneumoscore.radiograph.raster import read_raster
 
-        pixels, transforms = read_raster(data, kind, options)
+        film = read_raster(data, kind, options)
     del data
+    if options.trim:
+        film = trimmed(film)
+    pixels = np.ascontiguousarray(film.pixels)
     # Frozen, the array is taken over without a copy.
     pixels.setflags(write=False)
-    return Radiograph(pixels, transforms, metadata, notices_of(pixels))
+    return Radiograph(pixels, film.transforms, metadata, notices_of(pixels), film.origin)
