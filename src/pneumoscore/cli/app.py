@@ -56,6 +56,11 @@ COMMANDS = {
     "listen": Command(
         "pneumoscore.cli.listen", "Take films over the network, score them, deliver the results."
     ),
+    "reconcile": Command(
+        "pneumoscore.cli.reconcile", "Find films in an archive that have no result."
+    ),
+    "pull": Command("pneumoscore.cli.pull", "Fetch films from an archive by DICOMweb."),
+    "push": Command("pneumoscore.cli.push", "Store DICOM files in an archive by DICOMweb."),
     "pacs": Command("pneumoscore.cli.pacs", "Write results as DICOM objects; serve an archive."),
 }
 """Commands by name, in the order of the help."""

@@ -161,3 +161,40 @@ def dead(
         typer.echo(f"{count} deliveries: {printable(reason)}")
     if retry:
         typer.echo(f"{outbox.revive()} deliveries are owed again")
+
+
+@app.command()
+def route(
+    orthanc: Annotated[
+        str, typer.Argument(metavar="URL", help="Orthanc's REST interface: http://127.0.0.1:8042")
+    ],
+    modality: Annotated[
+        str, typer.Option("--modality", help="The listener among Orthanc's DicomModalities.")
+    ],
+    state: Annotated[
+        Path,
+        typer.Option("--state", metavar="FILE", help="Keeps the number of the last change."),
+    ],
+    once: Annotated[
+        bool, typer.Option("--once", help="Go once through what is there, and stop.")
+    ] = False,
+) -> None:
+    """Send each CR and DX film that comes into an Orthanc to the listener.
+
+    Follows Orthanc's change log and repeats until a film is taken, so that none is lost while
+    the listener is away; Orthanc's own Lua routing loses it.
+    """
+    import signal
+    import threading
+
+    from pneumoscore.pacs.errors import need
+
+    need("requests")
+    from pneumoscore.pacs.orthanc import Router, RouterOptions
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    router = Router(RouterOptions(orthanc, modality, state))
+    router.run(stop, once=once)
+    typer.echo(f"{router.sent} films sent, {router.given_up} given up")

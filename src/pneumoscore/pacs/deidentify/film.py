@@ -9,6 +9,7 @@ from io import BytesIO
 from pydicom import config, dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID
 
 from pneumoscore.errors import UnsupportedImageError
 from pneumoscore.pacs.deidentify.key import Key
@@ -187,7 +188,7 @@ def _renew_meta(dataset: Dataset) -> None:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = syntax
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     meta.ImplementationVersionName = "PNEUMOSCORE"
     dataset.file_meta = meta
-    dataset.preamble = b"\0" * 128  # type: ignore[attr-defined]
+    dataset.preamble = b"\0" * 128
