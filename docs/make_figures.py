@@ -94,7 +94,7 @@ def reproduce(data: str, out_of_fold: str) -> dict[str, str]:
         "reproduce": "\n".join(
             line.replace("### ", "**").strip() + ("**" if line.startswith("### ") else "")
             for line in printed.splitlines()
-            if "tables, figures and numbers" not in line
+            if "tables, plots and numbers" not in line
         )
     }
 

@@ -203,4 +203,4 @@ def test_reproduce_from_a_clone_and_from_the_shared_tables(
     assert _run(*common, "--data", clones[0], "-o", tmp_path / "two").exit_code == 0
     one, two = (tmp_path / name / "tables.md" for name in ("one", "two"))
     assert one.read_text() == two.read_text()
-    assert (tmp_path / "one" / "figures" / "saliency.svg").is_file()
+    assert (tmp_path / "one" / "plots" / "saliency.svg").is_file()

@@ -6,7 +6,7 @@ from pneumoscore.cohort.types import Cohort, CohortFilm
 from pneumoscore.errors import UnreadableFileError
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.model import SeverityModel
-from pneumoscore.study.assess import add_comparison, assess_model, assess_predictions
+from pneumoscore.study.cohort_evaluation import add_comparison, evaluate_model, evaluate_predictions
 from pneumoscore.study.predictions import (
     align_opacity,
     predict_cohort,
@@ -82,7 +82,7 @@ def test_out_of_fold_predictions_need_only_seven_columns(tmp_path):
     assert list(tables) == ["opacity"]
     assert tables["opacity"].views == ("AP", "PA")
     assert not tables["opacity"].has_intervals
-    assert assess_predictions(path, 100).evaluations[0].figures["mae"].value == 0.75
+    assert evaluate_predictions(path, 100).evaluations[0].figures["mae"].value == 0.75
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_alignment_is_by_six_eighths_and_keeps_both(cohort):
 
 
 def test_an_assessment_says_what_it_did(model, cohort, tmp_path):
-    found = assess_model(model, cohort, repeats=100, align=True)
+    found = evaluate_model(model, cohort, repeats=100, align=True)
     assert [item.table.scale.name for item in found.evaluations] == ["geographic_extent", "opacity"]
     assert {row.outcome for row in found.outcomes} == {"icu_admission"}
     assert any("6/8" in remark for remark in found.remarks)

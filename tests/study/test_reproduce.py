@@ -38,8 +38,8 @@ def test_two_runs_write_the_same_bytes(cohort, backbone, tmp_path):
         reproduce(cohort, backbone, tmp_path / name, tmp_path / "cache")
     files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.*"))
     names = {str(path) for path in files}
-    assert {"numbers.json", "tables.md", "tables/opacity.csv", "figures/saliency.png"} <= names
-    assert {"figures/tsne_findings.svg", "figures/scatter_opacity.png"} <= names
+    assert {"numbers.json", "tables.md", "tables/opacity.csv", "plots/saliency.png"} <= names
+    assert {"plots/tsne_findings.svg", "plots/scatter_opacity.png"} <= names
     for path in files:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes()
     numbers = json.loads((tmp_path / "one" / "numbers.json").read_text())
@@ -74,7 +74,7 @@ def test_a_backbone_without_gradient_or_findings_still_has_its_tables(tiny_model
     opened = Backbone.open(record, threads=1)
     tables = reproduce(cohort, opened, tmp_path / "out", tmp_path / "cache")
     assert len(tables) == 2
-    assert not (tmp_path / "out" / "figures" / "saliency.png").exists()
+    assert not (tmp_path / "out" / "plots" / "saliency.png").exists()
     assert "no saliency" in json.loads((tmp_path / "out" / "numbers.json").read_text())["saliency"]
 
 

@@ -93,7 +93,7 @@ def _validate(
         )
     write_validation(found, out)
     print_tables(table for _, table in found.tables)
-    say(f"tables, figures and numbers: {out}")
+    say(f"tables, plots and numbers: {out}")
 
 
 def _figures(

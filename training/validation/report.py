@@ -165,12 +165,12 @@ def validate(
 
 def write_validation(found: Validation, folder: Path) -> None:
     """Write tables as CSV and Markdown, figures as PNG and SVG, and ``validation.json``."""
-    from pneumoscore.present.plots import save_figure
+    from pneumoscore.present.plots import save_plot
 
     for name, table in found.tables:
         write_table(folder, name, table)
     for name, figure in found.figures:
-        save_figure(figure, folder, name)
+        save_plot(figure, folder, name)
     content = {
         name: {"title": table.title, "header": table.header, "rows": table.rows}
         for name, table in found.tables

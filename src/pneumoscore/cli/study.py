@@ -46,7 +46,7 @@ def reproduce(
     with LateProgress("films") as bar:
         tables = run(cohort, opened, out, cache, lambda done: bar.update(done, len(cohort)))
     print_tables(tables)
-    say(f"tables, figures and numbers: {out}")
+    say(f"tables, plots and numbers: {out}")
 
 
 study_evaluation.register(app)

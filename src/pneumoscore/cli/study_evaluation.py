@@ -25,34 +25,38 @@ from pneumoscore.cli.study_options import (
 from pneumoscore.cli.study_tables import print_tables
 
 if TYPE_CHECKING:
-    from pneumoscore.study.assess import Assessment
+    from pneumoscore.study.cohort_evaluation import CohortEvaluation
 
 __all__ = ["register"]
 
 
-def _assess(
+def _evaluated(
     model: str | None,
     cohort: str | None,
     predictions: Path | None,
     against: Path | None,
     where: tuple[Path | None, Path | None, Path | None],
     choices: tuple[bool, bool, int, float, int | None],
-) -> Assessment:
+) -> CohortEvaluation:
     """Evaluate a model on a cohort, or predictions from a table."""
     from pneumoscore.severity.model import SeverityModel
-    from pneumoscore.study.assess import add_comparison, assess_model, assess_predictions
+    from pneumoscore.study.cohort_evaluation import (
+        add_comparison,
+        evaluate_model,
+        evaluate_predictions,
+    )
     from pneumoscore.study.cohorts import checked, open_cohort
 
     allow_faults, align, repeats, level, threads = choices
     if (cohort is None) == (predictions is None):
         raise typer.BadParameter("give either --cohort or --predictions")
     if predictions is not None:
-        found = assess_predictions(predictions, repeats)
+        found = evaluate_predictions(predictions, repeats)
     else:
         films, remarks = checked(open_cohort(str(cohort), *where), allow_faults)
         opened = SeverityModel.open(model, threads=threads)
         with LateProgress("films") as bar:
-            found = assess_model(
+            found = evaluate_model(
                 opened,
                 films,
                 repeats=repeats,
@@ -80,9 +84,9 @@ def evaluate(
     threads: Threads = None,
 ) -> None:
     """Evaluate a model, or predictions from a table, against labels and outcomes."""
-    from pneumoscore.study.assess import write_assessment
+    from pneumoscore.study.cohort_evaluation import write_evaluation
 
-    found = _assess(
+    found = _evaluated(
         model,
         cohort,
         predictions,
@@ -90,7 +94,7 @@ def evaluate(
         (data, images, mapping),
         (allow_faults, align_opacity, repeats, level, threads),
     )
-    write_assessment(found, out)
+    write_evaluation(found, out)
     print_tables([table for _, table in found.tables()])
     for remark in found.remarks:
         say(remark)
@@ -125,7 +129,7 @@ def report(
     from pneumoscore.study.report import html_report, read_facts
 
     answers = {} if facts is None else read_facts(facts)
-    found = _assess(
+    found = _evaluated(
         model,
         cohort,
         predictions,

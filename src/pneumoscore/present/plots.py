@@ -27,7 +27,7 @@ __all__ = [
     "calibration_plot",
     "embedding_plot",
     "saliency_plot",
-    "save_figure",
+    "save_plot",
     "scatter_plot",
 ]
 
@@ -41,8 +41,8 @@ def _new(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[
     return figure, axes
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Write a figure as ``name.png`` and ``name.svg``."""
+def save_plot(figure: Figure, folder: Path, name: str) -> None:
+    """Write a plot as ``name.png`` and ``name.svg``."""
     for kind in ("png", "svg"):
         write_atomically(folder / f"{name}.{kind}", plot_file(figure, kind))
 

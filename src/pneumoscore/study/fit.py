@@ -32,8 +32,8 @@ from pneumoscore.severity.scale import SCALES, Scale, scale_named
 from pneumoscore.severity.seen import SeenFilms
 from pneumoscore.statistics.accuracy import mae, pearson
 from pneumoscore.statistics.coverage import coverage, mean_width
-from pneumoscore.study.card import model_card
 from pneumoscore.study.features import FilmFeatures, film_features
+from pneumoscore.study.fitted_card import fitted_card
 from pneumoscore.study.ridge import (
     OutOfFold,
     choose_strength,
@@ -273,7 +273,7 @@ def fit_severity_model(
         seen=seen.with_films(features.file_hashes),
     )
     version = version or bundle_hash(bundle, record)[:8]
-    card = model_card(name, version, record, films, feature_set, fitted)
+    card = fitted_card(name, version, record, films, feature_set, fitted)
     return FittedModel(replace(bundle, version=version, card=card), fitted)
 
 

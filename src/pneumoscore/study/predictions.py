@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -80,27 +80,28 @@ class PredictionTable:
     @classmethod
     def joined(cls, tables: Sequence[PredictionTable]) -> PredictionTable:
         """Return the films of several tables of one scale, under the first one's name."""
-        values = {}
-        for item in fields(cls):
-            parts = [getattr(table, item.name) for table in tables]
-            if isinstance(parts[0], tuple):
-                values[item.name] = tuple(value for part in parts for value in part)
-            else:
-                arrays = isinstance(parts[0], np.ndarray)
-                values[item.name] = np.concatenate(parts) if arrays else parts[0]
-        return cls(**values)
+        return tables[0]._with(
+            lambda name: tuple(value for table in tables for value in getattr(table, name)),
+            lambda name: np.concatenate([getattr(table, name) for table in tables]),
+        )
 
     def take(self, index: Sequence[int] | NDArray[np.intp]) -> PredictionTable:
         """Return the table of the films at `index`."""
-        values = {}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, tuple):
-                value = tuple(value[int(position)] for position in index)
-            elif isinstance(value, np.ndarray):
-                value = value[np.asarray(index, dtype=np.intp)]
-            values[item.name] = value
-        return PredictionTable(**values)
+        places = np.asarray(index, dtype=np.intp)
+        return self._with(
+            lambda name: tuple(getattr(self, name)[place] for place in places),
+            lambda name: getattr(self, name)[places],
+        )
+
+    def _with(
+        self,
+        texts: Callable[[str], tuple[str, ...]],
+        numbers: Callable[[str], NDArray[np.float64]],
+    ) -> PredictionTable:
+        """Return a table of other columns, each made from its name."""
+        names = ("films", "patients", "sources", "views", "sexes")
+        columns = ("ages", "targets", "predictions", "lows", "highs")
+        return PredictionTable(self.name, self.scale, *map(texts, names), *map(numbers, columns))
 
 
 def align_opacity(cohort: Cohort) -> Cohort:
@@ -108,7 +109,6 @@ def align_opacity(cohort: Cohort) -> Cohort:
 
     A figure that uses it must say so. Labels that are there already stay.
     """
-    from dataclasses import replace
 
     def aligned(film: CohortFilm) -> CohortFilm:
         if "opacity" in film.labels or "opacity_ralo" not in film.labels:

@@ -1,4 +1,4 @@
-"""The paper's tables and figures from one call, with every number, seed, hash and version."""
+"""The paper's tables and plots from one call, with every number, seed, hash and version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pneumoscore.severity.features import FEATURE_SETS, select_features
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.features import FilmFeatures, film_features
-from pneumoscore.study.paper_figures import draw_paper_figures
+from pneumoscore.study.paper_plots import draw_paper_plots
 from pneumoscore.study.protocol import METRICS, SEEDS, ProtocolResult, run_protocol
 from pneumoscore.study.published import PAPER_ABSTRACT_MAE, PAPER_TABLES
 
@@ -177,7 +177,7 @@ def reproduce(
     cache: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Table, ...]:
-    """Write the paper's tables and figures for one backbone.
+    """Write the paper's tables and plots for one backbone.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def reproduce(
     backbone : Backbone
         Frozen network.
     out : Path
-        Folder to fill: ``tables/`` (CSV, Markdown), ``figures/`` (PNG, SVG),
+        Folder to fill: ``tables/`` (CSV, Markdown), ``plots/`` (PNG, SVG),
         ``numbers.json``. Two runs with equal input write equal bytes.
     cache : Path, optional
         Folder of kept features.
@@ -218,7 +218,7 @@ def reproduce(
     text = "\n".join(table.markdown() for table in tables)
     write_atomically(out / "tables.md", text.encode("utf-8"))
     best = {scale: reproduction.best_set(scale) for scale in PAPER_SCALES}
-    places, saliency = draw_paper_figures(
+    places, saliency = draw_paper_plots(
         {
             scale: (_TITLES[name], reproduction.results[scale][name].predictions)
             for scale, name in best.items()
@@ -226,7 +226,7 @@ def reproduce(
         backbone,
         cohort,
         features,
-        out / "figures",
+        out / "plots",
     )
     numbers = _numbers(reproduction, backbone, cohort, features, places, saliency)
     write_json(out / "numbers.json", numbers)

@@ -12,7 +12,7 @@ from pneumoscore.severity.score import RESEARCH_NOTICE
 if TYPE_CHECKING:
     from pneumoscore.study.fit import FittedHead
 
-__all__ = ["model_card"]
+__all__ = ["fitted_card"]
 
 _FEATURE_SETS = {
     "lung_opacity": "the finding Lung Opacity",
@@ -23,7 +23,7 @@ _FEATURE_SETS = {
 }
 
 
-def model_card(
+def fitted_card(
     name: str,
     version: str,
     record: BackboneRecord,

@@ -1,9 +1,9 @@
-"""An assessment: predictions of a model or a table, evaluated scale by scale."""
+"""An evaluation: predictions of a model or a table, evaluated scale by scale."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,19 @@ from pneumoscore.study.predictions import (
 )
 from pneumoscore.study.report import ReportContent
 
-__all__ = ["Assessment", "add_comparison", "assess_model", "assess_predictions", "write_assessment"]
+__all__ = [
+    "CohortEvaluation",
+    "add_comparison",
+    "evaluate_model",
+    "evaluate_predictions",
+    "write_evaluation",
+]
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
+class CohortEvaluation:
     """What an evaluation found.
 
     Attributes
@@ -110,7 +116,7 @@ def _evaluations(
     return tuple(done), tuple(remarks)
 
 
-def assess_model(
+def evaluate_model(
     model: SeverityModel,
     cohort: Cohort,
     *,
@@ -119,7 +125,7 @@ def assess_model(
     align: bool = False,
     remarks: Sequence[str] = (),
     progress: Progress | None = None,
-) -> Assessment:
+) -> CohortEvaluation:
     """Score a cohort and evaluate the scores against its labels and outcomes.
 
     Parameters
@@ -177,7 +183,7 @@ def assess_model(
     for name in model.shown:
         values = np.array([score[name].value for score in done])
         outcomes += outcome_rows(cohort, values, name, repeats)
-    return Assessment(
+    return CohortEvaluation(
         f"{model.identity.name} {model.identity.version} on {cohort.name}",
         evaluations,
         tuple(outcomes),
@@ -189,26 +195,26 @@ def assess_model(
     )
 
 
-def assess_predictions(path: Path, repeats: int = 1000) -> Assessment:
+def evaluate_predictions(path: Path, repeats: int = 1000) -> CohortEvaluation:
     """Evaluate predictions from a table (`pneumoscore.study.predictions.read_predictions`)."""
     tables = list(read_predictions(path).values())
     evaluations, remarks = _evaluations(tables, repeats)
-    return Assessment(f"Predictions of {path.stem}", evaluations, remarks=remarks)
+    return CohortEvaluation(f"Predictions of {path.stem}", evaluations, remarks=remarks)
 
 
-def add_comparison(assessment: Assessment, other: Path, repeats: int = 1000) -> Assessment:
-    """Return the assessment with a paired comparison to predictions from a table.
+def add_comparison(
+    evaluation: CohortEvaluation, other: Path, repeats: int = 1000
+) -> CohortEvaluation:
+    """Return the evaluation with a paired comparison to predictions from a table.
 
     Raises
     ------
     PneumoScoreError
         If the table shares fewer than two films with it on every scale.
     """
-    from dataclasses import replace
-
     theirs = read_predictions(other)
     found = {}
-    for item in assessment.evaluations:
+    for item in evaluation.evaluations:
         name = item.table.scale.name
         if name in theirs and len(set(item.table.films) & set(theirs[name].films)) >= 2:
             found[name] = compare(item.table, theirs[name], repeats)
@@ -217,24 +223,24 @@ def add_comparison(assessment: Assessment, other: Path, repeats: int = 1000) -> 
             f"{other.name} shares no film and scale with the evaluation",
             "predictions of the same films, named alike",
         )
-    first = assessment.evaluations[0].table.name
+    first = evaluation.evaluations[0].table.name
     table = comparison_table(first, other.stem, found)
-    return replace(assessment, comparisons=(*assessment.comparisons, table))
+    return replace(evaluation, comparisons=(*evaluation.comparisons, table))
 
 
-def write_assessment(assessment: Assessment, out: Path) -> None:
+def write_evaluation(evaluation: CohortEvaluation, out: Path) -> None:
     """Write tables, pictures' numbers and predictions below `out`."""
-    for name, table in assessment.tables():
+    for name, table in evaluation.tables():
         write_table(out / "tables", name, table)
-    if assessment.evaluations:
-        tables = [item.table for item in assessment.evaluations]
+    if evaluation.evaluations:
+        tables = [item.table for item in evaluation.evaluations]
         write_predictions(out / "predictions.csv", tables)
-    identity = assessment.identity
+    identity = evaluation.identity
     write_json(
         out / "numbers.json",
         {
             "notice": RESEARCH_NOTICE,
-            "title": assessment.title,
+            "title": evaluation.title,
             "model": None
             if identity is None
             else {
@@ -243,7 +249,7 @@ def write_assessment(assessment: Assessment, out: Path) -> None:
                 "backbone": identity.backbone,
                 "sha256": identity.sha256,
             },
-            "evaluations": [item.as_dict() for item in assessment.evaluations],
+            "evaluations": [item.as_dict() for item in evaluation.evaluations],
             "outcomes": [
                 {
                     "outcome": row.outcome,
@@ -254,8 +260,8 @@ def write_assessment(assessment: Assessment, out: Path) -> None:
                     "auroc_by_film": row.by_film,
                     "auroc_by_patient": row.by_patient,
                 }
-                for row in assessment.outcomes
+                for row in evaluation.outcomes
             ],
-            "remarks": list(assessment.remarks),
+            "remarks": list(evaluation.remarks),
         },
     )

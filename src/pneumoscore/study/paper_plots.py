@@ -1,4 +1,4 @@
-"""The figures of the paper: scatter, embedding of the findings, saliency panels."""
+"""The plots of the paper: scatter, embedding of the findings, saliency panels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pneumoscore.present.plots import (
     SaliencyPanel,
     embedding_plot,
     saliency_plot,
-    save_figure,
+    save_plot,
     scatter_plot,
 )
 from pneumoscore.radiograph.read import read_radiograph
@@ -27,7 +27,7 @@ from pneumoscore.severity.scale import Scale, scale_named
 from pneumoscore.study.features import FilmFeatures
 from pneumoscore.study.protocol import SEEDS, split_patients
 
-__all__ = ["draw_paper_figures"]
+__all__ = ["draw_paper_plots"]
 
 
 def _embedding(findings: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ def _saliency_panels(
     return panels
 
 
-def draw_paper_figures(
+def draw_paper_plots(
     predictions: Mapping[str, tuple[str, NDArray[np.float64]]],
     backbone: Backbone,
     cohort: Cohort,
@@ -141,7 +141,7 @@ def draw_paper_figures(
             scale_named(name),
             f"{backbone.record.name}, {title}; tested films, mean of their splits",
         )
-        save_figure(figure, folder, f"scatter_{name}")
+        save_plot(figure, folder, f"scatter_{name}")
     extent = scale_named("geographic_extent")
     places = _embedding(features.findings)
     figure = embedding_plot(
@@ -151,10 +151,10 @@ def draw_paper_figures(
         extent,
         f"t-SNE of the {len(backbone.record.findings)} findings, {len(cohort)} films",
     )
-    save_figure(figure, folder, "tsne_findings")
+    save_plot(figure, folder, "tsne_findings")
     panels = _saliency_panels(backbone, cohort, features, extent)
     if not panels:
         return places, "no saliency panels: the backbone was stored without its input gradient"
     title = "Saliency: two best and two worst films of the first split"
-    save_figure(saliency_plot(panels, title), folder, "saliency")
+    save_plot(saliency_plot(panels, title), folder, "saliency")
     return places, "saliency of the extent head fitted on the first split's fitted half"
