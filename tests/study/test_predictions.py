@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,17 +53,27 @@ def cohort(tiny_model, tmp_path_factory):
 
 def test_predictions_are_the_models_scores(model, cohort):
     scores = predict_cohort(model, cohort)
-    table = predictions_of("tiny", cohort, scores, "geographic_extent")
+    table = predictions_of("tiny", scores, "geographic_extent")
     expected = model.score(read_radiograph(cohort.films[3].path), force=True)["geographic_extent"]
     assert table.predictions[3] == pytest.approx(expected.value, abs=1e-5)
     assert table.lows[3] == pytest.approx(expected.low, abs=1e-5)
     assert len(table) == 24
     assert table.has_intervals
-    assert len(predictions_of("tiny", cohort, scores, "opacity")) == 0
+    assert len(predictions_of("tiny", scores, "opacity")) == 0
+
+
+def test_a_film_that_cannot_be_read_is_named_and_stops_nothing(model, cohort, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_text("no image")
+    films = (*cohort.films[:3], replace(cohort.films[3], name="broken.png", path=broken))
+    found = evaluate_model(model, replace(cohort, films=films), repeats=100)
+    assert len(found.evaluations[0].table) == 3
+    assert any("1 of 4 films could not be read" in remark for remark in found.remarks)
+    assert any("broken.png: " in remark for remark in found.remarks)
 
 
 def test_a_table_survives_its_file(model, cohort, tmp_path):
-    table = predictions_of("t", cohort, predict_cohort(model, cohort), "geographic_extent")
+    table = predictions_of("t", predict_cohort(model, cohort), "geographic_extent")
     write_predictions(tmp_path / "p.csv", [table])
     back = read_predictions(tmp_path / "p.csv")["geographic_extent"]
     assert back.films == table.films

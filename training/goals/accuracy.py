@@ -75,10 +75,8 @@ def unseen_predictions(
 ) -> dict[str, PredictionTable]:
     """Score the 94, those too that the gate would refuse, on both of the paper's scales."""
     cohort = load_cohen94(data)
-    scores = predict_cohort(model, cohort, scales=list(PAPER_SCALES), progress=progress)
-    return {
-        scale: predictions_of(model.identity.name, cohort, scores, scale) for scale in PAPER_SCALES
-    }
+    scored = predict_cohort(model, cohort, scales=PAPER_SCALES, progress=progress)
+    return {scale: predictions_of(model.identity.name, scored, scale) for scale in PAPER_SCALES}
 
 
 def accuracy_figure(unseen: Tables, repeats: int) -> FigureResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -110,14 +111,7 @@ def run_figures(
         {
             "notice": RESEARCH_NOTICE,
             "pneumoscore": version("pneumoscore"),
-            "model": None
-            if identity is None
-            else {
-                "name": identity.name,
-                "version": identity.version,
-                "backbone": identity.backbone,
-                "sha256": identity.sha256,
-            },
+            "model": None if identity is None else asdict(identity),
             "bootstrap": {"repeats": repeats, "seed": 0, "by": "patient"},
             "figures": {str(result.number): result.numbers for result in results},
         },

@@ -12,7 +12,6 @@ from pneumoscore.cohort.parsing import parse_number
 from pneumoscore.cohort.public import load_collection_visible, load_hannover
 from pneumoscore.cohort.tables import Row
 from pneumoscore.cohort.types import Cohort, CohortFilm
-from pneumoscore.errors import NotScorableError
 from pneumoscore.monitor.hannover import EVENT_COLUMNS, event_day, hannover_rows
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.study.predictions import predict_cohort
@@ -99,12 +98,11 @@ def score_cohorts(
     done = 0
     for cohort in _cohorts(data):
         report = None if progress is None else partial(_report, progress, done)
-        scores = predict_cohort(model, cohort, force=False, progress=report)
+        scored = predict_cohort(model, cohort, force=False, progress=report)
         done += len(cohort)
         found[cohort.name] = {
             film.name: {item.scale.name: item.value for item in score.scales}
-            for film, score in zip(cohort, scores, strict=True)
-            if not isinstance(score, NotScorableError)
+            for film, score in zip(scored.cohort, scored.scores, strict=True)
         }
     return found
 

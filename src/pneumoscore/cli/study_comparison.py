@@ -101,14 +101,16 @@ def peers(
     if not only_published:
         opened = SeverityModel.open(model, threads=threads)
         with LateProgress("films") as bar:
-            scores = predict_cohort(
+            scored = predict_cohort(
                 opened,
                 cohort,
                 scales=list(others),
                 progress=lambda done: bar.update(done, len(cohort)),
             )
+        for failure in scored.failures:
+            say(failure)
         name = f"PneumoScore {opened.identity.name}"
-        ours = {scale: predictions_of(name, cohort, scores, scale) for scale in others}
+        ours = {scale: predictions_of(name, scored, scale) for scale in others}
     table = peer_table(peer_rows(ours, others, repeats))
     write_table(out, "peers", table)
     print_tables([table])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from pneumoscore.errors import PneumoScoreError
 from pneumoscore.present.table import Table, write_json, write_table
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import SCALES
-from pneumoscore.severity.score import RESEARCH_NOTICE, ModelIdentity, Score
+from pneumoscore.severity.score import RESEARCH_NOTICE, ModelIdentity
 from pneumoscore.study.evaluation import Evaluation, compare, evaluate
 from pneumoscore.study.evaluation_tables import comparison_table, figures_table, subgroup_table
 from pneumoscore.study.outcomes import OutcomeRow, outcome_rows, outcome_table
@@ -166,23 +166,25 @@ def evaluate_model(
     if not labelled:
         notes.append("No film has a label on any scale: only outcomes are evaluated.")
     wanted = tuple(dict.fromkeys((*model.shown, *(name for name in heads if name in labelled))))
-    scores = predict_cohort(model, cohort, level=level, scales=wanted, progress=progress)
-    done = [score for score in scores if isinstance(score, Score)]
-    refused = sum(bool(model.gate.refused_by(score.flags)) for score in done)
+    scored = predict_cohort(model, cohort, level=level, scales=wanted, progress=progress)
+    if scored.failures:
+        notes.append(
+            f"{len(scored.failures)} of {len(cohort)} films could not be read and are left out: "
+            + "; ".join(scored.failures)
+        )
+    refused = sum(bool(model.gate.refused_by(score.flags)) for score in scored.scores)
     notes.append(
-        f"{refused} of {len(cohort)} films are refused by the quality gate and were scored "
+        f"{refused} of {len(scored.cohort)} films are refused by the quality gate and were scored "
         "for this evaluation."
     )
     tables = [
-        predictions_of(model.identity.name, cohort, scores, name)
-        for name in wanted
-        if name in labelled
+        predictions_of(model.identity.name, scored, name) for name in wanted if name in labelled
     ]
     evaluations, more = _evaluations(tables, repeats)
     outcomes: list[OutcomeRow] = []
     for name in model.shown:
-        values = np.array([score[name].value for score in done])
-        outcomes += outcome_rows(cohort, values, name, repeats)
+        values = np.array([score[name].value for score in scored.scores])
+        outcomes += outcome_rows(scored.cohort, values, name, repeats)
     return CohortEvaluation(
         f"{model.identity.name} {model.identity.version} on {cohort.name}",
         evaluations,
@@ -241,14 +243,7 @@ def write_evaluation(evaluation: CohortEvaluation, out: Path) -> None:
         {
             "notice": RESEARCH_NOTICE,
             "title": evaluation.title,
-            "model": None
-            if identity is None
-            else {
-                "name": identity.name,
-                "version": identity.version,
-                "backbone": identity.backbone,
-                "sha256": identity.sha256,
-            },
+            "model": None if identity is None else asdict(identity),
             "evaluations": [item.as_dict() for item in evaluation.evaluations],
             "outcomes": [
                 {

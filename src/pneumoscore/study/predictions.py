@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from pneumoscore.cohort.parsing import parse_number, parse_sex, parse_text, parse_view
 from pneumoscore.cohort.tables import Row, read_table, require_columns
 from pneumoscore.cohort.types import Cohort, CohortFilm
-from pneumoscore.errors import NotScorableError, UnreadableFileError
+from pneumoscore.errors import UnreadableFileError
 from pneumoscore.files import write_atomically
-from pneumoscore.radiograph.read import read_radiograph
+from pneumoscore.pipeline.job import score_files
+from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, Scale, rescale_opacity, scale_named
 from pneumoscore.severity.score import Score
 
 __all__ = [
     "PredictionTable",
+    "ScoredCohort",
     "align_opacity",
     "predict_cohort",
     "predictions_of",
@@ -119,6 +121,25 @@ def align_opacity(cohort: Cohort) -> Cohort:
     return replace(cohort, films=tuple(aligned(film) for film in cohort))
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredCohort:
+    """A cohort's films that have a score, and why the others have none.
+
+    Attributes
+    ----------
+    cohort : Cohort
+        The films with a score.
+    scores : tuple of Score
+        One for each of them.
+    failures : tuple of str
+        Name and reason of each other film.
+    """
+
+    cohort: Cohort
+    scores: tuple[Score, ...]
+    failures: tuple[str, ...]
+
+
 def predict_cohort(
     model: SeverityModel,
     cohort: Cohort,
@@ -127,8 +148,8 @@ def predict_cohort(
     level: float = 0.9,
     scales: Sequence[str] | None = None,
     progress: Callable[[int], None] | None = None,
-) -> list[Score | NotScorableError]:
-    """Score every film of a cohort.
+) -> ScoredCohort:
+    """Score every film of a cohort; one that cannot be read does not stop the rest.
 
     Parameters
     ----------
@@ -145,33 +166,31 @@ def predict_cohort(
         Default: those the model shows.
     progress : callable, optional
         Called with the number of films done.
-
-    Raises
-    ------
-    PneumoScoreError
-        If a film cannot be read.
     """
-    films = (read_radiograph(film.path) for film in cohort)
-    scores = []
-    for score in model.score_many(films, level=level, force=force, scales=scales):
-        scores.append(score)
+    options = ScoringOptions(level, force, None if scales is None else tuple(scales))
+    kept, scores, failures = [], [], []
+    results = score_files((film.path for film in cohort), model, options)
+    for done, (film, result) in enumerate(zip(cohort, results, strict=True), start=1):
+        if result.score is None:
+            failures.append(f"{film.name}: {result.error}")
+        else:
+            kept.append(film)
+            scores.append(result.score)
         if progress is not None:
-            progress(len(scores))
-    return scores
+            progress(done)
+    return ScoredCohort(replace(cohort, films=tuple(kept)), tuple(scores), tuple(failures))
 
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def predictions_of(
-    name: str, cohort: Cohort, scores: Sequence[Score | NotScorableError], scale: str
-) -> PredictionTable:
-    """Return the predictions of the films that have a label on `scale` and a score."""
+def predictions_of(name: str, scored: ScoredCohort, scale: str) -> PredictionTable:
+    """Return the predictions of the films that have a label on `scale`."""
     rows = [
         (film, score[scale])
-        for film, score in zip(cohort, scores, strict=True)
-        if scale in film.labels and isinstance(score, Score)
+        for film, score in zip(scored.cohort, scored.scores, strict=True)
+        if scale in film.labels
     ]
     return PredictionTable(
         name,
