@@ -1,0 +1,311 @@
+"""The listener beside a real Orthanc, killed, stopped, filled up and attacked."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import requests
+from pydicom import Dataset
+
+from pneumoscore.cli import main
+from pneumoscore.pacs.orthanc import Router, RouterOptions
+from pneumoscore.pacs.send import send_films
+from pneumoscore.pacs.targets import Node
+from tests.fixtures.orthanc import Listener, Orthanc, free_port, running, wait_for
+from tests.fixtures.pacs import film_bytes, put
+
+SECRET_NAME, SECRET_ID = "Geheim^Nina", "SECRET-4711"
+
+
+def films_of(phantom: Dataset, count: int, first: int = 1) -> list[bytes]:
+    """Return films of as many studies and patients, alike but for their identifiers."""
+    out = []
+    for number in range(first, first + count):
+        film = deepcopy(phantom)
+        film.PatientName, film.PatientID = SECRET_NAME, f"{SECRET_ID}-{number}"
+        film.StudyInstanceUID = f"1.2.826.0.1.3680043.10.1.{number}"
+        film.SeriesInstanceUID = f"1.2.826.0.1.3680043.10.2.{number}"
+        film.SOPInstanceUID = f"1.2.826.0.1.3680043.10.3.{number}"
+        film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
+        out.append(film_bytes(film))
+    return out
+
+
+def results_in(archive: Orthanc) -> tuple[int, int]:
+    """Return how many reports and captures an archive has."""
+    return len(archive.find(Modality="SR")), len(
+        archive.find(Manufacturer="PneumoScore developers")
+    ) - len(archive.find(Modality="SR"))
+
+
+def node(listener: Listener) -> Node:
+    return Node("PNEUMOSCORE", "127.0.0.1", listener.port)
+
+
+def settled(listener: Listener, films: int, seconds: float = 120) -> None:
+    wait_for(
+        lambda: sum(listener.status()["results"].values()) == films
+        and listener.status()["oldest_owed_seconds"] is None,
+        seconds,
+        f"{films} films are scored and delivered",
+    )
+
+
+@pytest.fixture
+def beside(orthanc: Orthanc, tmp_path: Path, tiny_folder: Path) -> Listener:
+    """A listener that takes from, and delivers to, the Orthanc of the test; not started."""
+    title = f"ORTHANC@127.0.0.1:{orthanc.dicom}"
+    flags = ["--allow", title, "--allow", "TEST", "--to", title, "--commit"]
+    return Listener(tmp_path / "store", tiny_folder, *flags, port=orthanc.listener_port)
+
+
+@pytest.mark.slow
+def test_results_are_back_in_the_right_studies(
+    orthanc: Orthanc, beside: Listener, phantom_film: Dataset, tmp_path: Path
+) -> None:
+    films = films_of(phantom_film, 3)
+    for film in films:
+        orthanc.put_film(film)
+    router = Router(RouterOptions(orthanc.url, "pneumoscore", tmp_path / "route"))
+    with running(beside):
+        router.run(threading.Event(), once=True)
+        assert router.sent == 3
+        settled(beside, 3)
+        # Twice the same: nothing new. Its own captures, sent back: ignored.
+        assert send_films(node(beside), "TEST", films) == [None] * 3
+        router.run(threading.Event(), once=True)
+        settled(beside, 3)
+        target = f"ORTHANC@127.0.0.1:{orthanc.dicom}"
+        wait_for(
+            lambda: beside.status()["deliveries"][target]["confirmed"] == 6, 60, "it is committed"
+        )
+        # The other way round: the archive asks us to commit ourselves.
+        asked = {"DicomInstances": [["1.2.840.10008.5.1.4.1.1.1.1", _uid(1)], ["1.2.3", "1.2.9"]]}
+        answer = requests.post(
+            f"{orthanc.url}/modalities/pneumoscore/storage-commitment", json=asked, timeout=20
+        ).json()
+        report = wait_for(
+            lambda: ((it := orthanc.get(answer["Path"]))["Status"] != "Pending" and it),
+            30,
+            "we report",
+        )
+        assert [item["SOPInstanceUID"] for item in report["Success"]] == [_uid(1)]
+        assert [item["SOPInstanceUID"] for item in report["Failures"]] == ["1.2.9"]
+        assert beside.stop() == 0
+    assert results_in(orthanc) == (3, 3)
+    for number, study in enumerate(sorted(_studies(orthanc)), start=1):
+        assert study[1] == f"{SECRET_ID}-{number}"
+        assert study[2] == 3, "film, report and capture"
+    assert len(orthanc.get("/patients")) == len(orthanc.get("/studies")) == 3
+    log = beside.log.read_text()
+    assert "Geheim" not in log
+    assert SECRET_ID not in log
+    assert "1.2.826.0.1.3680043" not in log
+
+
+def _uid(number: int) -> str:
+    return f"1.2.826.0.1.3680043.10.3.{number}"
+
+
+def _studies(archive: Orthanc) -> list[tuple[str, str, int]]:
+    out = []
+    for item in archive.get("/studies?expand"):
+        count = sum(len(archive.get(f"/series/{series}")["Instances"]) for series in item["Series"])
+        uid, patient = item["MainDicomTags"]["StudyInstanceUID"], item["PatientMainDicomTags"]
+        out.append((uid, patient["PatientID"], count))
+    return out
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_or_doubled_when_all_go_down(
+    orthanc: Orthanc, beside: Listener, phantom_film: Dataset, tmp_path: Path
+) -> None:
+    count = 40
+    for film in films_of(phantom_film, count):
+        orthanc.put_film(film)
+    stop = threading.Event()
+    router = Router(RouterOptions(orthanc.url, "pneumoscore", tmp_path / "route"))
+    routing = threading.Thread(target=router.run, args=(stop,))
+    with running(beside):
+        routing.start()
+        for round_ in range(5):
+            wait_for(
+                lambda n=round_: beside.status()["films"]["done"] > 6 * n, 120, "it works again"
+            )
+            beside.kill()
+            beside.start()
+        orthanc.stop()
+        time.sleep(5)
+        orthanc.start()
+        settled(beside, count, 300)
+        stop.set()
+        routing.join(150)
+    assert not routing.is_alive()
+    assert results_in(orthanc) == (count, count)
+    assert {it[2] for it in _studies(orthanc)} == {3}
+
+
+@pytest.mark.slow
+def test_a_withheld_film_is_found_and_scored(
+    orthanc: Orthanc,
+    beside: Listener,
+    phantom_film: Dataset,
+    tiny_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    first, second = films_of(phantom_film, 2)
+    orthanc.put_film(first)
+    orthanc.put_film(second)
+    url = f"{orthanc.url}/dicom-web"
+    arguments = ["reconcile", url, "--since", "2026-01-01", "--model", str(tiny_folder)]
+    to = ["--send-to", f"PNEUMOSCORE@127.0.0.1:{beside.port}", "--aet", "TEST"]
+    with running(beside):
+        assert send_films(node(beside), "TEST", [first]) == [None]
+        settled(beside, 1)
+        assert main(arguments) == 1
+        assert capsys.readouterr().out.split() == ["1.2.826.0.1.3680043.10.1.2", _uid(2)]
+        assert main([*arguments, *to]) == 0
+        settled(beside, 2)
+        assert main(arguments) == 0
+    assert results_in(orthanc) == (2, 2)
+    # What is in the archive can be fetched, once, and stored again.
+    out = tmp_path / "pulled"
+    assert main(["pull", url, "-o", str(out), "--patient", f"{SECRET_ID}-1"]) == 0
+    assert [path.name for path in out.iterdir()] == [f"{_uid(1)}.dcm"]
+    capsys.readouterr()
+    assert main(["pull", url, "-o", str(out)]) == 0
+    assert "1 films fetched, 1 were there already" in capsys.readouterr().out
+    assert main(["push", url, *map(str, out.iterdir())]) == 0
+    garbage = tmp_path / "garbage.dcm"
+    garbage.write_bytes(b"no DICOM at all" * 20)
+    assert main(["push", url, str(garbage)]) == 1
+
+
+@pytest.fixture
+def alone(tmp_path: Path, tiny_folder: Path) -> Listener:
+    """A listener that delivers into a folder; not started."""
+    flags = ["--allow", "TEST", "--to-folder", str(tmp_path / "out")]
+    return Listener(tmp_path / "store", tiny_folder, *flags)
+
+
+@pytest.mark.slow
+def test_other_pixels_and_films_without_a_study_are_given_up_with_the_reason(
+    alone: Listener, phantom_film: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (film,) = films_of(phantom_film, 1)
+    header, pixels, studyless = (deepcopy(phantom_film) for _ in range(3))
+    for other in (header, pixels):
+        other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = _uid(1)
+    header.PatientName = "Corrected^Name"
+    levels = pixels.pixel_array[::-1].copy()
+    pixels.PixelData = levels.tobytes()
+    put(studyless, "StudyInstanceUID", "")
+    with running(alone):
+        assert send_films(node(alone), "TEST", [film]) == [None]
+        settled(alone, 1)
+        films = [film_bytes(it) for it in (header, pixels, studyless)]
+        assert send_films(node(alone), "TEST", films) == [None] * 3
+        wait_for(lambda: alone.status()["films"]["dead"] == 2, 60, "two are given up")
+        wait_for(lambda: alone.status()["films"]["waiting"] == 0, 60, "nothing waits")
+        assert alone.status()["films"]["done"] == 2
+        assert main(["pacs", "dead", str(alone.store)]) == 0
+        said = capsys.readouterr().out
+        assert "other pixels under a SOP Instance UID that is known" in said
+        assert "without StudyInstance UID" in said
+        reasons = list((alone.store / "inbox" / "films").glob("*.reason.txt"))
+        assert len(reasons) == 2
+        assert alone.stop() == 0
+    assert len(list((alone.store.parent / "out").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_a_full_disk_refuses_and_recovers(
+    tmp_path: Path, tiny_folder: Path, phantom_film: Dataset
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        flags = ["--allow", "TEST", "--to-folder", str(tmp_path / "out")]
+        listener = Listener(disk / "store", tiny_folder, *flags)
+        listener.log = tmp_path / "log"
+        films = films_of(phantom_film, 2)
+        with running(listener):
+            free = shutil.disk_usage(disk).free
+            (disk / "full").write_bytes(bytes(free - 800_000))
+            (error,) = send_films(node(listener), "TEST", films[:1])
+            assert error == "answered 0xa700"
+            (disk / "full").unlink()
+            assert send_films(node(listener), "TEST", films) == [None] * 2
+            settled(listener, 2)
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.slow
+def test_hostile_peers_do_not_stop_the_others(
+    alone: Listener, phantom_film: Dataset, tmp_path: Path
+) -> None:
+    (film,) = films_of(phantom_film, 1)
+    with running(alone):
+        address = ("127.0.0.1", alone.port)
+        before = _memory(alone)
+        half = [socket.create_connection(address) for _ in range(12)]
+        for peer in half:
+            peer.sendall(b"\x01\x00\x00")
+        giant = socket.create_connection(address)
+        giant.sendall(b"\x01\x00" + (700 * 2**20).to_bytes(4, "big"))
+        sent = 0
+        try:
+            while sent < 64 * 2**20:
+                sent += giant.send(bytes(65536))
+        except OSError:
+            pass
+        assert sent < 64 * 2**20, "a PDU of 700 MiB was read"
+        assert _memory(alone) - before < 100 * 2**20
+        assert send_films(node(alone), "STRANGER", [film]) == [
+            "the application did not accept the association"
+        ]
+        evil = deepcopy(phantom_film)
+        evil.SOPInstanceUID = "../../../../tmp/evil"
+        evil.file_meta.MediaStorageSOPInstanceUID = evil.SOPInstanceUID
+        began = time.monotonic()
+        (error,) = wait_for(lambda: send_films(node(alone), "TEST", [film]), 30, "it serves")
+        assert error is None
+        assert time.monotonic() - began < 20
+        (refused,) = send_films(node(alone), "TEST", [film_bytes(evil)])
+        assert refused is not None
+        settled(alone, 1)
+        for peer in (*half, giant):
+            peer.close()
+        listened = {path for path in tmp_path.rglob("*") if path.is_file()}
+        assert not [path for path in listened if "evil" in path.name]
+        assert not Path("/tmp/evil").exists()
+        log = alone.log.read_text()
+        assert "Geheim" not in log
+        assert SECRET_ID not in log
+
+
+def _memory(listener: Listener) -> int:
+    assert listener.process is not None
+    text = Path(f"/proc/{listener.process.pid}/statm").read_text()
+    return int(text.split()[1]) * 4096
+
+
+def test_nobody_may_send_unless_named(
+    tmp_path: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["listen", "--store", str(tmp_path / "store"), "--port", str(free_port())]) != 0
+    assert "nobody may send" in capsys.readouterr().err
