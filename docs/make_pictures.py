@@ -10,45 +10,22 @@ import argparse
 import contextlib
 import io
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 TABLE_COLUMNS = 80
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
 
 
-def screenshot(page: Path, picture: Path, width: int, height: int) -> None:
-    """Write what Chromium shows of a local page."""
-    browser = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+def show(page: Path, name: str, width: int, height: int) -> None:
+    """Write what Chromium shows of a local page as one of the pictures."""
+    from pneumoscore.present.browser import find_chromium, screenshot
+
+    browser = find_chromium()
     if browser is None:
         raise SystemExit("error: no Chromium found; on Debian: apt-get install chromium")
-    with tempfile.TemporaryDirectory() as profile:
-        subprocess.run(
-            [
-                browser,
-                *CHROMIUM_OPTIONS,
-                f"--user-data-dir={profile}",
-                f"--window-size={width},{height}",
-                f"--screenshot={picture}",
-                page.resolve().as_uri(),
-            ],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
+    screenshot(page, PICTURES / name, browser, width, height)
 
 
 def picture_of_table(films: list[Path], folder: Path, model: str | None) -> None:
@@ -76,7 +53,7 @@ def picture_of_table(films: list[Path], folder: Path, model: str | None) -> None
     width, height = (float(side) for side in re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())
     drawing = folder / "table.html"
     drawing.write_text(f'<body style="margin:0">{svg}</body>', encoding="utf-8")
-    screenshot(drawing, PICTURES / "table.png", int(width), int(height))
+    show(drawing, "table.png", int(width), int(height))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -100,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         explained = ["explain", str(worst), "-o", str(PICTURES / "explain.png"), "--force", *model]
         if status := pneumoscore(explained):
             return status
-        screenshot(folder / "index.html", PICTURES / "page.png", 1100, 900)
+        show(folder / "index.html", "page.png", 1100, 900)
     return 0
 
 

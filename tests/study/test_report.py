@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pneumoscore.errors import UnreadableFileError
+from pneumoscore.present.browser import find_chromium, print_pdf
 from pneumoscore.study.checklists import CLAIM, NOT_AVAILABLE, TRIPOD_AI, fill
 from pneumoscore.study.evaluation import evaluate
-from pneumoscore.study.pdf import drawn_pdf, find_chromium, print_pdf
+from pneumoscore.study.pdf import drawn_pdf
 from pneumoscore.study.report import ReportContent, default_facts, html_report, read_facts
 
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
-from pneumoscore.errors import PneumoScoreError
 from pneumoscore.files import write_atomically
+from pneumoscore.present.browser import find_chromium, print_pdf
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.evaluation_tables import (
     error_table,
@@ -20,61 +16,10 @@ from pneumoscore.study.evaluation_tables import (
 )
 from pneumoscore.study.report import ReportContent
 
-__all__ = ["drawn_pdf", "find_chromium", "print_pdf", "write_pdf"]
+__all__ = ["drawn_pdf", "write_pdf"]
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _LINES = 62
 _LETTERS = 160
-_SECONDS = 120
-
-
-def find_chromium() -> str | None:
-    """Return the path of a Chromium browser, None if there is none."""
-    return next((path for name in _BROWSERS if (path := shutil.which(name))), None)
-
-
-def print_pdf(html: Path, pdf: Path, browser: str) -> None:
-    """Print an HTML page by a Chromium browser.
-
-    Parameters
-    ----------
-    html, pdf : Path
-        Page and result; `pdf` is replaced as a whole.
-    browser : str
-        As `find_chromium` gives it.
-
-    Raises
-    ------
-    PneumoScoreError
-        If the browser fails or takes too long.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "report.pdf"
-        command = [
-            browser,
-            "--headless",
-            "--disable-gpu",
-            "--no-pdf-header-footer",
-            f"--user-data-dir={folder}/profile",
-            f"--print-to-pdf={target}",
-            html.resolve().as_uri(),
-        ]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            # Chromium refuses to start its sandbox as root, as in containers.
-            command.insert(1, "--no-sandbox")
-        try:
-            run = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise PneumoScoreError(
-                f"{Path(browser).name} could not print the report ({error})",
-                remedy="print the HTML page from a browser",
-            ) from error
-        if run.returncode != 0 or not target.is_file():
-            raise PneumoScoreError(
-                f"{Path(browser).name} ended with status {run.returncode} and printed nothing",
-                remedy="print the HTML page from a browser",
-            )
-        write_atomically(pdf, target.read_bytes())
 
 
 def drawn_pdf(content: ReportContent) -> bytes:
