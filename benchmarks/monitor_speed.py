@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pneumoscore.monitor.change.assess import assess
 from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.pictures.ward import ward_overview
+from pneumoscore.monitor.change.verdict import judge
+from pneumoscore.monitor.ward import ward_overview
 from pneumoscore.present.table import Table
 from pneumoscore.records.backup import backup
 from pneumoscore.records.database import Records
@@ -106,7 +106,7 @@ def measure(records: Records, patients: int, each: int, folder: Path) -> None:
 
     def timeline(number: int) -> None:
         key = f"P{(number * 7919) % patients:06}"
-        assess(read_timeline(records, key), ERRORS, rules)
+        judge(read_timeline(records, key), ERRORS, rules)
 
     def ward(_: int) -> None:
         ward_overview(records, "geographic_extent", rules, ERRORS)

@@ -74,7 +74,7 @@ def test_import_again_and_with_bad_files(
     again = recorded("import", films, "--model", tiny_folder, "--force")
     assert again.status == ExitStatus.SOME_FAILED
     assert "0 new films" in again.out
-    assert "6 scores were recorded already" in again.out
+    assert "3 files were recorded already" in again.out
     assert "bad.dcm" in again.err
     assert "no Patient ID" in again.err
     empty = films.parent / "empty"
@@ -111,8 +111,8 @@ def test_changes_in_text_and_json(recorded: Callable) -> None:
     values = [film["value"] for film in extent["films"]]
     differences = [change["difference"] for change in extent["changes"]]
     assert differences == pytest.approx(np.diff(values).tolist())
-    assert found["advice"]["word"] in {"worsening", "stable", "improving"}
-    assert found["advice"]["rules"] == "pneumoscore-steps 1"
+    assert found["advice"]["word"] in {"worsening", "stable", "improving", "to be confirmed"}
+    assert found["advice"]["rules"] == "pneumoscore-levels 2"
 
 
 def test_without_an_error_model_nothing_is_called(recorded: Callable, tmp_path: Path) -> None:
@@ -133,6 +133,11 @@ def test_ward_models_audit_and_check(recorded: Callable, tmp_path: Path) -> None
     assert RESEARCH_NOTICE in ward.out
     assert RESEARCH_NOTICE in (tmp_path / "w.html").read_text()
     assert "0 of 0 patients" in recorded("ward", "--days", "0").out
+    (line,) = recorded("ward", "--json").out.splitlines()
+    row = json.loads(line)
+    assert (row["patient"], row["issuer"], row["films"]) == (PATIENT, "", 3)
+    assert row["advice"]["word"] in {"worsening", "stable", "improving", "to be confirmed"}
+    assert row["last"]["days_ago"] > 0
     assert recorded("ward", "--scale", "length").status == ExitStatus.NOTHING_DONE
     assert recorded("models").out.startswith("1 tiny 1")
     assert "tester import" in recorded("audit").out
@@ -224,4 +229,4 @@ def test_error_model_and_validation_from_the_shell(
     assert numbers["alarms"]["rows"]
     assert {path.suffix for path in out.iterdir()} == {".csv", ".md", ".png", ".svg", ".json"}
     simulated = patient("simulate", "--model", tiny_folder, "--series", "10")
-    assert "no change, series called" in simulated.out
+    assert "ever called changed" in simulated.out

@@ -5,25 +5,27 @@ from __future__ import annotations
 import io
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from PIL import Image
 
-from pneumoscore.monitor.change.assess import assess
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.rules import RuleSet
+from pneumoscore.monitor.change.verdict import judge
 from pneumoscore.monitor.pictures.page import timeline_page, ward_page
 from pneumoscore.monitor.pictures.timeline import timeline_figure
-from pneumoscore.monitor.pictures.ward import ward_overview
+from pneumoscore.monitor.ward import ward_overview
 from pneumoscore.pipeline.intake import cohort_record, dicom_record, film_thumbnail
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.present.drawings import sparkline_svg
 from pneumoscore.present.plot_style import page_svg, plot_file
-from pneumoscore.records.course import add_events, add_note
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.events import add_events, add_note
 from pneumoscore.records.reading import read_timeline
 from pneumoscore.records.types import EventRecord, FilmRecord, Timeline, time_of_day
 from pneumoscore.records.writing import add_films
@@ -63,7 +65,7 @@ def test_thumbnail_is_small_and_in_colour(picture: bytes) -> None:
 
 
 def test_png_and_svg(one: Timeline, errors: ErrorModel) -> None:
-    assessment = assess(one, errors, RuleSet())
+    assessment = judge(one, errors, RuleSet())
     plain = plot_file(timeline_figure(one, assessment), "png")
     with Image.open(io.BytesIO(plain)) as image:
         assert image.size[0] > 1000
@@ -79,7 +81,7 @@ def test_png_and_svg(one: Timeline, errors: ErrorModel) -> None:
 
 
 def test_page_is_whole_and_harmless(one: Timeline, errors: ErrorModel) -> None:
-    assessment = assess(one, errors, RuleSet())
+    assessment = judge(one, errors, RuleSet())
     svg = page_svg(timeline_figure(one, assessment, heading=False), "Timeline")
     page = timeline_page(one, assessment, svg)
     assert " style=" not in page
@@ -103,38 +105,98 @@ def test_patients_by_day_and_without_scores(
     by_day = [record("d", day, taken_at=time_of_day(day), calendar=False) for day in (-1, 2)]
     add_films(records, by_day, source="test")
     found = read_timeline(records, "d")
-    svg = page_svg(timeline_figure(found, assess(found, errors, RuleSet())), "Timeline")
-    page = timeline_page(found, assess(found, errors, RuleSet()), svg)
+    svg = page_svg(timeline_figure(found, judge(found, errors, RuleSet())), "Timeline")
+    page = timeline_page(found, judge(found, errors, RuleSet()), svg)
     assert "day -1" in page
     assert "2000" not in page.replace("http://www.w3.org/2000", "")
     single = record("s", 0)
     add_films(records, [single], source="test")
     alone = read_timeline(records, "s")
-    assert plot_file(timeline_figure(alone, assess(alone, errors, RuleSet())), "png")
+    assert plot_file(timeline_figure(alone, judge(alone, errors, RuleSet())), "png")
 
 
-def test_ward_is_sorted_by_recent_change(
+def test_ward_is_sorted_by_verdict_and_size(
     records: Records, record: MakeRecord, errors: ErrorModel
 ) -> None:
-    courses = {"up": [2, 5], "down": [5, 2], "flat": [4, 4.1], "one": [8], "<u>": [2, 2, 6]}
+    courses = {
+        "up": [2, 5, 5],
+        "down": [5, 2, 2],
+        "flat": [4, 4.1],
+        "one": [8],
+        "<u>": [2, 2, 6, 6],
+        "odd": [3, 3, 6],
+        "dead": [2, 2, 6, 6],
+        "home": [2, 2],
+    }
     for patient, values in courses.items():
         films = [record(patient, day, extent=value) for day, value in enumerate(values)]
         add_films(records, films, source="test")
-    ward = ward_overview(records, "geographic_extent", RuleSet(), errors)
-    assert [row.patient for row in ward.rows] == ["<u>", "up", "flat", "one", "down"]
-    words = {row.patient: row.advice.word for row in ward.rows if row.advice}
-    assert words == {"<u>": "worsening", "up": "worsening", "flat": "stable", "one": "one film",
-                     "down": "improving"}  # fmt: skip
-    assert ward.rows[0].values == (2.0, 2.0, 6.0)
+    later = record("x", 9).taken_at
+    add_events(records, [EventRecord("dead", "death", later)])
+    add_events(records, [EventRecord("home", "discharge", later)])
+    ward = ward_overview(records, "geographic_extent", RuleSet(), errors, now=later)
+    assert [row.patient for row in ward.rows] == ["<u>", "up", "odd", "down", "flat", "one"]
+    words = [row.word for row in ward.rows]
+    assert words == [
+        "worsening", "worsening", "to be confirmed", "improving", "stable", "one film"
+    ]  # fmt: skip
+    assert ward.rows[0].values == (2.0, 2.0, 6.0, 6.0)
+    assert ward.rows[0].days_ago == 6.0
+    assert "2 discharged or dead are left out" in ward.remark
     page = ward_page(ward)
     assert RESEARCH_NOTICE in page
     assert "&lt;u&gt;" in page
-    assert page.count("<polyline") == 5
+    assert "6 days ago" in page
+    assert page.count("<polyline") == 6
+    everyone = ward_overview(records, "geographic_extent", RuleSet(), errors, everyone=True)
+    assert [(row.patient, row.word) for row in everyone.rows[-2:]] == [
+        ("dead", "died"),
+        ("home", "discharged"),
+    ]
     short = ward_overview(records, "opacity", RuleSet(), None, limit=2)
     assert [row.advice for row in short.rows] == [None, None]
-    assert "2 of 5 patients" in short.remark
-    late = record("x", 1).taken_at
-    assert len(ward_overview(records, "opacity", RuleSet(), errors, since=late).rows) == 4
+    assert "2 of 8 patients" in short.remark
+
+
+def test_recent_films_and_films_by_day(
+    records: Records, record: MakeRecord, errors: ErrorModel
+) -> None:
+    by_day = [record("d", day, taken_at=time_of_day(day), calendar=False) for day in (0, 2)]
+    add_films(records, [record("old", 0), record("new", 8), *by_day], source="test")
+    now = record("x", 9).taken_at
+    shown = ward_overview(records, "opacity", RuleSet(), errors, days=3.0, now=now).rows
+    # Nothing says how long ago a day of a stay is: such patients are not dropped.
+    assert {row.patient for row in shown} == {"new", "d"}
+    # A film dated in the future does not make a patient recent for ever.
+    early = record("x", -30).taken_at
+    shown = ward_overview(records, "opacity", RuleSet(), errors, days=3.0, now=early).rows
+    assert {row.patient for row in shown} == {"d"}
+
+
+@pytest.mark.parametrize("name", ["$$", "$x^2$", "患者7", "a_{b", "\\alpha"])
+def test_identifiers_that_are_no_formulas(
+    records: Records, record: MakeRecord, errors: ErrorModel, name: str
+) -> None:
+    add_films(records, [record(name, day) for day in range(3)], source="test")
+    found = read_timeline(records, name)
+    figure = timeline_figure(found, judge(found, errors, RuleSet()))
+    assert plot_file(figure, "png").startswith(b"\x89PNG")
+
+
+def test_films_of_impossible_dates_are_not_drawn(
+    records: Records, record: MakeRecord, errors: ErrorModel
+) -> None:
+    add_films(records, [record("p", day) for day in range(3)], source="test")
+    found = read_timeline(records, "p")
+    for year in (1, 9999):
+        odd = replace(found.films[0], taken_at=datetime(year, 1, 1, 8))
+        old = replace(
+            found, films=tuple(sorted((*found.films, odd), key=lambda film: film.taken_at))
+        )
+        figure = timeline_figure(old, judge(old, errors, RuleSet()))
+        svg = plot_file(figure, "svg")
+        assert svg
+        assert "1 films of impossible dates" in figure.get_supxlabel()
 
 
 def test_an_empty_ward(records: Records) -> None:
@@ -156,7 +218,7 @@ def test_films_without_patient_or_day_are_refused(
         dicom_record(FileResult(Path("f.png"), score))
     undated = CohortFilm("f.png", Path("f.png"), "p")
     with pytest.raises(PneumoScoreError, match="day is unknown"):
-        cohort_record("c", undated, score)
+        cohort_record("c", undated, FileResult(Path("f.png"), score))
 
 
 def test_nothing_is_printed_over_another_name(
@@ -172,7 +234,7 @@ def test_nothing_is_printed_over_another_name(
     ]
     add_events(records, events)
     found = read_timeline(records, "胸 $1$")
-    figure = timeline_figure(found, assess(found, errors, RuleSet()))
+    figure = timeline_figure(found, judge(found, errors, RuleSet()))
     plot_file(figure, "png")  # lays it out
     lane = figure.axes[2]
     texts = [text.get_text() for text in lane.texts]

@@ -12,9 +12,9 @@ import pytest
 
 from pneumoscore.records.backup import backup, check_file, check_records, restore
 from pneumoscore.records.corrections import merge_patients
-from pneumoscore.records.course import add_events, add_note
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.events import add_events, add_note
 from pneumoscore.records.reading import read_audit, read_timeline
 from pneumoscore.records.types import EventRecord, FilmRecord
 from pneumoscore.records.writing import add_films

@@ -12,9 +12,9 @@ from pneumoscore.records.corrections import (
     redate_study,
     split_patient,
 )
-from pneumoscore.records.course import add_events, add_note
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import ConflictError, RecordsError
+from pneumoscore.records.events import add_events, add_note
 from pneumoscore.records.reading import read_audit, read_timeline
 from pneumoscore.records.types import EventRecord, FilmRecord, time_of_day
 from pneumoscore.records.writing import add_films

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-import pneumoscore.monitor
+import pneumoscore.records
 from pneumoscore.records.database import (
     RECORDS_VARIABLE,
     Records,
@@ -53,7 +53,7 @@ def old_records(place: str) -> None:
 
 
 def test_the_newest_version_is_what_this_program_reads() -> None:
-    folder = Path(pneumoscore.monitor.__file__).parent / "migrations"
+    folder = Path(pneumoscore.records.__file__).parent / "migrations"
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
 
 

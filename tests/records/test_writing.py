@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pneumoscore.records.course import add_events, add_note
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.events import add_events, add_note
 from pneumoscore.records.reading import (
     read_audit,
     read_models,

@@ -23,13 +23,6 @@ from training.validation.alarms import (
     outcome_table,
     worsening,
 )
-from training.validation.course import (
-    correlation_table,
-    movement_table,
-    ranks,
-    repeated_measures_correlation,
-    within_pairs,
-)
 from training.validation.error_model_fitting import (
     FilmPair,
     Retakes,
@@ -37,6 +30,13 @@ from training.validation.error_model_fitting import (
     measure_retakes,
     robust_scale,
     same_day_pairs,
+)
+from training.validation.movement import (
+    correlation_table,
+    movement_table,
+    ranks,
+    repeated_measures_correlation,
+    within_pairs,
 )
 from training.validation.report import detectable_table
 from training.validation.series import (
@@ -133,7 +133,7 @@ def test_alarms_are_counted_before_the_event_and_in_those_without(errors: ErrorM
         series("dies without", wobble, events={"death": 9.0}, died=True),
         series("to intensive care before", wobble, events={"icu_admission": 1.0}, went_to_icu=True),
         series("well", wobble),
-        series("well after a rise", {0.0: 2.0, 4.0: 6.0}),
+        series("well after a rise", {0.0: 2.0, 1.0: 2.0, 3.0: 6.0, 4.0: 6.0}),
         series("unknown", wobble, died=None),
         series("in intensive care since before", wobble, events={"icu_admission": -1.0},
                went_to_icu=True),
@@ -145,7 +145,7 @@ def test_alarms_are_counted_before_the_event_and_in_those_without(errors: ErrorM
     assert (steps["events"].value, steps["others"].value) == (2, 3)
     assert steps["patient-days"].value == 6 + 4 + 6
     assert steps["called before event"].value == 0.5
-    assert steps["lead days"].value == 3.0  # seen on day 2, death on day 5
+    assert steps["lead days"].value == 2.0  # called on day 3, death on day 5
     assert steps["false calls per patient-day"].value == pytest.approx(1 / 16)
     assert plain["called before event"].value == 1.0
     assert plain["false calls per patient-day"].value == pytest.approx(5 / 16)

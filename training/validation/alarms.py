@@ -10,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.monitor.change.advice import calls_of, watch_one
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.change.steps import find_steps
 from pneumoscore.present.table import Table, format_estimate
+from pneumoscore.records.types import time_of_day
 from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 from training.validation.series import PatientSeries
 
@@ -33,7 +34,7 @@ _ADVERSE = ("icu_admission", "death")
 
 
 def worsening(errors: ErrorModel, rules: RuleSet) -> AlarmRule:
-    """Return the rule that calls where `find_steps` sees a step up on any scale."""
+    """Return the rule that calls where a rise is called on any scale."""
 
     def call(series: PatientSeries) -> list[float]:
         days = set()
@@ -41,8 +42,10 @@ def worsening(errors: ErrorModel, rules: RuleSet) -> AlarmRule:
             films = [film for film in series.films if scale in film.values]
             values = [film.values[scale] for film in films]
             smallest = rules.smallest_change.get(scale, 0.0)
-            steps = find_steps(values, errors.scale(scale), rules, smallest)
-            days |= {films[step.seen].day for step in steps if step.higher}
+            times = [time_of_day(film.day) for film in films]
+            if films:
+                said = watch_one(times, values, errors.scale(scale), rules, smallest)
+                days |= {films[call.seen].day for call in calls_of(said) if call.higher}
         return sorted(days)
 
     return call

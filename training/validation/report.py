@@ -23,7 +23,7 @@ from training.validation.alarms import (
     outcome_table,
     worsening,
 )
-from training.validation.course import correlation_table, movement_table, within_pairs
+from training.validation.movement import correlation_table, movement_table, within_pairs
 from training.validation.series import (
     PatientSeries,
     collection_series,
@@ -112,7 +112,7 @@ def validate(
     data: Path,
     *,
     repeats: int = 1000,
-    simulated: int = 2000,
+    simulated: int = 200,
     progress: Callable[[int], None] | None = None,
 ) -> Validation:
     """Judge error model and rules in simulation and on real series.
@@ -130,7 +130,7 @@ def validate(
     repeats : int, optional
         Draws of the bootstrap over patients.
     simulated : int, optional
-        Series for each level, length and kind.
+        Patients for each level.
     progress : callable, optional
         Called with the number of films done.
     """
@@ -144,7 +144,7 @@ def validate(
     scales = rules.scales
     tables = (
         ("detectable", detectable_table(errors)),
-        ("simulation", simulation_table(simulate(errors, rules, simulated), rules)),
+        ("simulation", simulation_table(simulate(errors, rules, series=simulated), rules, errors)),
         ("movement", movement_table(everyone, scales, repeats)),
         ("blood", correlation_table(hannover, scales, repeats)),
         (

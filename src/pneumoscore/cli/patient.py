@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,16 +21,14 @@ from pneumoscore.cli.patient_options import Actor, PatientId, RecordsPlace, open
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
 from pneumoscore.cli.study_options import CohortName, Images, MappingFile, NamedData
-from pneumoscore.errors import PneumoScoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable
 
-    from pneumoscore.cohort.types import Cohort
-    from pneumoscore.pipeline.job import FileResult
+    from pneumoscore.pipeline.result import FileResult
+    from pneumoscore.pipeline.walk import Found
     from pneumoscore.records.database import Records
     from pneumoscore.records.types import FilmRecord, ImportReport
-    from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["app"]
 
@@ -69,39 +68,114 @@ def import_folder(
     Films come in any order and any number of times; what is recorded already is not written
     again. An import that was broken off is started again as it was.
     """
-    from pneumoscore.pipeline.job import score_files
-    from pneumoscore.pipeline.options import ScoringOptions
     from pneumoscore.pipeline.walk import expand
+
+    chosen = _Scoring(model, threads, level, force, not no_voi, not no_thumbnails)
+    _import_films(expand(paths), chosen, records, actor)
+
+
+@app.command()
+def rescore(
+    patient: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Only this patient's films.")
+    ] = None,
+    records: RecordsPlace = None,
+    model: ModelName = None,
+    level: Level = 0.9,
+    force: Force = False,
+    threads: Threads = None,
+    no_voi: NoVoi = False,
+    no_thumbnails: _NoThumbnails = False,
+    actor: Actor = None,
+) -> None:
+    """Score recorded films by another model, from where they were read.
+
+    After a change of model, films that only the older one scored cannot be compared with new
+    ones. Films known by day come in again by 'import-cohort'.
+    """
+    from pneumoscore.pipeline.walk import Found
+    from pneumoscore.records.reading import files_to_rescore
+    from pneumoscore.severity.model import SeverityModel
+
+    identity = SeverityModel.open(model, threads=threads).identity
+    with open_records(records) as place:
+        paths = files_to_rescore(place, identity.sha256, patient)
+    if not paths:
+        typer.echo(f"all films are scored by {identity.name} {identity.version}")
+        return
+    chosen = _Scoring(model, threads, level, force, not no_voi, not no_thumbnails)
+    _import_films((Found(Path(path)) for path in paths), chosen, records, actor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoring:
+    """How films are scored for the records."""
+
+    model: str | None
+    threads: int | None
+    level: float
+    force: bool
+    voi: bool
+    thumbnails: bool
+
+
+def _import_films(
+    files: Iterable[Found], chosen: _Scoring, records: str | None, actor: str | None
+) -> None:
+    from pneumoscore.pipeline.intake import dicom_record
+
+    with open_records(records, create=True) as place:
+        _score_into(place, files, chosen, dicom_record, actor)
+
+
+def _score_into(
+    place: Records,
+    files: Iterable[Found],
+    chosen: _Scoring,
+    intake: Callable[[FileResult], FilmRecord],
+    actor: str | None,
+) -> None:
+    """Score films into the records, and tell what became of them."""
+    from pneumoscore.pipeline.job import run_job
+    from pneumoscore.pipeline.options import ScoringOptions
+    from pneumoscore.pipeline.sinks.records import RecordsSink, known_content
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.severity.model import SeverityModel
 
-    opened = SeverityModel.open(model, threads=threads)
+    opened = SeverityModel.open(chosen.model, threads=chosen.threads)
     options = ScoringOptions(
-        level=level, force=force, read=ReadOptions(voi=not no_voi), view=not no_thumbnails
+        level=chosen.level,
+        force=chosen.force,
+        read=ReadOptions(voi=chosen.voi),
+        view=chosen.thumbnails,
+        content=True,
     )
-    with open_records(records, create=True) as place, LateProgress("films") as bar:
-        failed = [0]
-        results = score_files(expand(paths), opened, options)
-        report = _import(place, _of_files(results, bar, failed), actor)
-    _tell(report, failed[0])
+    with LateProgress("films") as bar:
+        failed, done = [0], [0]
 
-
-def _of_files(
-    results: Iterator[FileResult], bar: LateProgress, failed: list[int]
-) -> Iterator[FilmRecord]:
-    from pneumoscore.pipeline.intake import dicom_record
-
-    for done, result in enumerate(results, start=1):
-        problem = result.error
-        if result.score is not None:
-            try:
-                yield dicom_record(result)
-            except PneumoScoreError as error:
-                problem = str(error)
-        if problem is not None:
+        def refuse(result: FileResult, problem: str) -> None:
             failed[0] += 1
             bar.say(f"error: {result.file}: {problem}")
-        bar.update(done, None)
+
+        def watch(result: FileResult, _: object) -> None:
+            done[0] += 1
+            if result.error is not None:
+                refuse(result, result.error)
+            bar.update(done[0], None)
+
+        sink = RecordsSink(
+            place,
+            intake,
+            source="pneumoscore patient import",
+            actor=actor,
+            acknowledge=lambda report: say(
+                f"recorded: {report.films} films, {report.scores} scores"
+            ),
+            refuse=refuse,
+        )
+        known = known_content(place, opened.identity.sha256)
+        run_job(files, opened, options, [sink], known=known, watch=watch)
+    _tell(sink.report, failed[0], sink.known)
 
 
 @app.command(
@@ -122,74 +196,55 @@ def import_cohort(
 ) -> None:
     """Score a cohort's films and record them by day; the Hannover stays with their events."""
     from pneumoscore.monitor.hannover import hannover_events
-    from pneumoscore.records.course import add_events
+    from pneumoscore.pipeline.intake import cohort_record
+    from pneumoscore.pipeline.walk import Found
+    from pneumoscore.records.events import add_events
     from pneumoscore.records.reading import patient_keys
-    from pneumoscore.severity.model import SeverityModel
-    from pneumoscore.study.cohorts import open_cohort
+    from pneumoscore.study.cohorts import COHORTS, open_cohort
 
     films = open_cohort(str(cohort), data, images, mapping)
-    opened = SeverityModel.open(model, threads=threads)
-    with open_records(records, create=True) as place, LateProgress("films") as bar:
-        failed = [0]
-        new = _of_cohort(films, opened, level, bar, failed, not no_thumbnails)
-        report = _import(place, new, actor)
-        if cohort == "hannover" and data is not None:
-            known = patient_keys(place)
-            events = [event for event in hannover_events(data) if event.patient in known]
-            say(f"{add_events(place, events, actor=actor)} events recorded")
-    _tell(report, failed[0])
+    # Two tables of one name are two cohorts, and number their patients each for itself.
+    issuer = "" if str(cohort) in COHORTS else _table_issuer(Path(cohort))
+    by_path = {film.path: film for film in films}
+    chosen = _Scoring(model, threads, level, False, True, not no_thumbnails)
+
+    def intake(result: FileResult) -> FilmRecord:
+        return cohort_record(films.name, by_path[result.path], result, issuer=issuer)
+
+    with open_records(records, create=True) as place:
+        try:
+            _score_into(place, (Found(path) for path in by_path), chosen, intake, actor)
+        finally:
+            if cohort == "hannover" and data is not None:
+                known = patient_keys(place)
+                events = [event for event in hannover_events(data) if event.patient in known]
+                say(f"{add_events(place, events, actor=actor)} events recorded")
 
 
-def _of_cohort(
-    cohort: Cohort,
-    model: SeverityModel,
-    level: float,
-    bar: LateProgress,
-    failed: list[int],
-    thumbnails: bool,
-) -> Iterator[FilmRecord]:
-    from pneumoscore.pipeline.intake import cohort_record
-    from pneumoscore.pipeline.job import score_files
-    from pneumoscore.pipeline.options import ScoringOptions
+def _table_issuer(table: Path) -> str:
+    import hashlib
 
-    options = ScoringOptions(level=level, view=thumbnails)
-    results = score_files((film.path for film in cohort), model, options)
-    for done, (film, result) in enumerate(zip(cohort, results, strict=True), start=1):
-        problem = result.error
-        if result.score is not None:
-            try:
-                yield cohort_record(cohort.name, film, result.score, view=result.view)
-            except PneumoScoreError as error:
-                problem = str(error)
-        if problem is not None:
-            failed[0] += 1
-            bar.say(f"error: {film.name}: {problem}")
-        bar.update(done, len(cohort))
+    place = str(table.resolve())
+    return f"table-{hashlib.sha256(place.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
-def _import(records: Records, new: Iterator[FilmRecord], actor: str | None) -> ImportReport:
-    from pneumoscore.records.writing import import_films
-
-    return import_films(
-        records,
-        new,
-        source="pneumoscore patient import",
-        actor=actor,
-        batch=64,
-        acknowledge=lambda report: say(f"recorded: {report.films} films, {report.scores} scores"),
-    )
-
-
-def _tell(report: ImportReport, failed: int) -> None:
+def _tell(report: ImportReport, failed: int, skipped: int = 0) -> None:
+    known = f"{report.known} scores were recorded already, {report.redated} films re-dated"
+    if skipped:
+        known = f"{skipped} files were recorded already; {known}"
+    if report.twins:
+        known += f"; {report.twins} are further files of one exposure and count with it"
     typer.echo(
         f"{report.films} new films of {report.patients} new patients, {report.scores} new scores; "
-        f"{report.known} scores were recorded already, {report.redated} films re-dated"
+        f"{known}"
     )
+    for notice in report.notices:
+        say(notice)
     for conflict in report.conflicts:
         say_error(conflict)
     if failed or report.conflicts:
         raise typer.Exit(ExitStatus.SOME_FAILED)
-    if not report.films and not report.known:
+    if not report.films and not report.known and not skipped:
         say_error("no films found; expected DICOM files")
         raise typer.Exit(ExitStatus.NOTHING_DONE)
 
@@ -217,7 +272,7 @@ def event(
     actor: Actor = None,
 ) -> None:
     """Record what happened to a patient."""
-    from pneumoscore.records.course import add_events
+    from pneumoscore.records.events import add_events
     from pneumoscore.records.reading import read_timeline
     from pneumoscore.records.types import EventRecord
 
@@ -243,7 +298,7 @@ def note(
     actor: Actor = None,
 ) -> None:
     """Write a note on a patient or a film; notes cannot be changed."""
-    from pneumoscore.records.course import add_note
+    from pneumoscore.records.events import add_note
 
     with open_records(records) as place:
         add_note(place, patient, text, film_uid=film, actor=actor)

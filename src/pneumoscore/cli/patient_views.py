@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +23,10 @@ from pneumoscore.present.text import printable
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
-    from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
+    from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
+    from pneumoscore.monitor.ward import Ward, WardRow
     from pneumoscore.records.types import Timeline
+    from pneumoscore.severity.scale import Scale
 
 __all__ = ["register", "time_argument"]
 
@@ -58,23 +60,23 @@ def time_argument(text: str) -> tuple[datetime, bool]:
         ) from None
 
 
-def _assessed(
+def _judged(
     place: str | None,
     patient: str,
     model: int | None,
     rules: Path | None,
     error_model: Path | None,
     pictures: bool = False,
-) -> tuple[Timeline, Assessment | None, str]:
-    from pneumoscore.monitor.change.assess import assess
+) -> tuple[Timeline, PatientVerdict | None, str]:
     from pneumoscore.monitor.change.rules import read_rules
+    from pneumoscore.monitor.change.verdict import judge
     from pneumoscore.records.reading import read_timeline
 
     chosen = read_rules(rules)
     with open_records(place) as records:
         timeline = read_timeline(records, patient, model_id=model, pictures=pictures)
     errors, problem = errors_of(timeline.model, error_model)
-    return timeline, None if errors is None else assess(timeline, errors, chosen), problem
+    return timeline, None if errors is None else judge(timeline, errors, chosen), problem
 
 
 def timeline(
@@ -106,20 +108,21 @@ def timeline(
     if kind is None:
         raise typer.BadParameter(f"{out.name} is neither .png, .svg nor .html")
     write_target(out)
-    found, assessment, problem = _assessed(
+    found, verdict, problem = _judged(
         records, patient, model_number, rules, error_model, pictures=True
     )
     if name is not None:
         found = replace(found, patient=name)
-    figure = timeline_figure(found, assessment, per_lung=per_lung, heading=kind != "html")
+    figure = timeline_figure(found, verdict, per_lung=per_lung, heading=kind != "html")
     if kind == "html":
         chart = page_svg(figure, f"Timeline of {found.patient}")
-        page = timeline_page(found, assessment, chart, problem=problem)
+        page = timeline_page(found, verdict, chart, problem=problem)
         write_atomically(out, page.encode("utf-8"))
     else:
         write_atomically(out, plot_file(figure, kind))
     if problem:
         say(problem)
+    _say_not_comparable(found)
     typer.echo(printable(f"{out}: {len(found.films)} films, {len(found.events)} events"))
 
 
@@ -134,17 +137,33 @@ def changes(
     """Print what changed: from film to film, steps, trend, and the advice with its reason."""
     from pneumoscore.errors import PneumoScoreError
 
-    found, assessment, problem = _assessed(records, patient, model_number, rules, error_model)
-    if assessment is None:
+    found, verdict, problem = _judged(records, patient, model_number, rules, error_model)
+    if verdict is None:
         raise PneumoScoreError(problem)
+    _say_not_comparable(found)
     if json:
-        typer.echo(json_module.dumps(_as_dict(found, assessment), default=_plain))
+        typer.echo(json_module.dumps(_as_dict(found, verdict), default=_plain))
         return
-    advice = assessment.advice
+    advice = verdict.advice
     typer.echo(printable(f"{found.patient}: {advice.word} ({advice.reason})"))
-    for part in assessment.scales:
+    for part in verdict.scales:
         _print_scale(found, part)
     typer.echo(f"rules: {advice.rules}. {RESEARCH_NOTICE}.")
+
+
+def _say_not_comparable(found: Timeline) -> None:
+    """Name the films that only other models have scored."""
+    others = found.not_comparable
+    if others:
+        names = {item.id: item.identity for item in found.other_models}
+        models = sorted({number for film in others for number in film.other_models})
+        said = ", ".join(
+            f"{names[number].name} {names[number].version}" for number in models if number in names
+        )
+        say(
+            f"{len(others)} films were scored only by {said}: not comparable, not in these "
+            "changes; `pneumoscore patient rescore` scores them by this model"
+        )
 
 
 def _plain(value: object) -> str:
@@ -153,24 +172,27 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} in JSON")
 
 
-def _as_dict(found: Timeline, assessment: Assessment) -> dict[str, object]:
+def _as_dict(found: Timeline, verdict: PatientVerdict) -> dict[str, object]:
     from dataclasses import asdict
 
     scales = {}
-    for part in assessment.scales:
+    for part in verdict.scales:
         scales[part.scale] = {
             "films": [
                 {
                     "uid": film.uid,
                     "study": film.study_uid,
                     "at": film.taken_at,
+                    "utc_offset_minutes": film.utc_offset_minutes,
                     "view": film.view,
+                    "twins": film.twins,
                     **asdict(film.values[part.scale]),
                 }
                 for film in part.films
             ],
             "changes": [asdict(pair) for pair in part.pairs],
-            "steps": [asdict(step) for step in part.steps],
+            "calls": [asdict(item) for item in part.calls],
+            "comparisons": [asdict(item) for item in part.comparisons],
             "trend": None if part.trend is None else asdict(part.trend),
             "reference": part.reference,
             "advice": asdict(part.advice),
@@ -178,20 +200,27 @@ def _as_dict(found: Timeline, assessment: Assessment) -> dict[str, object]:
     model = found.model
     return {
         "patient": found.patient,
+        "issuer": found.issuer,
         "calendar": found.calendar,
         "model": None if model is None else asdict(model.identity),
-        "advice": asdict(assessment.advice),
+        "advice": asdict(verdict.advice),
+        "not_comparable": [{"uid": film.uid, "at": film.taken_at} for film in found.not_comparable],
         "scales": scales,
         "notice": RESEARCH_NOTICE,
     }
 
 
-def _print_scale(found: Timeline, part: ScaleAssessment) -> None:
+def _print_scale(found: Timeline, part: ScaleVerdict) -> None:
     from pneumoscore.monitor.pictures.labels import event_label, when
     from pneumoscore.severity.scale import scale_named
 
     scale = scale_named(part.scale)
-    typer.echo(f"\n{scale.title} ({scale.low:g}-{scale.high:g}): {part.advice.word}")
+    typer.echo(
+        printable(
+            f"\n{scale.title} ({scale.low:g}-{scale.high:g}): {part.advice.word} "
+            f"({part.advice.reason})"
+        ).replace("\\n", "\n", 1)
+    )
     for number, film in enumerate(part.films):
         value = film.values[part.scale].value
         line = f"  {when(film.taken_at, found.calendar):18} {film.view or '?':10} {value:4.1f}"
@@ -204,19 +233,30 @@ def _print_scale(found: Timeline, part: ScaleAssessment) -> None:
             if pair.warnings:
                 line += f"; {'; '.join(pair.warnings)}"
         typer.echo(printable(f"{line}  [study {film.study_uid}]"))
+    for item in part.calls:
+        typer.echo(
+            f"  called {when(item.seen_at, found.calendar)}: {item.call.words}"
+            f"{'; ' if item.warnings else ''}{'; '.join(item.warnings)}"
+        )
+    for other in part.comparisons:
+        typer.echo(
+            f"  against {event_label(other.against)} ({when(other.at, found.calendar)}, "
+            f"level {other.level:.1f}): {other.difference:+.1f} points, standard error "
+            f"{other.standard_error:.1f}, {other.verdict}"
+        )
     if part.trend is not None and part.trend.slope is not None:
         typer.echo(
             f"  trend {part.trend.slope:+.2f} points a day "
             f"({part.trend.slope_low:+.2f} to {part.trend.slope_high:+.2f})"
         )
-    for word, step in (
+    for word, first in (
         ("worsening", part.first_worsening),
         ("improvement", part.first_improvement),
     ):
-        if step is not None:
+        if first is not None:
             typer.echo(
-                f"  first detectable {word} since {event_label(part.reference)}: "
-                f"{when(step.seen_at, found.calendar)} ({step.step.difference:+.1f})"
+                f"  first {word} since {event_label(part.reference)}: "
+                f"{when(first.seen_at, found.calendar)} ({first.call.difference:+.1f})"
             )
 
 
@@ -228,7 +268,13 @@ def ward(
         float | None,
         typer.Option("--days", min=0.0, help="Only patients with a film in the last so many days."),
     ] = None,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="The discharged and the dead too.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Most patients.")] = 50,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object for each patient.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="HTML", help="Also write a page.")
     ] = None,
@@ -237,12 +283,11 @@ def ward(
     error_model: ErrorModelFile = None,
     records: RecordsPlace = None,
 ) -> None:
-    """List patients by recent change, the largest rise first."""
+    """List patients, the most pressing verdict first, then the largest change."""
     from pneumoscore.files import write_atomically
     from pneumoscore.monitor.change.rules import read_rules
-    from pneumoscore.monitor.pictures.labels import sparkline, when
     from pneumoscore.monitor.pictures.page import ward_page
-    from pneumoscore.monitor.pictures.ward import ward_overview
+    from pneumoscore.monitor.ward import ward_overview
     from pneumoscore.records.reading import read_models
     from pneumoscore.severity.scale import scale_named
 
@@ -258,23 +303,64 @@ def ward(
             read_rules(rules),
             errors,
             model_id=model_number,
-            since=None if days is None else datetime.now() - timedelta(days=days),
+            days=days,
+            everyone=everyone,
             limit=limit,
         )
     if problem:
         say(problem)
     for row in found.rows:
-        change = "" if row.difference is None else f"{row.difference:+5.1f}"
-        advice = "" if row.advice is None else row.advice.word
-        line = (
-            f"{row.patient:20} {sparkline(row.values, known):12} {row.values[-1]:4.1f} "
-            f"{change:6} {when(row.last_at, row.calendar, clock=False):11} {advice}"
-        )
-        typer.echo(printable(f"{line} {'; '.join(row.warnings)}".rstrip()))
-    typer.echo(f"{found.scale} by {found.model}: {found.remark} {RESEARCH_NOTICE}.")
+        if json:
+            line = json_module.dumps(_ward_row(row, found), default=_plain)
+        else:
+            line = printable(_ward_line(row, known))
+        typer.echo(line)
+    remark = f"{found.scale} by {found.model}: {found.remark} {RESEARCH_NOTICE}."
+    if json:
+        say(remark)
+    else:
+        typer.echo(remark)
     if out is not None:
         write_atomically(out, ward_page(found).encode("utf-8"))
         say(f"page: {out}")
+
+
+def _ward_row(row: WardRow, ward: Ward) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from pneumoscore.records.types import day_of
+
+    return {
+        "patient": row.patient,
+        "issuer": row.issuer,
+        "scale": ward.scale,
+        "model": ward.model,
+        "last": {
+            "at": row.last_at if row.calendar else None,
+            "day": None if row.calendar else day_of(row.last_at),
+            "days_ago": None if row.days_ago is None else round(row.days_ago, 2),
+            "value": row.values[-1],
+            "change": row.difference,
+        },
+        "films": len(row.values),
+        "advice": {"word": row.word} if row.advice is None else asdict(row.advice),
+        "left": row.left,
+        "warnings": list(row.warnings),
+        "notice": RESEARCH_NOTICE,
+    }
+
+
+def _ward_line(row: WardRow, scale: Scale) -> str:
+    from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, sparkline, when
+    from pneumoscore.records.identity import patient_name
+
+    change = "" if row.difference is None else f"{row.difference:+5.1f}"
+    ago = "" if row.days_ago is None else f"{row.days_ago:.0f} d ago"
+    return (
+        f"{patient_name(row.patient, row.issuer):16} {ADVICE_MARKS[row.word]} {row.word:15} "
+        f"{sparkline(row.values, scale):12} {row.values[-1]:4.1f} {change:6} "
+        f"{when(row.last_at, row.calendar, clock=False):11} {ago:9} {'; '.join(row.warnings)}"
+    ).rstrip()
 
 
 def models(records: RecordsPlace = None) -> None:

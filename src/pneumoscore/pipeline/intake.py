@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pneumoscore.cohort.types import CohortFilm
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.pipeline.result import FileResult
@@ -53,17 +55,19 @@ def dicom_record(result: FileResult) -> FilmRecord:
         flags=score.flags,
         view=said.view,
         sex=said.patient_sex,
-        file=result.file,
+        file=str(Path(result.file).absolute()) if result.member is None else result.file,
         thumbnail=None if result.view is None else film_thumbnail(result.view, score),
+        issuer=said.patient_id_issuer or "",
+        birth_date=said.patient_birth_date,
+        utc_offset_minutes=said.utc_offset_minutes,
+        acquired_by=said.acquired_by,
+        file_sha256=result.content,
+        pixel_sha256=result.pixels,
     )
 
 
 def cohort_record(
-    cohort: str,
-    film: CohortFilm,
-    score: Score,
-    *,
-    view: Film | None = None,
+    cohort: str, film: CohortFilm, result: FileResult, *, issuer: str = ""
 ) -> FilmRecord:
     """Return the record of a film of a cohort, known by day.
 
@@ -75,22 +79,27 @@ def cohort_record(
         Name of the cohort: part of the films' identity.
     film : CohortFilm
         With its offset in days.
-    score : Score
-        Its score.
-    view : ndarray, optional
-        The film, or a smaller copy of it, for a thumbnail.
+    result : FileResult
+        Scored; with its view it gets a small picture.
+    issuer : str, optional
+        Whose numbers the cohort's patients have: two tables may number theirs alike, and name
+        their films alike.
 
     Raises
     ------
     PneumoScoreError
-        If the cohort does not know the film's day.
+        If the cohort does not know the film's day, or there is no score.
     """
     if film.offset_days is None:
         raise PneumoScoreError("the film's day is unknown", "an offset in days")
+    score = result.score
+    if score is None:
+        raise PneumoScoreError("the film has no score", "a scored film")
+    named = f"{cohort} ({issuer})" if issuer else cohort
     return FilmRecord(
         patient=film.patient,
-        film_uid=f"cohort:{cohort}/{film.name}",
-        study_uid=f"cohort:{cohort}/{film.patient}/day {film.offset_days:g}",
+        film_uid=f"cohort:{named}/{film.name}",
+        study_uid=f"cohort:{named}/{film.patient}/day {film.offset_days:g}",
         taken_at=time_of_day(film.offset_days),
         model=score.model,
         values=tuple(_value(item) for item in score.scales),
@@ -98,8 +107,11 @@ def cohort_record(
         view=film.view,
         sex=film.sex,
         calendar=False,
-        file=str(film.path),
-        thumbnail=None if view is None else film_thumbnail(view, score),
+        file=str(film.path.absolute()),
+        thumbnail=None if result.view is None else film_thumbnail(result.view, score),
+        issuer=issuer,
+        file_sha256=result.content,
+        pixel_sha256=result.pixels,
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, select
 
 from pneumoscore.records.database import Records, records_url
 from pneumoscore.records.errors import RecordsError, translated
+from pneumoscore.records.lock import locked
 from pneumoscore.records.rows import actor_name, add_audit, insert_rows
 from pneumoscore.records.schema import TABLES, audit, patients
 
@@ -167,14 +168,25 @@ def _restore_file(source: Path, target: Path, replace: bool) -> None:
             "a new file",
             "pass --replace to put the backup in their place; they are kept beside",
         )
-    with _appearing(target) as temporary:
+    with _alone(target), _appearing(target) as temporary:
         _copy_pages(source, temporary)
         Records.open(temporary).close()  # migrates an older backup, refuses a newer one
         _fold_log(temporary)
+        # Looked at again: others may have written before the lock was taken.
+        if target.exists() and target.stat().st_size and not replace:
+            raise RecordsError(f"there are records at {target}", "a new file", "pass --replace")
         for ending in ("-wal", "-shm", ""):
             old = target.with_name(target.name + ending)
             if old.exists():
                 old.replace(target.with_name(f"{target.name}.replaced{ending}"))
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Hold the lock that every writer takes, until the file has its new name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with locked(target, shared=False):
+        yield
 
 
 @contextlib.contextmanager
@@ -197,7 +209,7 @@ def _appearing(target: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         temporary.replace(target)
     finally:
-        for ending in ("", "-wal", "-shm"):
+        for ending in ("", "-wal", "-shm", ".lock"):
             temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
 
 

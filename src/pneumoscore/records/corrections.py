@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, ScalarResult, insert, select, update
 
-from pneumoscore.records.course import find_patient
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import ConflictError, RecordsError
+from pneumoscore.records.identity import find_patient
 from pneumoscore.records.rows import actor_name, add_audit, next_id
 from pneumoscore.records.schema import films, patients, studies
 
@@ -89,19 +89,35 @@ def split_patient(
         connection.execute(
             update(studies).where(studies.c.id.in_(ids)).values(patient_id=target, moved=True)
         )
+        _part_twins(connection)
         add_audit(connection, who, "split", details, target)
 
 
+def _part_twins(connection: Connection) -> None:
+    """Let films count for themselves whose twin is another patient's now."""
+    first = films.alias()
+    apart = (
+        select(first.c.id)
+        .where(first.c.id == films.c.duplicate_of, first.c.patient_id != films.c.patient_id)
+        .exists()
+    )
+    connection.execute(update(films).where(apart).values(duplicate_of=None))
+
+
 def _target_of_split(connection: Connection, old: Any, into: str, audit_id: int) -> int:
-    row = connection.execute(select(patients).where(patients.c.key == into)).one_or_none()
+    name, _, issuer = into.partition("^^^")
+    named = (patients.c.key == name) & (patients.c.issuer == issuer)
+    row = connection.execute(select(patients).where(named)).one_or_none()
     if row is None:
         number = next_id(connection, patients)
         connection.execute(
             insert(patients),
             {
                 "id": number,
-                "key": into,
+                "key": name,
+                "issuer": issuer,
                 "sex": None,
+                "birth_date": None,
                 "calendar": old.calendar,
                 "merged_into": None,
                 "audit_id": audit_id,

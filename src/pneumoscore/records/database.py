@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError
 
 from pneumoscore.records.errors import RecordsError, translated
+from pneumoscore.records.lock import locked
 from pneumoscore.records.migrate import require_known, stored_version, upgrade
 from pneumoscore.records.schema import HEAD
 from pneumoscore.settings import home_folder
@@ -75,6 +76,7 @@ class Records:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._opened: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, place: str | os.PathLike[str] | None = None, *, create: bool = True) -> Records:
@@ -121,6 +123,8 @@ class Records:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the records."""
+        if self.file is not None:
+            self._follow(self.file)
         with (
             translated(self.place),
             self.engine.connect() as connection,
@@ -134,7 +138,11 @@ class Records:
 
         Its work is on the disk, whole, when the block ends, and undone when the block raises.
         """
-        with translated(self.place), self.engine.connect() as connection:
+        with (
+            self._turn(),
+            translated(self.place),
+            self.engine.connect() as connection,
+        ):
             writer = connection.execution_options(**{_WRITES: True})
             with writer.begin():
                 if writer.dialect.name == "postgresql":
@@ -161,10 +169,50 @@ class Records:
             return
         if file is not None and version is not None:
             _keep_copy(file, file.with_name(f"{file.name}.version-{version}"))
-        with self.writing() as connection:
+        with self._without_foreign_keys(), self.writing() as connection:
             # Another process may have been first.
             if stored_version(connection) != HEAD:
                 upgrade(connection)
+
+    @contextlib.contextmanager
+    def _without_foreign_keys(self) -> Iterator[None]:
+        """Open connections of SQLite in which tables can be made anew (its ALTER TABLE page)."""
+
+        def switch_off(connection: Any, _: object) -> None:
+            connection.execute("PRAGMA foreign_keys = OFF")
+
+        if self.file is None:
+            yield
+            return
+        self.engine.dispose()
+        event.listen(self.engine, "connect", switch_off)
+        try:
+            yield
+        finally:
+            event.remove(self.engine, "connect", switch_off)
+            self.engine.dispose()
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keep `restore` away while a transaction writes, and notice that it was there."""
+        file = self.file
+        if file is None:
+            yield
+            return
+        with locked(file, shared=True):
+            self._follow(file)
+            yield
+
+    def _follow(self, file: Path) -> None:
+        """Leave the file that was opened if another has taken its place."""
+        try:
+            seen = file.stat()
+        except OSError:
+            return
+        place = (seen.st_dev, seen.st_ino)
+        if self._opened not in (None, place):
+            self.engine.dispose()
+        self._opened = place
 
 
 def _file_of(url: URL) -> Path | None:

@@ -68,3 +68,11 @@ def upgrade(connection: Connection, target: str = HEAD) -> None:
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, target)
+    if connection.dialect.name == "sqlite":
+        orphans = connection.execute(text("PRAGMA foreign_key_check")).first()
+        if orphans is not None:
+            raise RecordsError(
+                "the records have rows without their parents and cannot be migrated",
+                "whole records",
+                "run `pneumoscore patient restore` with a backup",
+            )

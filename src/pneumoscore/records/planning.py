@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from pneumoscore.records.errors import ConflictError
-from pneumoscore.records.known import Known, KnownFilm, KnownStudy
+from pneumoscore.records.identity import contradiction
+from pneumoscore.records.known import Known, KnownFilm, KnownPatient, KnownStudy
 from pneumoscore.records.types import FilmRecord, ImportReport
 
 __all__ = ["Plan", "Redate"]
@@ -44,16 +45,20 @@ class Plan:
         self._next = dict(next_ids)
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.redates: list[Redate] = []
+        self.hashes: list[tuple[int, FilmRecord]] = []
         self.conflicts: list[str] = []
+        self.notices: list[str] = []
         self.touched: set[int] = set()
         self._unchanged = 0
 
     def take(self, record: FilmRecord) -> None:
         """Decide what one record adds."""
         try:
+            self._check_model(record)
             film_id = self._film(record)
         except ConflictError as conflict:
-            self.conflicts.append(f"{record.film_uid}: {conflict}")
+            named = record.file or record.film_uid
+            self.conflicts.append(f"{named}: {conflict}")
             return
         model_id = self._model(record)
         flags = " ".join(record.flags)
@@ -86,6 +91,8 @@ class Plan:
             known=self._unchanged,
             redated=len(self.redates),
             conflicts=(*problems, *self.conflicts),
+            twins=sum(row["duplicate_of"] is not None for row in self.rows.get("films", ())),
+            notices=tuple(dict.fromkeys(self.notices)),
         )
 
     def _new_id(self, table: str) -> int:
@@ -101,23 +108,42 @@ class Plan:
         if film is None:
             return self._new_film(record)
         study = self._known.studies_by_id[film.study_id]
+        self._check_same_film(record, film)
         self._check_patient(record, study, "the film is")
+        self._check_person(record)
+        if record.file_sha256 is not None and film.file_sha256 is None:
+            self.hashes.append((film.id, record))
         if film.taken_at != record.taken_at and not study.redated:
             self._check_calendar(record, study.patient_id)
             self.redates.append(Redate(film.id, study.patient_id, film.taken_at, record))
             self.touched.add(study.patient_id)
-            self._known.films[record.film_uid] = KnownFilm(film.id, film.study_id, record.taken_at)
+            self._known.films[record.film_uid] = replace(film, taken_at=record.taken_at)
         return film.id
 
     def _new_film(self, record: FilmRecord) -> int:
         study = self._known.studies.get(record.study_uid)
+        self._check_person(record)
         if study is None:
             study = self._new_study(record)
         else:
             self._check_patient(record, study, "its study is")
             self._check_calendar(record, study.patient_id)
-        film = KnownFilm(self._new_id("films"), study.id, record.taken_at)
+        twin = self._twin(record, study)
+        film = KnownFilm(
+            self._new_id("films"),
+            study.id,
+            record.taken_at,
+            record.film_uid,
+            record.file,
+            record.view,
+            record.acquired_by,
+            record.file_sha256,
+            record.pixel_sha256,
+            twin,
+        )
         self._known.films[record.film_uid] = film
+        place = (study.patient_id, record.taken_at)
+        self._known.films_by_time.setdefault(place, []).append(film)
         self.touched.add(study.patient_id)
         self._add(
             "films",
@@ -128,20 +154,44 @@ class Plan:
             taken_at=record.taken_at,
             view=record.view,
             file=record.file,
+            utc_offset=record.utc_offset_minutes,
+            acquired_by=record.acquired_by,
+            file_sha256=record.file_sha256,
+            pixel_sha256=record.pixel_sha256,
+            duplicate_of=twin,
         )
         return film.id
 
+    def _twin(self, record: FilmRecord, study: KnownStudy) -> int | None:
+        """Return the film that is the same exposure: by its pixels, or processed and raw."""
+        for film in self._known.films_by_time.get((study.patient_id, record.taken_at), ()):
+            same_pixels = film.pixel_sha256 is not None and film.pixel_sha256 == record.pixel_sha256
+            # No two exposures of one study and view have one acquisition time.
+            same_shot = (
+                film.acquired_by == record.acquired_by == "acquisition"
+                and film.study_id == study.id
+                and film.view == record.view
+            )
+            if same_pixels or same_shot:
+                return film.id if film.duplicate_of is None else film.duplicate_of
+        return None
+
     def _new_study(self, record: FilmRecord) -> KnownStudy:
-        patient_id = self._known.patients.get(record.patient)
+        who = (record.patient, record.issuer)
+        patient_id = self._known.patients.get(who)
         if patient_id is None:
             patient_id = self._new_id("patients")
-            self._known.patients[record.patient] = patient_id
+            self._known.patients[who] = patient_id
+            self._known.people[who] = KnownPatient(patient_id, record.sex, record.birth_date)
             self._known.calendars[patient_id] = record.calendar
+            self._note_other_issuers(record)
             self._add(
                 "patients",
                 id=patient_id,
                 key=record.patient,
+                issuer=record.issuer,
                 sex=record.sex,
+                birth_date=record.birth_date,
                 calendar=record.calendar,
                 merged_into=None,
             )
@@ -160,12 +210,60 @@ class Plan:
         return study
 
     def _check_patient(self, record: FilmRecord, study: KnownStudy, what: str) -> None:
-        if not study.moved and self._known.patients.get(record.patient) != study.patient_id:
+        who = (record.patient, record.issuer)
+        if not study.moved and self._known.patients.get(who) != study.patient_id:
             raise ConflictError(
                 f"{what} recorded under another patient than it names",
                 "one patient for each study",
                 "merge or split the patients",
             )
+
+    def _check_person(self, record: FilmRecord) -> None:
+        person = self._known.people.get((record.patient, record.issuer))
+        problem = None
+        if person is not None:
+            problem = contradiction(person, record.sex, record.birth_date)
+        if problem is not None:
+            raise ConflictError(
+                f"{problem}: two people under one number",
+                "one person for each number and issuer",
+                "correct the film's header, or give one of them another number",
+            )
+
+    def _note_other_issuers(self, record: FilmRecord) -> None:
+        others = self._known.issuers.setdefault(record.patient, set())
+        if others - {record.issuer}:
+            names = ", ".join(sorted(item or "nobody named" for item in {*others, record.issuer}))
+            self.notices.append(
+                f"one number is given by several issuers ({names}): kept apart; "
+                "`pneumoscore patient merge` joins them if they are one patient"
+            )
+        others.add(record.issuer)
+
+    def _check_same_film(self, record: FilmRecord, film: KnownFilm) -> None:
+        """Refuse another film under a known UID."""
+        if record.file_sha256 is not None and record.file_sha256 == film.file_sha256:
+            return
+        if record.pixel_sha256 is not None and film.pixel_sha256 is not None:
+            same = record.pixel_sha256 == film.pixel_sha256
+        else:
+            same = self._same_scores(record, film.id)
+        if not same:
+            raise ConflictError(
+                f"its UID {record.film_uid} is that of another film, {film.file or 'not named'}",
+                "one UID for each film",
+                "find out which of the two files is wrong; the recorded film was left as it was",
+            )
+
+    def _same_scores(self, record: FilmRecord, film_id: int) -> bool:
+        """Say whether scores by the same model agree, where hashes are not known."""
+        model_id = self._known.models.get(record.model.sha256)
+        before = self._known.scores
+        pairs = [(before.get((film_id, model_id or 0, item.scale)), item) for item in record.values]
+        moved = record.taken_at != self._known.films[record.film_uid].taken_at
+        return not moved or all(
+            old is None or abs(old - item.value) <= _SAME_VALUE for old, item in pairs
+        )
 
     def _check_calendar(self, record: FilmRecord, patient_id: int) -> None:
         calendar = self._known.calendars[patient_id]
@@ -176,10 +274,22 @@ class Plan:
                 "one way of counting time for each patient",
             )
 
+    def _check_model(self, record: FilmRecord) -> None:
+        identity = record.model
+        other = self._known.versions.get((identity.name, identity.version))
+        if other is not None and other != identity.sha256:
+            raise ConflictError(
+                f"another model has the name {identity.name} and version {identity.version} "
+                f"({other[:12]}, this one {identity.sha256[:12]})",
+                "one name and version for each model",
+                "give the newer model another version",
+            )
+
     def _model(self, record: FilmRecord) -> int:
         identity = record.model
         number = self._known.models.get(identity.sha256)
         if number is None:
             number = self._known.models[identity.sha256] = self._new_id("models")
+            self._known.versions[identity.name, identity.version] = identity.sha256
             self._add("models", asdict(identity), id=number)
         return number

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select
 
-from pneumoscore.records.course import find_patient
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.identity import find_patient, patient_name
 from pneumoscore.records.rows import batched
 from pneumoscore.records.schema import (
     audit,
@@ -35,6 +37,9 @@ from pneumoscore.records.types import (
 from pneumoscore.severity.score import ModelIdentity
 
 __all__ = [
+    "check_model",
+    "files_to_rescore",
+    "known_files",
     "patient_keys",
     "read_audit",
     "read_models",
@@ -98,6 +103,8 @@ def read_timeline(
                 raise RecordsError(f"no model {model_id} is recorded", "one that scored films")
         return Timeline(
             patient=row.key,
+            issuer=row.issuer,
+            birth_date=row.birth_date,
             sex=row.sex,
             calendar=row.calendar,
             model=chosen,
@@ -105,7 +112,7 @@ def read_timeline(
             films=_timeline_films(
                 connection, row.id, None if chosen is None else chosen.id, pictures
             ),
-            events=_events(connection, row.key, row.id),
+            events=_events(connection, patient_name(row.key, row.issuer), row.id),
             notes=_notes(connection, row.id),
         )
 
@@ -133,22 +140,52 @@ def _timeline_films(
         stored = select(films.c.id, thumbnails.c.jpeg).join(thumbnails, by_film)
         for picture in connection.execute(stored.where(films.c.patient_id == patient_id)):
             images[picture.id] = bytes(picture.jpeg)
+    twins: dict[int, list[str]] = {}
     found: dict[int, TimelineFilm] = {}
+    others = _other_models(connection, patient_id)
     for row in connection.execute(statement).mappings():
-        film = found.get(row[films.c.id])
+        number, first = row[films.c.id], row[films.c.duplicate_of]
+        if first is not None:
+            twins.setdefault(first, []).append(row[films.c.uid])
+            continue
+        film = found.get(number)
         if film is None:
-            film = found[row[films.c.id]] = TimelineFilm(
+            film = found[number] = TimelineFilm(
                 uid=row[films.c.uid],
                 study_uid=row["study_uid"],
                 taken_at=row[films.c.taken_at],
                 view=row[films.c.view],
                 file=row[films.c.file],
                 flags=tuple((row[scores.c.flags] or "").split()),
-                thumbnail=images.get(row[films.c.id]),
+                thumbnail=images.get(number),
+                utc_offset_minutes=row[films.c.utc_offset],
+                other_models=tuple(sorted(others.get(number, set()) - {model_id})),
             )
         if row[scores.c.scale] is not None:
             film.values[row[scores.c.scale]] = _value(row)
-    return tuple(found.values())
+    named = (
+        replace(film, twins=tuple(dict.fromkeys(twins.get(number, ()))))
+        for number, film in found.items()
+    )
+    return tuple(sorted(named, key=instant))
+
+
+def instant(film: TimelineFilm) -> datetime:
+    """Return a film's time for sorting: in UTC where its offset is known."""
+    return film.taken_at - timedelta(minutes=film.utc_offset_minutes or 0)
+
+
+def _other_models(connection: Connection, patient_id: int) -> dict[int, set[int]]:
+    statement = (
+        select(scores.c.film_id, scores.c.model_id)
+        .join(films, films.c.id == scores.c.film_id)
+        .where(films.c.patient_id == patient_id)
+        .distinct()
+    )
+    found: dict[int, set[int]] = {}
+    for row in connection.execute(statement):
+        found.setdefault(row.film_id, set()).add(row.model_id)
+    return found
 
 
 def _value(row: Any) -> ScaleValue:
@@ -194,10 +231,70 @@ def scored_films(records: Records, film_uids: Iterable[str], sha256: str) -> set
     return found
 
 
-def patient_keys(records: Records) -> set[str]:
-    """Return all identifiers."""
+def known_files(records: Records, hashes: Iterable[str], sha256: str) -> set[str]:
+    """Return which files, by the hash of their bytes, have scores by the model with this hash."""
+    found: set[str] = set()
     with records.reading() as connection:
-        return set(connection.execute(select(patients.c.key)).scalars())
+        for group in batched(hashes, 500):
+            statement = (
+                select(films.c.file_sha256)
+                .join(scores, scores.c.film_id == films.c.id)
+                .join(models, models.c.id == scores.c.model_id)
+                .where(films.c.file_sha256.in_(group), models.c.sha256 == sha256)
+            )
+            found.update(connection.execute(statement).scalars())
+    return found
+
+
+def files_to_rescore(records: Records, sha256: str, patient: str | None = None) -> list[str]:
+    """Return where films were read that the model with this hash has not scored.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    sha256 : str
+        Of the model.
+    patient : str, optional
+        Only this patient's.
+    """
+    scored = (
+        select(scores.c.film_id)
+        .join(models, models.c.id == scores.c.model_id)
+        .where(scores.c.film_id == films.c.id, models.c.sha256 == sha256)
+    )
+    statement = select(films.c.file).where(films.c.file.is_not(None), ~scored.exists())
+    with records.reading() as connection:
+        if patient is not None:
+            statement = statement.where(films.c.patient_id == find_patient(connection, patient).id)
+        return list(connection.execute(statement.order_by(films.c.id)).scalars())
+
+
+def check_model(records: Records, identity: ModelIdentity) -> None:
+    """Refuse a model whose name and version another model in the records has.
+
+    Raises
+    ------
+    RecordsError
+        Naming both.
+    """
+    for item in read_models(records):
+        other = item.identity
+        same = (other.name, other.version) == (identity.name, identity.version)
+        if same and other.sha256 != identity.sha256:
+            raise RecordsError(
+                f"scores by another model {other.name} {other.version} are recorded "
+                f"({other.sha256[:12]}; this one is {identity.sha256[:12]})",
+                "one name and version for each model",
+                "give the newer model another version",
+            )
+
+
+def patient_keys(records: Records) -> set[str]:
+    """Return the names of all patients."""
+    with records.reading() as connection:
+        rows = connection.execute(select(patients.c.key, patients.c.issuer))
+        return {patient_name(row.key, row.issuer) for row in rows}
 
 
 def read_audit(

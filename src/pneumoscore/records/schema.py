@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -30,6 +31,7 @@ __all__ = [
     "METADATA",
     "TABLES",
     "audit",
+    "erasing",
     "events",
     "films",
     "models",
@@ -40,7 +42,7 @@ __all__ = [
     "thumbnails",
 ]
 
-HEAD = "0002"
+HEAD = "0003"
 """Version of the tables that this program reads and writes."""
 
 APPEND_ONLY = ("audit", "scores", "notes")
@@ -80,11 +82,14 @@ patients = Table(
     "patients",
     METADATA,
     _id(),
-    Column("key", Text, nullable=False, unique=True),
+    Column("key", Text, nullable=False),
+    Column("issuer", Text, nullable=False, server_default=""),
     Column("sex", Text),
+    Column("birth_date", Date),
     Column("calendar", Boolean, nullable=False),
     _reference("merged_into", "patients.id", nullable=True),
     _reference("audit_id", "audit.id"),
+    UniqueConstraint("key", "issuer"),
 )
 studies = Table(
     "studies",
@@ -108,12 +113,19 @@ films = Table(
     Column("taken_at", DateTime, nullable=False),
     Column("view", Text),
     Column("file", Text),
+    Column("utc_offset", Integer),
+    Column("acquired_by", Text),
+    Column("file_sha256", Text),
+    Column("pixel_sha256", Text),
+    _reference("duplicate_of", "films.id", nullable=True),
     _reference("audit_id", "audit.id"),
     ForeignKeyConstraint(
         ["study_id", "patient_id"], ["studies.id", "studies.patient_id"], onupdate="CASCADE"
     ),
     Index("ix_films_patient_id", "patient_id", "taken_at"),
     Index("ix_films_study_id", "study_id"),
+    Index("ix_films_file_sha256", "file_sha256"),
+    Index("ix_films_duplicate_of", "duplicate_of"),
 )
 models = Table(
     "models",
@@ -172,5 +184,7 @@ thumbnails = Table(
     Column("model_id", _ID, ForeignKey("models.id"), primary_key=True, autoincrement=False),
     Column("jpeg", LargeBinary, nullable=False),
 )
+erasing = Table("erasing", METADATA, Column("id", _ID, primary_key=True, autoincrement=False))
+"""Holds a row only within the transaction that erases a patient: what the triggers look for."""
 TABLES = (audit, patients, studies, films, models, scores, events, notes, thumbnails)
 """In an order in which rows can be inserted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from pneumoscore.severity.score import ModelIdentity
 
@@ -98,7 +98,7 @@ class FilmRecord:
     Attributes
     ----------
     patient : str
-        The site's identifier of the patient.
+        The patient's number, exactly as it was given.
     film_uid : str
         What makes two records the same film: SOP Instance UID, or a name unique in its cohort.
     study_uid : str
@@ -121,6 +121,16 @@ class FilmRecord:
         Where the film was read.
     thumbnail : bytes or None
         JPEG of the film with its contribution map.
+    issuer : str
+        Who gave the number; with it, who the patient is. Empty where nobody says.
+    birth_date : date or None
+        Patient's birth date.
+    utc_offset_minutes : int or None
+        Minutes of `taken_at` before UTC.
+    acquired_by : str or None
+        Which of the file's times `taken_at` is (`RadiographMetadata.acquired_by`).
+    file_sha256, pixel_sha256 : str or None
+        Hashes of the file's bytes and of the film's pixels.
     """
 
     patient: str
@@ -135,6 +145,12 @@ class FilmRecord:
     calendar: bool = True
     file: str | None = None
     thumbnail: bytes | None = None
+    issuer: str = ""
+    birth_date: date | None = None
+    utc_offset_minutes: int | None = None
+    acquired_by: str | None = None
+    file_sha256: str | None = None
+    pixel_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +160,7 @@ class EventRecord:
     Attributes
     ----------
     patient : str
-        Identifier.
+        As `patient_name` writes it.
     kind : str
         One of `EVENT_KINDS`.
     at : datetime
@@ -213,6 +229,12 @@ class TimelineFilm:
         Quality flags.
     thumbnail : bytes or None
         JPEG.
+    utc_offset_minutes : int or None
+        Minutes of `taken_at` before UTC.
+    twins : tuple of str
+        UIDs of other files of the same exposure, which count once with it.
+    other_models : tuple of int
+        Models that have scored the film, where the timeline's has not: not comparable.
     """
 
     uid: str
@@ -223,6 +245,9 @@ class TimelineFilm:
     values: dict[str, ScaleValue] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     thumbnail: bytes | None = None
+    utc_offset_minutes: int | None = None
+    twins: tuple[str, ...] = ()
+    other_models: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +256,8 @@ class Timeline:
 
     Attributes
     ----------
-    patient : str
-        Identifier.
+    patient, issuer : str
+        Number, and who gave it.
     sex : str or None
         Patient's sex.
     calendar : bool
@@ -242,7 +267,7 @@ class Timeline:
     other_models : tuple of StoredModel
         Models that also scored films of this patient.
     films : tuple of TimelineFilm
-        In time order.
+        In time order; the files of one exposure are one film.
     events : tuple of EventRecord
         In time order.
     notes : tuple of NoteRecord
@@ -257,6 +282,13 @@ class Timeline:
     films: tuple[TimelineFilm, ...]
     events: tuple[EventRecord, ...]
     notes: tuple[NoteRecord, ...]
+    issuer: str = ""
+    birth_date: date | None = None
+
+    @property
+    def not_comparable(self) -> tuple[TimelineFilm, ...]:
+        """Films that only other models have scored."""
+        return tuple(film for film in self.films if not film.values and film.other_models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +331,10 @@ class ImportReport:
         Films whose time the import corrected.
     conflicts : tuple of str
         Records that were not taken, or not in full, and why; one line each.
+    twins : int
+        New films that are another file of an exposure that is recorded: they count once.
+    notices : tuple of str
+        What a person should look at; one line each.
     """
 
     films: int = 0
@@ -307,6 +343,8 @@ class ImportReport:
     known: int = 0
     redated: int = 0
     conflicts: tuple[str, ...] = ()
+    twins: int = 0
+    notices: tuple[str, ...] = ()
 
     def __add__(self, other: ImportReport) -> ImportReport:
         return ImportReport(
@@ -316,4 +354,6 @@ class ImportReport:
             self.known + other.known,
             self.redated + other.redated,
             self.conflicts + other.conflicts,
+            self.twins + other.twins,
+            self.notices + tuple(item for item in other.notices if item not in self.notices),
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text, update
 
 from pneumoscore.records.database import Records
+from pneumoscore.records.identity import number_problem
 from pneumoscore.records.known import look_up
 from pneumoscore.records.planning import Plan
 from pneumoscore.records.rows import actor_name, add_audit, batched, insert_rows, next_id
@@ -18,6 +20,9 @@ from pneumoscore.severity.scale import scale_named
 __all__ = ["BATCH", "add_films", "import_films"]
 
 _MANY = 2000
+_EARLIEST = datetime(1900, 1, 1)
+# The clocks of scanners and of time zones ahead of this one.
+_AHEAD = timedelta(days=2)
 BATCH = 500
 """Films of one transaction."""
 
@@ -28,9 +33,10 @@ def add_films(
     """Write films and their scores in one transaction: all of them, or none.
 
     A film that is there already, by its UID, is not written again; a score that is there
-    already, by film, model and scale, is never overwritten. A film that comes with another
-    time than before is re-dated, unless a person dated its study. All of it is told in the
-    audit.
+    already, by film, model and scale, is never overwritten. Another film under a known UID is
+    refused, as is a film of another person under a known number. A film that comes with
+    another time than before is re-dated, unless a person dated its study. All of it is told in
+    the audit.
 
     Parameters
     ----------
@@ -54,7 +60,9 @@ def add_films(
         If nothing could be written.
     """
     problems = [(record, record_problem(record)) for record in new]
-    refused = [f"{record.film_uid}: {problem}" for record, problem in problems if problem]
+    refused = [
+        f"{record.file or record.film_uid}: {problem}" for record, problem in problems if problem
+    ]
     good = [record for record, problem in problems if problem is None]
     with records.writing() as connection:
         next_ids = {
@@ -113,10 +121,18 @@ def record_problem(record: FilmRecord) -> str | None:
     for name in ("patient", "film_uid", "study_uid"):
         if not getattr(record, name).strip() or "\0" in getattr(record, name):
             return f"no {name.replace('_', ' ')}; expected an identifier"
+    placeholder = number_problem(record.patient)
+    if placeholder is not None:
+        return placeholder
     if not record.values:
         return "no scores; expected at least one"
     if record.taken_at.tzinfo is not None:
         return "a time with a zone; expected local time without one, as DICOM gives it"
+    if record.calendar and not _EARLIEST <= record.taken_at <= datetime.now() + _AHEAD:
+        return (
+            f"the film is dated {record.taken_at:%Y-%m-%d}; expected a day from "
+            f"{_EARLIEST:%Y} to today"
+        )
     for item in record.values:
         scale = scale_named(item.scale)
         numbers = [item.value, item.raw, item.low, item.high, item.right, item.left]
@@ -140,6 +156,7 @@ def _write(
         "patients": report.patients,
         "known": report.known,
         "redated": report.redated,
+        "twins": report.twins,
         "conflicts": list(report.conflicts),
     }
     only = next(iter(plan.touched)) if len(plan.touched) == 1 else None
@@ -150,6 +167,12 @@ def _write(
             for row in rows:
                 row["audit_id"] = number
         insert_rows(connection, table, rows)
+    for film_id, record in plan.hashes:
+        connection.execute(
+            update(films)
+            .where(films.c.id == film_id)
+            .values(file_sha256=record.file_sha256, pixel_sha256=record.pixel_sha256)
+        )
     for redate in plan.redates:
         taken_at = redate.record.taken_at
         connection.execute(

@@ -6,7 +6,7 @@ import importlib.resources
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pneumoscore.severity.score import ModelIdentity
 
 __all__ = [
     "DETECTABLE",
+    "DETECTABLE_ERRORS",
     "ErrorModel",
     "ScaleError",
     "find_error_model",
@@ -24,8 +25,10 @@ __all__ = [
     "write_error_model",
 ]
 
-_FORMAT = 1
-DETECTABLE = 1.96 * math.sqrt(2.0)
+_FORMAT = 2
+_READABLE = (1, 2)
+DETECTABLE_ERRORS = 1.96
+DETECTABLE = DETECTABLE_ERRORS * math.sqrt(2.0)
 """Smallest detectable change over the error of one film (de Vet et al. 2006)."""
 
 
@@ -40,12 +43,16 @@ class ScaleError:
     sds : tuple of float
         Standard deviation of the error of one film at these scores, in points; between them
         it is linear.
+    low, high : float
+        Ends of the 95 % interval of the error, as multiples of it.
     evidence : mapping of str to float
         How it was measured, for people.
     """
 
     scores: tuple[float, ...]
     sds: tuple[float, ...]
+    low: float = 1.0
+    high: float = 1.0
     evidence: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +61,11 @@ class ScaleError:
             raise ModelError("an error model without rising scores", "one error for each score")
         if not all(math.isfinite(sd) and sd > 0.0 for sd in self.sds):
             raise ModelError("an error model with an error that is not positive", "errors over 0")
+        if not 0.0 < self.low <= 1.0 <= self.high < math.inf:
+            raise ModelError(
+                "an error model with an interval that does not hold its error",
+                "low from 0 to 1 and high from 1, as multiples of the error",
+            )
 
     def sd(self, score: float) -> float:
         """Return the standard deviation of the error of one film, in points.
@@ -75,6 +87,10 @@ class ScaleError:
     def smallest_detectable_change(self, score: float) -> float:
         """Return what 95 % of differences between two films without change stay under."""
         return DETECTABLE * self.sd(score)
+
+    def at_its_upper_bound(self) -> ScaleError:
+        """Return the error as large as it may be, by its 95 % interval."""
+        return replace(self, sds=tuple(sd * self.high for sd in self.sds), low=1.0, high=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,7 @@ class ErrorModel:
             raise ModelError(
                 f"the error of {self.name} {self.version} on {name} was not measured",
                 "one of " + ", ".join(self.scales),
-                "run `python -m training fit-error-model`",
+                "run `pneumoscore patient fit-error-model`",
             )
         return self.scales[name]
 
@@ -153,7 +169,7 @@ def find_error_model(identity: ModelIdentity, file: Path | None = None) -> Error
     raise ModelError(
         f"{problem}: what differs from noise cannot be told",
         f"a file {own}",
-        "run `python -m training fit-error-model` with this model",
+        "run `pneumoscore patient fit-error-model` with this model",
     )
 
 
@@ -167,9 +183,9 @@ def read_error_model(path: Path) -> ErrorModel:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] != _FORMAT:
+        if data["format"] not in _READABLE:
             raise ModelError(
-                f"{path.name} has the format {data['format']!r}", f"format {_FORMAT}",
+                f"{path.name} has the format {data['format']!r}", f"format {_FORMAT} or older",
                 "update PneumoScore",
             )  # fmt: skip
         return ErrorModel(
@@ -178,7 +194,10 @@ def read_error_model(path: Path) -> ErrorModel:
             sha256=str(data["model"]["sha256"]),
             scales={
                 str(name): ScaleError(
-                    _floats(part["scores"]), _floats(part["sds"]), dict(part.get("evidence", {}))
+                    _floats(part["scores"]),
+                    _floats(part["sds"]),
+                    *_interval(part),
+                    dict(part.get("evidence", {})),
                 )
                 for name, part in data["scales"].items()
             },
@@ -190,6 +209,15 @@ def read_error_model(path: Path) -> ErrorModel:
         raise ModelError(
             f"{path.name} is damaged ({type(error).__name__})", "an error model"
         ) from error
+
+
+def _interval(part: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the ends of the interval; the first format has them in its evidence only."""
+    evidence = part.get("evidence", {})
+    factor = max(1.0, float(evidence.get("factor", 1.0)))
+    low = part.get("low", float(evidence.get("factor_low", factor)) / factor)
+    high = part.get("high", float(evidence.get("factor_high", factor)) / factor)
+    return min(1.0, float(low)), max(1.0, float(high))
 
 
 def _floats(values: Sequence[Any]) -> tuple[float, ...]:
@@ -207,6 +235,8 @@ def write_error_model(model: ErrorModel, path: Path | None = None) -> Path:
             name: {
                 "scores": list(part.scores),
                 "sds": [round(sd, 4) for sd in part.sds],
+                "low": round(part.low, 4),
+                "high": round(part.high, 4),
                 "evidence": dict(part.evidence),
             }
             for name, part in model.scales.items()

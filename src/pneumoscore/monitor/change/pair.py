@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.monitor.change.error_model import ErrorModel
+from pneumoscore.monitor.change.error_model import DETECTABLE_ERRORS, ErrorModel
 from pneumoscore.records.types import TimelineFilm
 
 __all__ = ["PairChange", "compare_films", "comparison_warnings", "projection"]
@@ -24,10 +24,11 @@ class PairChange:
         Second minus first, in points.
     standard_error : float
         Of the difference if nothing changed, by the model's test-retest error at this score.
-    smallest_detectable : float
-        1.96 standard errors.
-    verdict : {"higher", "lower", "no detectable change"}
-        By `smallest_detectable`; 5 % of pairs without change are called changed.
+    smallest_detectable, surely_detectable : float
+        1.96 standard errors; and as many at the upper bound of the measured error.
+    verdict : {"higher", "perhaps higher", "no detectable change", "perhaps lower", "lower"}
+        ``"perhaps"`` between the two: whether that is a change depends on how well the error
+        is known. Of pairs without change, 5 % are beyond `smallest_detectable`.
     warnings : tuple of str
         Why the films may not be comparable.
     """
@@ -36,6 +37,7 @@ class PairChange:
     difference: float
     standard_error: float
     smallest_detectable: float
+    surely_detectable: float
     verdict: str
     warnings: tuple[str, ...]
 
@@ -63,17 +65,21 @@ def compare_films(
                 f"a film has no {scale} by this model", "two scored films", "import it again"
             )
     before, after = first.values[scale].value, second.values[scale].value
-    standard_error = math.sqrt(2.0) * errors.scale(scale).sd((before + after) / 2.0)
+    error = errors.scale(scale)
+    standard_error = math.sqrt(2.0) * error.sd((before + after) / 2.0)
     difference = after - before
-    detectable = 1.96 * standard_error
+    detectable = DETECTABLE_ERRORS * standard_error
+    surely = detectable * error.high
     verdict = "no detectable change"
     if abs(difference) > detectable:
-        verdict = "higher" if difference > 0.0 else "lower"
+        sure = "" if abs(difference) > surely else "perhaps "
+        verdict = sure + ("higher" if difference > 0.0 else "lower")
     return PairChange(
         scale,
         difference,
         standard_error,
         detectable,
+        surely,
         verdict,
         comparison_warnings((first,), (second,)),
     )

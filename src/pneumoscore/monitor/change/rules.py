@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 from pneumoscore.errors import UnreadableFileError
@@ -20,46 +18,70 @@ __all__ = ["RuleSet", "read_rules"]
 class RuleSet:
     """Rules by which a change is told from noise; a site may set its own.
 
-    A step is looked for at every film: the mean of the last one to `recent_films` films
-    against the mean of all films before, since the last step or the first film. The chance
-    of ever calling a step in a patient without change is at most `false_alarms`: film m of a
-    level gets the share ``1 / (m (m - 1))`` of it, divided by the comparisons made at that
-    film and by the number of scales (Bonferroni; the shares of m = 2, 3, ... sum to 1).
+    Every film is judged when it comes. Its level (that of the last films) is compared with the
+    level before: of the films since the last change, at most `before_films` of them. Two shapes
+    of change are looked for:
+
+    - a **step**: the last two films, the nearer of them, or the last three to `recent_films`
+      against those before;
+    - a **trend**: a line that rises or falls through the last three to `trend_films` films from
+      the level before.
+
+    One film alone calls nothing: it is "to be confirmed by the next film". A change that was
+    called is said for `hold_days` and as long as it goes on; two films on the side of the old
+    level take it back ("returned"). `pneumoscore patient simulate` prints what the thresholds,
+    in standard errors that take films for independent, lead to when they are not.
 
     Attributes
     ----------
     name, version : str
-        Shown beside every advice. Change the name when you change a threshold.
-    false_alarms : float
-        Chance that a patient without change is ever called changed.
-    recent_films : int
-        Longest run of last films that is compared with those before.
+        Shown beside every verdict. Change the name when you change a threshold.
+    step_errors, first_step_errors, trend_errors : float
+        Standard errors that call a step, a step against a single film, and a trend.
+    odd_film : float
+        Standard errors from which one film is to be confirmed.
+    recent_films, trend_films, before_films : int
+        Most films of a new level, of a trend, and of the level before.
+    trend_before : int
+        Fewest films before a trend.
     scales : tuple of str
         Scales that are watched.
     smallest_change : mapping of str to float
-        By scale, points that a step must have, beyond being detectable. No minimal important
+        By scale, points that a change must have, beyond being detectable. No minimal important
         change of these scores is published; by default none is asked for.
     hold_days : float
-        For how long after its detection a step is the advice.
+        For how long after it was last called a change is said, whatever follows.
     trend_days : float
-        Half width of the window of the local trend.
+        How far back it is looked whether a change goes on, and half width of the window of the
+        local trend that is shown.
+    goes_on_errors : float
+        Standard errors of the slope by which it goes on.
     """
 
-    name: str = "pneumoscore-steps"
-    version: str = "1"
-    false_alarms: float = 0.05
-    recent_films: int = 3
+    name: str = "pneumoscore-levels"
+    version: str = "2"
+    step_errors: float = 4.2
+    first_step_errors: float = 4.8
+    trend_errors: float = 3.8
+    odd_film: float = 2.6
+    recent_films: int = 4
+    trend_films: int = 10
+    before_films: int = 10
+    trend_before: int = 4
     scales: tuple[str, ...] = ("geographic_extent", "opacity")
     smallest_change: Mapping[str, float] = field(default_factory=dict)
-    hold_days: float = 3.0
-    trend_days: float = 7.0
+    hold_days: float = 7.0
+    trend_days: float = 10.0
+    goes_on_errors: float = 0.7
 
     def __post_init__(self) -> None:
         for scale in (*self.scales, *self.smallest_change):
             scale_named(scale)
         sound = (
-            0.0 < self.false_alarms < 1.0
-            and self.recent_films >= 1
+            min(self.step_errors, self.first_step_errors, self.trend_errors, self.odd_film) > 0.0
+            and self.recent_films >= 2
+            and self.trend_films >= 3
+            and self.before_films >= self.trend_before >= 2
             and self.scales
             and self.hold_days >= 0.0
             and self.trend_days > 0.0
@@ -67,34 +89,18 @@ class RuleSet:
         if not sound:
             raise UnreadableFileError(
                 f"the rule set {self.name!r} has a threshold out of range",
-                "false_alarms in (0, 1), recent_films from 1, days over 0, at least one scale",
+                "standard errors and days over 0, at least 2 recent films, 3 of a trend, 2 "
+                "before, and one scale",
             )
 
-    def boundary(self, films: int) -> float:
-        """Return the difference, in standard errors, that calls a step.
-
-        Parameters
-        ----------
-        films : int
-            Films of the level up to now, the newest included; at least 2.
-
-        Examples
-        --------
-        >>> round(RuleSet(scales=("opacity",)).boundary(2), 3)
-        2.241
-        """
-        return _boundary(self.false_alarms / len(self.scales), self.recent_films, films)
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the rules as a JSON file holds them."""
         return asdict(self)
-
-
-@cache
-def _boundary(false_alarms: float, recent_films: int, films: int) -> float:
-    share = false_alarms / (films * (films - 1))
-    comparisons = min(recent_films, films - 1)
-    return -NormalDist().inv_cdf(share / comparisons / 2.0)
 
 
 def read_rules(path: Path | None) -> RuleSet:

@@ -8,11 +8,21 @@ from datetime import datetime
 from pneumoscore.records.types import day_of, time_of_day
 from pneumoscore.severity.scale import Scale
 
-__all__ = ["ADVICE_MARKS", "event_label", "parse_time", "sparkline", "when"]
+__all__ = ["ADVICE_MARKS", "drawable_time", "event_label", "parse_time", "sparkline", "when"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 
-ADVICE_MARKS = {"worsening": "▲", "improving": "▼", "stable": "=", "one film": "·"}
+ADVICE_MARKS = {
+    "worsening": "▲",
+    "to be confirmed": "?",
+    "returned": "↩",
+    "improving": "▼",
+    "stable": "=",
+    "one film": "·",
+    "discharged": "→",
+    "died": "✝",
+    "not judged": "-",
+}
 """One letter for each advice, so that colour is never needed to tell them."""
 
 
@@ -27,6 +37,17 @@ def when(at: datetime, calendar: bool, *, clock: bool = True) -> str:
     if not calendar:
         return f"day {day_of(at):.4g}"
     return at.strftime("%Y-%m-%d %H:%M" if clock else "%Y-%m-%d")
+
+
+def drawable_time(at: datetime) -> bool:
+    """Say whether an axis of dates can hold a time.
+
+    Examples
+    --------
+    >>> drawable_time(datetime(1, 1, 1)), drawable_time(datetime(2026, 3, 1))
+    (False, True)
+    """
+    return 1700 <= at.year <= 2300
 
 
 def event_label(kind: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
+from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
 from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
-from pneumoscore.monitor.pictures.ward import Ward, WardRow
+from pneumoscore.monitor.ward import Ward, WardRow
 from pneumoscore.present.drawings import sparkline_svg
 from pneumoscore.present.pages import render_page
 from pneumoscore.present.table import Table
+from pneumoscore.records.identity import patient_name
 from pneumoscore.records.types import Timeline
 from pneumoscore.severity.scale import scale_named
 
@@ -21,7 +22,7 @@ __all__ = ["timeline_page", "ward_page"]
 
 
 def timeline_page(
-    timeline: Timeline, assessment: Assessment | None, chart: Markup, *, problem: str = ""
+    timeline: Timeline, verdict: PatientVerdict | None, chart: Markup, *, problem: str = ""
 ) -> str:
     """Return a timeline as a page: advice, picture, changes, events, notes.
 
@@ -29,7 +30,7 @@ def timeline_page(
     ----------
     timeline : Timeline
         What to show.
-    assessment : Assessment or None
+    verdict : PatientVerdict or None
         What changed; None if it could not be judged.
     chart : Markup
         The picture (`pneumoscore.monitor.pictures.timeline`), as
@@ -38,27 +39,27 @@ def timeline_page(
         Why changes were not judged.
     """
     advice = None
-    if assessment is not None:
-        word = assessment.advice.word
-        advice = {"mark": ADVICE_MARKS[word], "word": word, "reason": assessment.advice.reason,
-                  "rules": assessment.advice.rules}  # fmt: skip
+    if verdict is not None:
+        word = verdict.advice.word
+        advice = {"mark": ADVICE_MARKS[word], "word": word, "reason": verdict.advice.reason,
+                  "rules": verdict.advice.rules}  # fmt: skip
     model = timeline.model
     return render_page(
         "timeline.html",
         title=f"Timeline of {timeline.patient}",
         advice=advice,
-        problem="" if assessment is not None else problem,
+        problem="" if verdict is not None else problem,
         chart=chart,
         scales=[
-            (_changes(timeline, part), _remarks(timeline, part))
-            for part in (() if assessment is None else assessment.scales)
+            (_changes(timeline, part), _remarks(timeline, part) + _against(timeline, part))
+            for part in (() if verdict is None else verdict.scales)
         ],
         tables=[*_events(timeline), *_notes(timeline)],
         model="" if model is None else f"{model.identity.name} {model.identity.version}",
     )
 
 
-def _changes(timeline: Timeline, part: ScaleAssessment) -> Table:
+def _changes(timeline: Timeline, part: ScaleVerdict) -> Table:
     scale = scale_named(part.scale)
     rows = []
     for number, film in enumerate(part.films):
@@ -89,7 +90,7 @@ def _changes(timeline: Timeline, part: ScaleAssessment) -> Table:
     )
 
 
-def _remarks(timeline: Timeline, part: ScaleAssessment) -> list[str]:
+def _remarks(timeline: Timeline, part: ScaleVerdict) -> list[str]:
     remarks = []
     trend = part.trend
     if trend is not None and trend.slope is not None:
@@ -111,6 +112,16 @@ def _remarks(timeline: Timeline, part: ScaleAssessment) -> list[str]:
     return remarks
 
 
+def _against(timeline: Timeline, part: ScaleVerdict) -> list[str]:
+    return [
+        f"The level now against {event_label(item.against)} "
+        f"({when(item.at, timeline.calendar)}, level {item.level:.1f}): "
+        f"{item.difference:+.1f} points, standard error {item.standard_error:.1f}, "
+        f"{item.verdict}."
+        for item in part.comparisons
+    ]
+
+
 def _events(timeline: Timeline) -> list[Table]:
     rows = [
         (when(event.at, timeline.calendar), event_label(event.kind), event.detail)
@@ -129,15 +140,14 @@ def ward_page(ward: Ward) -> str:
     scale = scale_named(ward.scale)
     rows: list[Sequence[str]] = []
     for row in ward.rows:
-        advice = row.advice
         rows.append(
             (
-                row.patient,
+                patient_name(row.patient, row.issuer),
                 sparkline_svg(row.days, row.values, scale),
                 f"{row.values[-1]:.1f}",
-                when(row.last_at, row.calendar, clock=False),
+                _last(row),
                 _change(row),
-                "not judged" if advice is None else f"{ADVICE_MARKS[advice.word]} {advice.word}",
+                f"{ADVICE_MARKS[row.word]} {row.word}",
                 "; ".join(row.warnings),
             )
         )
@@ -146,13 +156,18 @@ def ward_page(ward: Ward) -> str:
         ("patient", "course", "score", "last film", "change", "advice", "comparability"),
         tuple(map(tuple, rows)),
         "Course: all films, over the whole range of the score. Change: of the last film from "
-        "the one before, in points and in smallest detectable changes (SDC).",
+        "the one before, in points, and of the level, in standard errors.",
     )
     return render_page("ward.html", title="Ward", table=table, remark=ward.remark)
+
+
+def _last(row: WardRow) -> str:
+    ago = "" if row.days_ago is None else f" ({row.days_ago:.0f} days ago)"
+    return when(row.last_at, row.calendar, clock=False) + ago
 
 
 def _change(row: WardRow) -> str:
     if row.difference is None:
         return ""
-    size = "" if row.size is None else f" ({abs(row.size):.1f} SDC)"
+    size = "" if row.advice is None else f" ({row.advice.size:+.1f})"
     return f"{row.difference:+.1f}{size}"

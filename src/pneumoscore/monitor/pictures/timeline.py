@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pneumoscore.monitor.change.assess import Assessment, ScaleAssessment
 from pneumoscore.monitor.change.pair import projection
-from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
+from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
+from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, drawable_time, event_label, when
 from pneumoscore.present.plot_style import (
     ACCENT,
     FAINT,
@@ -47,7 +48,7 @@ _DAY = timedelta(days=1)
 @styled
 def timeline_figure(
     timeline: Timeline,
-    assessment: Assessment | None,
+    verdict: PatientVerdict | None,
     *,
     scales: Sequence[str] = ("geographic_extent", "opacity"),
     per_lung: bool = False,
@@ -65,7 +66,7 @@ def timeline_figure(
     ----------
     timeline : Timeline
         With thumbnails, if they shall be shown.
-    assessment : Assessment or None
+    verdict : PatientVerdict or None
         None where the model has no error model: the picture says that changes were not judged.
     scales : sequence of str, optional
         What to draw.
@@ -82,10 +83,15 @@ def timeline_figure(
     """
     from matplotlib.figure import Figure
 
+    # Records of before hold films of years that no axis of dates has.
+    undrawn = [film for film in timeline.films if not drawable_time(film.taken_at)]
+    timeline = replace(
+        timeline, films=tuple(film for film in timeline.films if film not in undrawn)
+    )
     pictures = [film for film in _shown_films(timeline.films) if film.thumbnail is not None]
     lane = [_LANE] if timeline.events else []
     heights = [*lane, *[2.5] * len(scales), 0.3, *([1.7] if pictures else [])]
-    title = _title(timeline, assessment, name) if heading else ""
+    title = _title(timeline, verdict, name) if heading else ""
     figure = Figure(
         figsize=(10.0, sum(heights) + 0.4 + 0.17 * title.count("\n")), layout="constrained"
     )
@@ -94,41 +100,43 @@ def timeline_figure(
     for place, scale in enumerate(scales, start=len(lane)):
         axis = figure.add_subplot(grid[place], sharex=first)
         first = first or axis
-        _draw_scale(axis, timeline, scale, _part(assessment, scale), per_lung)
+        _draw_scale(axis, timeline, scale, _part(verdict, scale), per_lung)
         axis.tick_params(labelbottom=place == len(lane) + len(scales) - 1)
     if lane:
         _draw_event_names(figure.add_subplot(grid[0], sharex=first), timeline)
     legend = figure.add_subplot(grid[len(lane) + len(scales)])
     legend.set_axis_off()
     legend.legend(
-        handles=_legend(timeline, assessment, per_lung),
+        handles=_legend(timeline, verdict, per_lung),
         loc="center", ncols=5, fontsize=7, frameon=False, borderpad=0.0,
     )  # fmt: skip
     if pictures:
         _draw_films(figure, grid[len(heights) - 1], timeline, pictures)
     if title:
         figure.suptitle(title, fontsize=9, ha="left", x=0.01)
-    figure.supxlabel(drawable(_foot(timeline, len(pictures))), fontsize=7, color=FAINT)
+    figure.supxlabel(
+        drawable(_foot(timeline, len(pictures), len(undrawn))), fontsize=7, color=FAINT
+    )
     return figure
 
 
-def _part(assessment: Assessment | None, scale: str) -> ScaleAssessment | None:
-    parts = () if assessment is None else assessment.scales
+def _part(verdict: PatientVerdict | None, scale: str) -> ScaleVerdict | None:
+    parts = () if verdict is None else verdict.scales
     return next((part for part in parts if part.scale == scale), None)
 
 
-def _title(timeline: Timeline, assessment: Assessment | None, name: str | None) -> str:
+def _title(timeline: Timeline, verdict: PatientVerdict | None, name: str | None) -> str:
     who = timeline.patient if name is None else name
-    if assessment is None:
+    if verdict is None:
         return drawable(f"{who}: changes not judged, the model's error was not measured")
-    advice = assessment.advice
+    advice = verdict.advice
     lines = [f"{who}: {ADVICE_MARKS[advice.word]} {advice.word}"]
     for reason in advice.reason.split("; ")[:3]:
         lines += textwrap.wrap(reason, _LETTERS)
     return drawable("\n".join(lines))
 
 
-def _foot(timeline: Timeline, pictures: int) -> str:
+def _foot(timeline: Timeline, pictures: int, undrawn: int) -> str:
     model = timeline.model
     parts = [RESEARCH_NOTICE]
     if model is not None:
@@ -138,6 +146,8 @@ def _foot(timeline: Timeline, pictures: int) -> str:
             f"{item.identity.name} {item.identity.version}" for item in timeline.other_models
         )
         parts.append(f"scores by {others} not shown")
+    if undrawn:
+        parts.append(f"{undrawn} films of impossible dates are not drawn")
     if 0 < pictures < len(timeline.films):
         parts.append(f"{pictures} of {len(timeline.films)} films pictured")
     return "; ".join(parts)
@@ -149,7 +159,7 @@ def _position(at: datetime, timeline: Timeline) -> Any:
 
 
 def _draw_scale(
-    axis: Any, timeline: Timeline, name: str, part: ScaleAssessment | None, per_lung: bool
+    axis: Any, timeline: Timeline, name: str, part: ScaleVerdict | None, per_lung: bool
 ) -> None:
     scale = scale_named(name)
     films = [film for film in timeline.films if name in film.values]
@@ -216,7 +226,7 @@ def _draw_event_names(axis: Any, timeline: Timeline) -> None:
         )  # fmt: skip
 
 
-def _legend(timeline: Timeline, assessment: Assessment | None, per_lung: bool) -> list[Any]:
+def _legend(timeline: Timeline, verdict: PatientVerdict | None, per_lung: bool) -> list[Any]:
     """Return the keys of what the charts show, and of nothing else."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -246,8 +256,8 @@ def _legend(timeline: Timeline, assessment: Assessment | None, per_lung: bool) -
         keys.append(
             Line2D([], [], color=FAINT, linestyle=_EVENT_LINE, linewidth=0.8, label="event")
         )
-    steps = [item.step for part in (() if assessment is None else assessment.scales)
-             for item in part.steps]  # fmt: skip
+    steps = [item.call for part in (() if verdict is None else verdict.scales)
+             for item in part.calls]  # fmt: skip
     for higher, colour, words in ((True, HIGHER, "rise called"), (False, LOWER, "fall called")):
         if any(step.higher is higher for step in steps):
             keys.append(
@@ -257,13 +267,15 @@ def _legend(timeline: Timeline, assessment: Assessment | None, per_lung: bool) -
     return keys
 
 
-def _draw_steps(axis: Any, timeline: Timeline, part: ScaleAssessment) -> None:
-    for item in part.steps:
-        film = part.films[item.step.seen]
+def _draw_steps(axis: Any, timeline: Timeline, part: ScaleVerdict) -> None:
+    for item in part.calls:
+        film = part.films[item.call.seen]
+        if not drawable_time(film.taken_at):
+            continue
         value = film.values[part.scale].value
-        higher = item.step.higher
+        higher = item.call.higher
         axis.annotate(
-            f"{item.step.difference:+.1f}",
+            f"{item.call.difference:+.1f}",
             (_position(film.taken_at, timeline), value),
             xytext=(0, -24 if higher else 24),
             textcoords="offset points",

@@ -4,38 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import insert, select
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.identity import find_patient
 from pneumoscore.records.rows import actor_name, add_audit, next_id
-from pneumoscore.records.schema import events, films, notes, patients
+from pneumoscore.records.schema import events, films, notes
 from pneumoscore.records.types import EVENT_KINDS, EventRecord
 
-__all__ = ["add_events", "add_note", "find_patient"]
-
-
-def find_patient(connection: Connection, key: str) -> Any:
-    """Return the row of a patient; of one that was merged, the row it was merged into.
-
-    Raises
-    ------
-    RecordsError
-        If there is no such patient.
-    """
-    named = patients.alias()
-    kept = func.coalesce(named.c.merged_into, named.c.id)
-    statement = select(patients).join(named, patients.c.id == kept).where(named.c.key == key)
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        raise RecordsError(
-            "no patient of this identifier is recorded",
-            "the identifier as in the films",
-            "`pneumoscore patient ward` lists patients",
-        )
-    return row
+__all__ = ["add_events", "add_note"]
 
 
 def add_events(records: Records, new: Sequence[EventRecord], *, actor: str | None = None) -> int:
