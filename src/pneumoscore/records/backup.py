@@ -70,7 +70,7 @@ def _counts(connection: Connection) -> dict[str, int]:
     }
 
 
-def backup(records: Records, target: Path) -> dict[str, int]:
+def backup(records: Records, target: Path, *, actor: str | None = None) -> dict[str, int]:
     """Write one state of the records to one file, checked before it gets its name.
 
     Others may write meanwhile.
@@ -81,6 +81,8 @@ def backup(records: Records, target: Path) -> dict[str, int]:
         Open.
     target : Path
         The file; an old one is replaced as a whole.
+    actor : str, optional
+        Who, for the audit, which keeps the backup's place.
 
     Returns
     -------
@@ -104,6 +106,9 @@ def backup(records: Records, target: Path) -> dict[str, int]:
         with Records.open(temporary) as copy, copy.reading() as connection:
             counts = _counts(connection)
         _fold_log(temporary)
+    with records.writing() as connection:
+        # An erasure looks here for the backups that hold a patient.
+        add_audit(connection, actor or actor_name(), "backup", {"file": str(target.absolute())})
     return counts
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.identity import find_patient
+from pneumoscore.records.reading import theirs
 from pneumoscore.records.rows import actor_name, add_audit, next_id
 from pneumoscore.records.schema import events, films, notes
 from pneumoscore.records.types import EVENT_KINDS, EventRecord
 
-__all__ = ["add_events", "add_note"]
+__all__ = ["add_events", "add_note", "remove_event"]
 
 
 def add_events(records: Records, new: Sequence[EventRecord], *, actor: str | None = None) -> int:
@@ -60,6 +61,34 @@ def add_events(records: Records, new: Sequence[EventRecord], *, actor: str | Non
             connection.execute(insert(events), row)
             fresh += 1
     return fresh
+
+
+def remove_event(
+    records: Records, patient: str, kind: str, at: datetime, *, actor: str | None = None
+) -> None:
+    """Take back an event that was recorded wrongly; the audit keeps that it was.
+
+    Raises
+    ------
+    RecordsError
+        If there is no such patient or event.
+    """
+    with records.writing() as connection:
+        patient_id = find_patient(connection, patient).id
+        same = (
+            events.c.patient_id.in_(theirs(patient_id))
+            & (events.c.kind == kind)
+            & (events.c.at == at)
+        )
+        rows = connection.execute(select(events).where(same)).all()
+        if not rows:
+            raise RecordsError(
+                f"the patient has no event {kind} at that time",
+                "kind and time as `pneumoscore patient events` lists them",
+            )
+        connection.execute(delete(events).where(events.c.id.in_([row.id for row in rows])))
+        details = {"kind": kind, "at": at, "detail": rows[0].detail}
+        add_audit(connection, actor or actor_name(), "event removed", details, patient_id)
 
 
 def add_note(

@@ -45,6 +45,7 @@ __all__ = [
     "read_models",
     "read_timeline",
     "scored_films",
+    "theirs",
 ]
 
 
@@ -117,7 +118,7 @@ def read_timeline(
         )
 
 
-def _theirs(patient_id: int) -> Select[tuple[int]]:
+def theirs(patient_id: int) -> Select[tuple[int]]:
     """Select the ids of a patient and of those merged into it."""
     theirs = or_(patients.c.id == patient_id, patients.c.merged_into == patient_id)
     return select(patients.c.id).where(theirs)
@@ -196,7 +197,7 @@ def _value(row: Any) -> ScaleValue:
 def _events(connection: Connection, key: str, patient_id: int) -> tuple[EventRecord, ...]:
     rows = connection.execute(
         select(events)
-        .where(events.c.patient_id.in_(_theirs(patient_id)))
+        .where(events.c.patient_id.in_(theirs(patient_id)))
         .order_by(events.c.at, events.c.id)
     )
     # Two merged identifiers may both have brought the same event.
@@ -208,7 +209,7 @@ def _notes(connection: Connection, patient_id: int) -> tuple[NoteRecord, ...]:
     statement = (
         select(notes, films.c.uid)
         .outerjoin(films, films.c.id == notes.c.film_id)
-        .where(notes.c.patient_id.in_(_theirs(patient_id)))
+        .where(notes.c.patient_id.in_(theirs(patient_id)))
         .order_by(notes.c.at, notes.c.id)
     )
     return tuple(
@@ -317,7 +318,7 @@ def read_audit(
         )
         if patient is not None:
             number = find_patient(connection, patient).id
-            statement = statement.where(audit.c.patient_id.in_(_theirs(number)))
+            statement = statement.where(audit.c.patient_id.in_(theirs(number)))
         rows = connection.execute(statement.order_by(audit.c.id.desc()).limit(limit)).all()
     return tuple(
         AuditEntry(row.id, row.at, row.actor, row.action, row.key, json.loads(row.details))

@@ -1,0 +1,128 @@
+"""Patients given out and erased, from every place that the program made."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from pneumoscore.phantom import PhantomSpec, SyntheticPatient, render_phantom, write_phantom_dicom
+from pneumoscore.records.backup import backup, check_records
+from pneumoscore.records.database import Records
+from pneumoscore.records.erasure import erase_patient, export_patient, keyed_hash
+from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.events import add_events, add_note, remove_event
+from pneumoscore.records.reading import read_audit, read_timeline
+from pneumoscore.records.types import EventRecord, FilmRecord
+from pneumoscore.records.writing import add_films
+
+MakeRecord = Callable[..., FilmRecord]
+NAME = "Zaubername-4711"
+
+
+@pytest.fixture
+def filled(
+    records: Records, record: MakeRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Records:
+    monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path / "home"))
+    films = [
+        record(patient, day, thumbnail=b"jpeg", issuer="A" if patient == NAME else "")
+        for patient in (NAME, "other")
+        for day in range(3)
+    ]
+    add_films(records, films, source="test")
+    add_events(records, [EventRecord(NAME, "admission", films[0].taken_at, "ward 3")])
+    add_note(records, NAME, "a note")
+    add_films(records, [record(NAME, 0, issuer="A", extent=7.0)], source="a conflict, told")
+    return records
+
+
+def test_an_export_holds_all_and_is_for_its_owner(filled: Records, tmp_path: Path) -> None:
+    file = tmp_path / "export.json"
+    assert export_patient(filled, NAME, file) == 3
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    content = json.loads(file.read_text())
+    assert (content["patient"], content["issuer"]) == (NAME, "A")
+    (by_model,) = content["scores"]
+    assert len(by_model["films"]) == len(by_model["thumbnails"]) == len(content["films"]) == 3
+    assert [item["detail"] for item in content["events"]] == ["ward 3"]
+    assert [item["text"] for item in content["notes"]] == ["a note"]
+    assert content["audit"]
+    with pytest.raises(RecordsError, match="no patient"):
+        export_patient(filled, "nobody", file)
+
+
+def test_nothing_of_an_erased_patient_stays(filled: Records, tmp_path: Path) -> None:
+    copy, lost = tmp_path / "b.db", tmp_path / "lost.db"
+    for file in (copy, lost):
+        backup(filled, file)
+    lost.unlink()
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for name, patient in (("a", NAME), ("b", "other")):
+        write_phantom_dicom(
+            render_phantom(PhantomSpec(size=64)), inbox / f"{name}.dcm",
+            SyntheticPatient(patient_id=patient), datetime(2026, 1, 1), study_number=1,
+        )  # fmt: skip
+    (inbox / "x.txt").write_text("no film")
+    # The waiting film is another issuer's: the number alone is not the patient.
+    done = erase_patient(filled, NAME, folders=(inbox,), actor="officer")
+    assert (done.films, done.scores, done.events, done.notes, done.thumbnails) == (3, 6, 1, 1, 3)
+    assert done.files == ()
+    assert done.places == (str(copy),)
+    told = " ".join(done.unreached)
+    assert "lost.db" in told
+    assert "x.txt" in told
+    assert "exports" in told
+    with pytest.raises(RecordsError, match="no patient"):
+        read_timeline(filled, NAME)
+    assert len(read_timeline(filled, "other", pictures=True).films) == 3
+    entry = read_audit(filled)[-1]
+    assert (entry.actor, entry.action) == ("officer", "erase")
+    assert entry.details["patient"] == [keyed_hash(f"{NAME}^^^A")]
+    assert keyed_hash(f"{NAME}^^^A") != keyed_hash(f"{NAME}^^^B")
+    assert NAME not in str([item.details for item in read_audit(filled)])
+    key = tmp_path / "home" / "erasure.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    if filled.file is not None:
+        for file in (filled.file, copy, filled.file.with_name(f"{filled.file.name}-wal")):
+            assert not file.exists() or NAME.encode() not in file.read_bytes()
+    with Records.open(copy) as other:
+        assert check_records(other)["films"] == 3
+    # The path that erasure takes is closed again.
+    with filled.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM erasing")).scalar_one() == 0
+
+
+def test_films_that_wait_are_deleted(
+    records: Records, record: MakeRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path / "home"))
+    add_films(records, [record("P-1")], source="test")
+    film = tmp_path / "outbox" / "1.dcm"
+    film.parent.mkdir()
+    write_phantom_dicom(
+        render_phantom(PhantomSpec(size=64)), film, SyntheticPatient(patient_id="P-1"),
+        datetime(2026, 1, 1), study_number=1,
+    )  # fmt: skip
+    assert erase_patient(records, "P-1", folders=(film.parent,)).files == (str(film),)
+    assert not film.exists()
+
+
+def test_an_event_can_be_taken_back(filled: Records) -> None:
+    (event,) = read_timeline(filled, NAME).events
+    with pytest.raises(RecordsError, match="no event"):
+        remove_event(filled, NAME, "death", event.at)
+    remove_event(filled, NAME, event.kind, event.at, actor="clerk")
+    assert read_timeline(filled, NAME).events == ()
+    entry = read_audit(filled, NAME)[-1]
+    assert (entry.actor, entry.action, entry.details["detail"]) == (
+        "clerk",
+        "event removed",
+        "ward 3",
+    )
