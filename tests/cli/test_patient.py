@@ -13,7 +13,12 @@ import pytest
 from PIL import Image
 
 from pneumoscore.cli.status import ExitStatus
-from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError, write_error_model
+from pneumoscore.monitor.change.error_model import (
+    ErrorModel,
+    ScaleError,
+    find_error_model,
+    write_error_model,
+)
 from pneumoscore.phantom import (
     LungDisease,
     PhantomSpec,
@@ -209,24 +214,59 @@ def test_a_cohort_by_day(
     assert "day 1.5" in page.read_text()
 
 
-@pytest.mark.slow
-@pytest.mark.shared_data
-def test_error_model_and_validation_from_the_shell(
-    patient: Callable, shared_data: Path, tiny_folder: Path, tmp_path: Path
+def test_an_error_model_of_ones_own_films(
+    patient: Callable, tmp_path: Path, tiny_folder: Path, tiny_model: ModuleType
 ) -> None:
-    fitted = patient("fit-error-model", "--data", shared_data, "--model", tiny_folder,
+    rows = ["file,patient,offset,view"]
+    for number in range(24):
+        pixels = (tiny_model.film(number).pixels * 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,p{number // 2},{number % 2},AP")
+    table = tmp_path / "films.csv"
+    table.write_text("\n".join(rows) + "\n")
+    fitted = patient("fit-error-model", "--cohort", table, "--model", tiny_folder,
                      "--films", "20", "--retakes", "2")  # fmt: skip
     assert fitted.status == 0, fitted.err
     assert "Smallest detectable change of tiny 1" in fitted.out
-    out = tmp_path / "validation"
-    done = patient("validate", "--data", shared_data, "--model", tiny_folder, "-o", out,
-                   "--repeats", "100", "--series", "10")  # fmt: skip
-    assert done.status == 0, done.err
-    assert RESEARCH_NOTICE in done.out
-    for title in ("Before ICU admission", "within patients", "Calls of worsening", "simulation"):
-        assert title in done.out
-    numbers = json.loads((out / "validation.json").read_text())
-    assert numbers["alarms"]["rows"]
-    assert {path.suffix for path in out.iterdir()} == {".csv", ".md", ".png", ".svg", ".json"}
+    assert "12 patients" in fitted.out
+    found = find_error_model(SeverityModel.open(tiny_folder, threads=1).identity)
+    assert "every patient counted alike" in found.measured
+    assert patient("fit-error-model").status == ExitStatus.USAGE
     simulated = patient("simulate", "--model", tiny_folder, "--series", "10")
+    assert simulated.status == 0, simulated.err
     assert "ever called changed" in simulated.out
+    assert "standard deviation of one film's error" in simulated.out
+    assert RESEARCH_NOTICE in simulated.out
+
+
+def test_export_and_erase(recorded: Callable, tmp_path: Path) -> None:
+    file = tmp_path / "export.json"
+    assert "3 films" in recorded("export", PATIENT, "-o", file).out
+    assert json.loads(file.read_text())["patient"] == PATIENT
+    assert recorded("event", PATIENT, "oxygen", "2026-01-02").status == 0
+    assert "oxygen" in recorded("events", PATIENT).out
+    assert recorded("event-remove", PATIENT, "oxygen", "2026-01-02").status == 0
+    assert recorded("events", PATIENT).out == ""
+    erased = recorded("erase", PATIENT, "--yes")
+    assert erased.status == 0, erased.err
+    assert "erased: 3 films, 6 scores" in erased.out
+    assert "not reached" in erased.out
+    assert recorded("changes", PATIENT).status == ExitStatus.NOTHING_DONE
+    assert PATIENT not in recorded("audit").out
+
+
+def test_films_of_an_older_model_are_said_and_rescored(
+    recorded: Callable, films: Path, tmp_path: Path, tiny_model: ModuleType
+) -> None:
+    newer = tiny_model.write_model(tmp_path / "newer")
+    data = json.loads((newer / "model.json").read_text())
+    data["version"] = "2"
+    (newer / "model.json").write_text(json.dumps(data))
+    one = recorded("import", films / "2.dcm", "--model", newer, "--force")
+    assert one.status == 0, one.err
+    drawn = recorded("timeline", PATIENT, "-o", tmp_path / "t.html")
+    assert "2 films were scored only by tiny 1: not comparable" in drawn.err
+    again = recorded("rescore", PATIENT, "--model", newer, "--force")
+    assert "4 new scores" in again.out
+    assert "all films are scored" in recorded("rescore", "--model", newer).out
+    assert "not comparable" not in recorded("timeline", PATIENT, "-o", tmp_path / "t.html").err

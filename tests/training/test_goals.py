@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from pneumoscore.cohort.public import FilmMask
+from pneumoscore.monitor.film_changes import CHANGES, RETAKES, change_film
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT
 from pneumoscore.statistics.bootstrap import Estimate
 from pneumoscore.study.predictions import PredictionTable
-from training.film_changes import CHANGES, RETAKES, change_film
 from training.goals.accuracy import accuracy_figure, coverage_figure, cross_validation_figure
 from training.goals.cost import packaged_weights
 from training.goals.figure_run import run_figures

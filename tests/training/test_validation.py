@@ -14,6 +14,16 @@ from pneumoscore.cohort.public import load_hannover
 from pneumoscore.errors import ModelError
 from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
 from pneumoscore.monitor.change.rules import RuleSet
+from pneumoscore.monitor.error_fitting import (
+    FilmPair,
+    MeasuredFilm,
+    Retakes,
+    fit_scale,
+    measure_retakes,
+    near_pairs,
+    robust_scale,
+)
+from pneumoscore.monitor.error_table import detectable_table
 from pneumoscore.monitor.hannover import hannover_events
 from pneumoscore.severity.model import SeverityModel
 from training.validation.alarms import (
@@ -23,14 +33,6 @@ from training.validation.alarms import (
     outcome_table,
     worsening,
 )
-from training.validation.error_model_fitting import (
-    FilmPair,
-    Retakes,
-    fit_scale,
-    measure_retakes,
-    robust_scale,
-    same_day_pairs,
-)
 from training.validation.movement import (
     correlation_table,
     movement_table,
@@ -38,7 +40,6 @@ from training.validation.movement import (
     repeated_measures_correlation,
     within_pairs,
 )
-from training.validation.report import detectable_table
 from training.validation.series import (
     PatientSeries,
     SeriesFilm,
@@ -83,11 +84,38 @@ def test_pairs_of_a_day_set_the_size() -> None:
     )
 
 
-def test_pairs_are_of_one_patient_and_day() -> None:
-    one = series("a", {0.0: 2.0, 1.0: 3.0})
-    films = (*one.films, SeriesFilm("x", 1.0, "PA", {"opacity": 1.0}))
-    pairs = same_day_pairs([PatientSeries("a", "test", films), series("b", {1.0: 2.0})], "opacity")
-    assert pairs == [FilmPair("test a", 1.5, 1.0, False)]
+def test_pairs_are_of_one_patient_and_close_in_time() -> None:
+    films = [
+        MeasuredFilm(Path(name), patient, day, view)
+        for name, patient, day, view in (
+            ("0", "a", 0.0, "AP"), ("1", "a", 1.0, "AP"), ("2", "a", 3.0, "PA"),
+            ("3", "a", 3.5, None), ("4", "b", 0.0, "AP"), ("5", "a", 3.0, "AP"),
+        )
+    ]  # fmt: skip
+    scores = {film.path: {"opacity": float(str(film.path))} for film in films}
+    found = near_pairs(films, scores, "opacity", 1.0)
+    assert [(pair.first, pair.second, pair.same_projection) for pair in found] == [
+        (0, 1, True), (2, 3, True), (2, 5, False), (3, 5, True),
+    ]  # fmt: skip
+    assert len(near_pairs(films, scores, "opacity", 0.0)) == 1
+    assert near_pairs(films, {}, "opacity", 1.0) == []
+
+
+def test_patients_are_weighed_alike_and_the_interval_is_kept() -> None:
+    generator = np.random.default_rng(1)
+    steady = np.full((60, 5), 4.0) + 0.1 * generator.standard_normal((60, 5))
+    # One patient with a hundred wild pairs does not speak for twenty others.
+    calm = [
+        FilmPair(str(number), 4.0, 4.0 + step, True)
+        for number, step in enumerate(0.4 * generator.standard_normal(40))
+    ]
+    wild = [FilmPair("x", 4.0, 4.0 + step, True) for step in 3.0 * generator.standard_normal(100)]
+    fitted = fit_scale(Retakes("geographic_extent", steady), [*calm, *wild])
+    alone = fit_scale(Retakes("geographic_extent", steady), calm)
+    assert fitted.sd(4.0) < 1.5 * alone.sd(4.0)
+    assert 0.0 < alone.low < 1.0 < alone.high < 2.0
+    upper = alone.at_its_upper_bound()
+    assert upper.sd(4.0) == pytest.approx(alone.sd(4.0) * alone.high)
 
 
 def test_retakes_change_the_score_and_repeat(

@@ -28,10 +28,10 @@ def register(app: typer.Typer) -> None:
 def _fit_error_model(
     data: Data = DATA,
     model: ModelName = None,
-    films: Annotated[int, typer.Option("--films", min=20, help="Films to perturb.")] = 150,
+    films: Annotated[int, typer.Option("--films", min=20, help="Films to perturb.")] = 100,
     retakes: Annotated[
         int, typer.Option("--retakes", min=2, help="Perturbed copies of each film.")
-    ] = 8,
+    ] = 6,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -40,19 +40,21 @@ def _fit_error_model(
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Measure a model's test-retest error, by perturbation and by films of one day."""
+    """Measure a built-in model's error on public films that no network was fitted on."""
     from pneumoscore.monitor.change.error_model import write_error_model
+    from pneumoscore.monitor.error_fitting import fit_error_model
+    from pneumoscore.monitor.error_table import detectable_table
     from pneumoscore.severity.model import SeverityModel
-    from training.validation.error_model_fitting import fit_error_model
-    from training.validation.report import detectable_table
+    from training.validation.unfitted import UNFITTED, unfitted_films
 
     opened = SeverityModel.open(model, threads=threads)
     with LateProgress("films") as bar:
         errors = fit_error_model(
             opened,
-            data,
-            films=films,
+            unfitted_films(data),
+            perturbed=films,
             retakes=retakes,
+            of_what=UNFITTED,
             progress=lambda done: bar.update(done, None),
         )
     path = write_error_model(errors, out)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscore.cohort.public import load_cohen94
+from pneumoscore.monitor.film_changes import CHANGES, change_film
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.score import Score
 from pneumoscore.statistics.bootstrap import Draw, PatientBootstrap
 from pneumoscore.study.reproduce import PAPER_SCALES
-from training.film_changes import CHANGES, change_film
 from training.goals.figures import FigureResult, FigureRow, Progress, estimate_row
 
 __all__ = ["measure_steadiness", "steadiness_figure"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.rules import RuleSet
+from pneumoscore.monitor.error_table import detectable_table
 from pneumoscore.monitor.simulation import simulate, simulation_table
 from pneumoscore.present.table import Table, write_json, write_table
 from pneumoscore.severity.model import SeverityModel
@@ -34,12 +35,7 @@ from training.validation.series import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["HUMAN_SDC", "Validation", "detectable_table", "validate", "write_validation"]
-
-HUMAN_SDC = 1.6
-"""Smallest detectable change of a human reader of geographic extent (0-8), from published data:
-1.96 root 2 SD root (1 - ICC) with the SD of 2.37 of the labels of Cohen et al. 2020 and the ICC
-of .94 over 500 films (PMC7891126)."""
+__all__ = ["Validation", "validate", "write_validation"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,53 +52,6 @@ class Validation:
 
     tables: tuple[tuple[str, Table], ...]
     figures: tuple[tuple[str, Figure], ...]
-
-
-def detectable_table(errors: ErrorModel) -> Table:
-    """Return the smallest detectable change by score, beside the human one."""
-    rows = []
-    for name, part in errors.scales.items():
-        scale = scale_named(name)
-        levels = np.linspace(scale.low, scale.high, 5)
-        evidence = part.evidence
-        human = f"{HUMAN_SDC:.1f}" if name == "geographic_extent" else "-"
-        low, high = evidence.get("factor_low"), evidence.get("factor_high")
-        interval = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
-        rows.append(
-            (
-                f"{scale.title} {scale.low:g}-{scale.high:g}",
-                *(f"{part.smallest_detectable_change(float(level)):.2f}" for level in levels),
-                human,
-                f"{evidence.get('perturbation_sd', float('nan')):.2f} "
-                f"({evidence.get('films', 0):.0f} films)",
-                f"{evidence.get('pair_sd', float('nan')):.2f} "
-                f"({evidence.get('pairs', 0):.0f} pairs, "
-                f"{evidence.get('pair_patients', 0):.0f} patients)",
-                f"{evidence.get('factor', 1.0):.2f}{interval}",
-            )
-        )
-    return Table(
-        f"Smallest detectable change of {errors.name} {errors.version}",
-        (
-            "score",
-            "at 0 %",
-            "25 %",
-            "50 %",
-            "75 %",
-            "100 % of the scale",
-            "a human reader",
-            "error by perturbation",
-            "error by same-day films",
-            "factor",
-        ),
-        tuple(rows),
-        f"Points; 95 % of pairs without change differ by less. Measured by {errors.measured}. "
-        "Error: standard deviation of one film's score, for same-day films by Huber's proposal 2. "
-        "Factor: error of same-day films over "
-        "that by perturbation; it is applied where it is over 1. Some of these films were in "
-        "the model's training data: the error on others may be larger. A detectable change is "
-        "not therefore an important one; no minimal important change is published.",
-    )
 
 
 def validate(

@@ -1,13 +1,20 @@
-"""``pneumoscore patient fit-error-model``, ``simulate``, ``validate``: how good the rules are."""
+"""``pneumoscore patient fit-error-model``, ``simulate``: how good the rules are."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import ModelName
+from pneumoscore.cli.options import ModelName, Threads
 from pneumoscore.cli.patient_options import ErrorModelFile, RulesFile
+from pneumoscore.cli.progress import LateProgress
+from pneumoscore.cli.status import say, say_error
+from pneumoscore.cli.study_options import Images, MappingFile
+
+if TYPE_CHECKING:
+    from pneumoscore.monitor.error_fitting import MeasuredFilm
 
 __all__ = ["register"]
 
@@ -40,6 +47,109 @@ def simulate(
     typer.echo(f"{RESEARCH_NOTICE}.")
 
 
+def fit_error_model(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH]...", help="DICOM films and folders, or - for a list."),
+    ] = None,
+    cohort: Annotated[
+        str | None,
+        typer.Option(
+            "--cohort",
+            metavar="TABLE",
+            help="In place of PATH: a table with file, patient, offset (days) and view.",
+        ),
+    ] = None,
+    images: Images = None,
+    mapping: MappingFile = None,
+    model: ModelName = None,
+    perturbed: Annotated[
+        int, typer.Option("--films", min=20, help="Films to perturb, of many patients.")
+    ] = 100,
+    retakes: Annotated[
+        int, typer.Option("--retakes", min=2, help="Perturbed copies of each film.")
+    ] = 6,
+    apart: Annotated[
+        float,
+        typer.Option("--apart", min=0.0, metavar="DAYS", help="Most days between two of a pair."),
+    ] = 1.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="JSON", help="File to write. Default: where it is looked for."
+        ),
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Measure a model's test-retest error on films of yours that it was not fitted on.
+
+    Perturbed copies of films give its course over the scale, films of one patient close in
+    time its size. The more patients have such films, the narrower its interval.
+    """
+    from pneumoscore.monitor.change.error_model import write_error_model
+    from pneumoscore.monitor.error_fitting import fit_error_model as run
+    from pneumoscore.monitor.error_table import detectable_table
+    from pneumoscore.severity.model import SeverityModel
+    from pneumoscore.severity.score import RESEARCH_NOTICE
+
+    if bool(paths) == (cohort is not None):
+        raise typer.BadParameter("give films, or --cohort with a table; one of the two")
+    films = _of_files(paths) if paths else _of_table(str(cohort), images, mapping)
+    opened = SeverityModel.open(model, threads=threads)
+    with LateProgress("films") as bar:
+        errors = run(
+            opened,
+            films,
+            perturbed=perturbed,
+            retakes=retakes,
+            apart_days=apart,
+            of_what="films of this site",
+            progress=lambda done: bar.update(done, None),
+        )
+    path = write_error_model(errors, out)
+    typer.echo(detectable_table(errors).markdown())
+    typer.echo(f"{RESEARCH_NOTICE}.")
+    say(f"error model: {path}")
+
+
+def _of_files(paths: list[str]) -> list[MeasuredFilm]:
+    """Return the films that name their patient and time; say of the others that they do not."""
+    from datetime import datetime
+
+    from pneumoscore.errors import PneumoScoreError
+    from pneumoscore.monitor.error_fitting import MeasuredFilm
+    from pneumoscore.pipeline.walk import expand
+    from pneumoscore.radiograph.read import read_radiograph
+    from pneumoscore.records.identity import patient_name
+
+    found = []
+    for item in expand(paths):
+        try:
+            said = None if item.problem else read_radiograph(item.path).metadata
+        except (PneumoScoreError, OSError) as error:
+            say_error(f"{item.path}: {error}")
+            continue
+        if said is None or not said.patient_id or said.acquired_at is None:
+            say_error(f"{item.path}: {item.problem or 'names no patient or no time'}")
+            continue
+        name = patient_name(said.patient_id, said.patient_id_issuer or "")
+        day = (said.acquired_at - datetime(2000, 1, 1)).total_seconds() / 86_400.0
+        found.append(MeasuredFilm(item.path, name, day, said.view))
+    return found
+
+
+def _of_table(table: str, images: Path | None, mapping: Path | None) -> list[MeasuredFilm]:
+    from pneumoscore.monitor.error_fitting import MeasuredFilm
+    from pneumoscore.study.cohorts import open_cohort
+
+    return [
+        MeasuredFilm(film.path, film.patient, film.offset_days, film.view)
+        for film in open_cohort(table, None, images, mapping)
+        if film.offset_days is not None
+    ]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command()(simulate)
+    app.command("fit-error-model")(fit_error_model)

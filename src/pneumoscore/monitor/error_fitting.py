@@ -7,8 +7,8 @@ between, which no perturbation of the pixels contains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from statistics import NormalDist
@@ -16,36 +16,31 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.cohort.public import load_cohen94, load_hannover, load_scored
 from pneumoscore.errors import NotScorableError, PneumoScoreError
 from pneumoscore.monitor.change.error_model import ErrorModel, ScaleError
 from pneumoscore.monitor.change.pair import projection
+from pneumoscore.monitor.film_changes import RETAKES, change_film
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
-from training.film_changes import RETAKES, change_film
-from training.validation.series import (
-    PatientSeries,
-    collection_series,
-    hannover_series,
-    score_cohorts,
-)
 
 __all__ = [
     "FilmPair",
+    "MeasuredFilm",
     "Retakes",
     "fit_error_model",
     "fit_scale",
     "measure_retakes",
+    "near_pairs",
     "retake",
     "robust_scale",
-    "same_day_pairs",
 ]
 
 _KNOTS = 5
 _AT_ONCE = 3
+_FEWEST = 20
 # Kernel half width over the range of the scale, and the least error over it.
 _BANDWIDTH = 1.0 / 6.0
 _LEAST = 0.01
@@ -68,8 +63,30 @@ class Retakes:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredFilm:
+    """One film that an error is measured on.
+
+    Attributes
+    ----------
+    path : Path
+        Its file.
+    patient : str
+        Whose it is.
+    day : float
+        When, in days from any day 0 of the patient's.
+    view : str or None
+        Projection.
+    """
+
+    path: Path
+    patient: str
+    day: float
+    view: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FilmPair:
-    """Two films of one patient on one day.
+    """Two films of one patient, close in time.
 
     Attributes
     ----------
@@ -78,7 +95,7 @@ class FilmPair:
     first, second : float
         Scores.
     same_projection : bool
-        Whether both are known to be AP, or both PA.
+        False where one is known to be AP and the other PA.
     """
 
     patient: str
@@ -139,21 +156,24 @@ def measure_retakes(
     return {scale: Retakes(scale, np.array(table)) for scale, table in rows.items()}
 
 
-def same_day_pairs(series: Sequence[PatientSeries], scale: str) -> list[FilmPair]:
-    """Return all pairs of films of one patient on one day."""
+def near_pairs(
+    films: Sequence[MeasuredFilm],
+    scores: Mapping[Path, Mapping[str, float]],
+    scale: str,
+    apart_days: float,
+) -> list[FilmPair]:
+    """Return all pairs of films of one patient that are at most `apart_days` apart."""
+    by_patient: dict[str, list[MeasuredFilm]] = {}
+    for film in films:
+        if scale in scores.get(film.path, {}):
+            by_patient.setdefault(film.patient, []).append(film)
     pairs = []
-    for patient in series:
-        for first, second in combinations(patient.films, 2):
-            if first.day == second.day and scale in first.values and scale in second.values:
-                views = {projection(first.view), projection(second.view)}
-                pairs.append(
-                    FilmPair(
-                        f"{patient.source} {patient.patient}",
-                        first.values[scale],
-                        second.values[scale],
-                        len(views) == 1 and None not in views,
-                    )
-                )
+    for patient, group in by_patient.items():
+        for first, second in combinations(group, 2):
+            if abs(first.day - second.day) <= apart_days:
+                views = {projection(first.view), projection(second.view)} - {None}
+                values = [scores[film.path][scale] for film in (first, second)]
+                pairs.append(FilmPair(patient, values[0], values[1], len(views) < 2))
     return pairs
 
 
@@ -185,16 +205,21 @@ def fit_scale(retakes: Retakes, pairs: Sequence[FilmPair]) -> ScaleError:
         "pairs": float(len(pairs)),
         "pair_patients": float(len({pair.patient for pair in pairs})),
     }
-    factor = 1.0
+    factor, low, high = 1.0, 1.0, 1.0
     if pairs:
         estimate, sd = _pair_factor(ScaleError(tuple(knots), tuple(course)), pairs)
         factor = max(1.0, estimate.value)
         evidence |= {"pair_sd": sd, "factor": estimate.value}
         if np.isfinite(estimate.low):
             evidence |= {"factor_low": estimate.low, "factor_high": estimate.high}
+            low, high = (max(1.0, end) / factor for end in (estimate.low, estimate.high))
     rounded = {name: round(value, 4) for name, value in evidence.items()}
     return ScaleError(
-        tuple(float(knot) for knot in knots), tuple(float(sd) for sd in course * factor), rounded
+        tuple(float(knot) for knot in knots),
+        tuple(float(sd) for sd in course * factor),
+        min(1.0, low),
+        max(1.0, high),
+        rounded,
     )
 
 
@@ -206,14 +231,21 @@ def _pair_factor(errors: ScaleError, pairs: Sequence[FilmPair]) -> tuple[Estimat
     relative = differences / (np.sqrt(2.0) * sds)
 
     def scale(draw: Draw) -> dict[str, float]:
-        return {"factor": robust_scale(relative[draw.index])}
+        counts = np.bincount(draw.clusters)
+        return {"factor": robust_scale(relative[draw.index], 1.0 / counts[draw.clusters])}
 
     estimate = PatientBootstrap(tuple(pair.patient for pair in pairs)).estimate(scale)["factor"]
-    return estimate, robust_scale(differences / np.sqrt(2.0))
+    each = {pair.patient: 0 for pair in pairs}
+    for pair in pairs:
+        each[pair.patient] += 1
+    weights = np.array([1.0 / each[pair.patient] for pair in pairs])
+    return estimate, robust_scale(differences / np.sqrt(2.0), weights)
 
 
-def robust_scale(values: NDArray[np.float64]) -> float:
+def robust_scale(values: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> float:
     """Return the standard deviation around 0 by Huber's proposal 2 (k = 1.5).
+
+    With weights 1 / (pairs of the patient), all patients count alike.
 
     Between two films of one day the patient now and then does change, after an intubation
     for example; a root mean square would take that for error. Source: Huber 1964 (Ann Math
@@ -223,35 +255,43 @@ def robust_scale(values: NDArray[np.float64]) -> float:
     normal = NormalDist()
     inside = 2.0 * normal.cdf(bound) - 1.0
     expected = inside - 2.0 * bound * normal.pdf(bound) + bound**2 * (1.0 - inside)
-    scale = float(np.sqrt(np.mean(values**2)))
+    scale = float(np.sqrt(np.average(values**2, weights=weights)))
     for _ in range(200):
         if scale <= 0.0:
             return 0.0
         shrunk = np.minimum(np.abs(values) / scale, bound)
-        scale *= float(np.sqrt(np.mean(shrunk**2) / expected))
+        scale *= float(np.sqrt(np.average(shrunk**2, weights=weights) / expected))
     return scale
 
 
 def fit_error_model(
     model: SeverityModel,
-    data: Path,
+    films: Sequence[MeasuredFilm],
     *,
-    films: int = 150,
-    retakes: int = 8,
+    perturbed: int = 100,
+    retakes: int = 6,
+    apart_days: float = 1.0,
+    of_what: str = "films",
     progress: Callable[[int], None] | None = None,
 ) -> ErrorModel:
-    """Measure a model's test-retest error on the public films.
+    """Measure a model's test-retest error.
 
     Parameters
     ----------
     model : SeverityModel
         Which model.
-    data : Path
-        Folder of the public films.
-    films : int, optional
+    films : sequence of MeasuredFilm
+        Those that taught the model are left out, as far as it knows them: on them its error
+        comes out too small.
+    perturbed : int, optional
         Films to perturb, one of each patient first.
     retakes : int, optional
         Perturbed copies of each.
+    apart_days : float, optional
+        Films of a patient at most so many days apart are a pair. What changes in that time
+        counts as error.
+    of_what : str, optional
+        What the films are, for people.
     progress : callable, optional
         Called with the number of films done.
 
@@ -260,49 +300,76 @@ def fit_error_model(
     PneumoScoreError
         If there are too few films.
     """
-    paths = _spread_paths(data, films)
-    if len(paths) < 20 or retakes < 2:
+    taught = model.seen.among(film.path for film in films)
+    films = [film for film in films if film.path not in taught]
+    chosen = _one_of_each_first(films)[:perturbed]
+    if len(chosen) < _FEWEST or retakes < 2:
         raise PneumoScoreError(
-            f"{len(paths)} films and {retakes} retakes of each", "at least 20 films and 2 retakes"
+            f"{len(chosen)} films and {retakes} retakes of each",
+            f"at least {_FEWEST} films that did not teach the model, and 2 retakes",
         )
-    measured = measure_retakes(model, paths, retakes=retakes, progress=progress)
-    scores = score_cohorts(
-        model, data, None if progress is None else lambda done: progress(len(paths) + done)
+    measured = measure_retakes(
+        model, [film.path for film in chosen], retakes=retakes, progress=progress
     )
-    series = [
-        *hannover_series(data, scores["hannover"]),
-        *collection_series(data, scores["collection"]),
-    ]
+    paired = _with_neighbour(films, apart_days)
+    scores = _scored(model, paired, len(chosen), progress)
     scales = {}
     for scale, found in measured.items():
-        everything = same_day_pairs(series, scale)
+        everything = near_pairs(paired, scores, scale, apart_days)
         comparable = [pair for pair in everything if pair.same_projection]
         fitted = fit_scale(found, comparable)
-        others = [pair for pair in everything if not pair.same_projection]
-        extra = {"pairs_of_other_projections": float(len(others))}
-        if others:
-            halves = np.array([pair.second - pair.first for pair in others]) / np.sqrt(2.0)
-            extra["pair_sd_of_other_projections"] = round(robust_scale(halves), 4)
-        scales[scale] = ScaleError(fitted.scores, fitted.sds, {**fitted.evidence, **extra})
+        extra = {
+            "pairs_of_other_projections": float(len(everything) - len(comparable)),
+            "apart_days": float(apart_days),
+        }
+        scales[scale] = replace(fitted, evidence={**fitted.evidence, **extra})
     identity = model.identity
+    gap = "one day" if apart_days == 0 else f"{apart_days:g} days apart at most"
     return ErrorModel(
         identity.name,
         identity.version,
         identity.sha256,
         scales,
-        f"{retakes} perturbed copies of each of {len(paths)} public films (three of "
-        f"{len(RETAKES)} perturbations at once), and pairs of films of one patient, one "
-        "day and one projection",
+        f"{retakes} perturbed copies of each of {len(chosen)} {of_what} (three of "
+        f"{len(RETAKES)} perturbations at once), and pairs of films of one patient "
+        f"({gap}, not of differing projection), every patient counted alike",
     )
 
 
-def _spread_paths(data: Path, films: int) -> list[Path]:
+def _scored(
+    model: SeverityModel,
+    films: Sequence[MeasuredFilm],
+    done: int,
+    progress: Callable[[int], None] | None,
+) -> dict[Path, dict[str, float]]:
+    """Score films; those that cannot be read or that the gate refuses make no pair."""
+    from pneumoscore.pipeline.job import score_files
+
+    found: dict[Path, dict[str, float]] = {}
+    for number, result in enumerate(score_files([film.path for film in films], model), start=1):
+        if result.score is not None:
+            found[result.path] = {item.scale.name: item.value for item in result.score.scales}
+        if progress is not None:
+            progress(done + number)
+    return found
+
+
+def _with_neighbour(films: Sequence[MeasuredFilm], apart_days: float) -> list[MeasuredFilm]:
+    days: dict[str, list[float]] = {}
+    for film in films:
+        days.setdefault(film.patient, []).append(film.day)
+    return [
+        film
+        for film in films
+        if sum(abs(day - film.day) <= apart_days for day in days[film.patient]) > 1
+    ]
+
+
+def _one_of_each_first(films: Sequence[MeasuredFilm]) -> list[MeasuredFilm]:
     """Return films, first one of each patient, then their second ones, and so on."""
-    rounds: dict[int, list[Path]] = {}
+    rounds: dict[int, list[MeasuredFilm]] = {}
     seen: dict[str, int] = {}
-    for cohort in (load_cohen94(data), load_scored(data), load_hannover(data)):
-        for film in cohort:
-            key = f"{cohort.name} {film.patient}"
-            seen[key] = seen.get(key, 0) + 1
-            rounds.setdefault(seen[key], []).append(film.path)
-    return [path for number in sorted(rounds) for path in rounds[number]][:films]
+    for film in films:
+        seen[film.patient] = seen.get(film.patient, 0) + 1
+        rounds.setdefault(seen[film.patient], []).append(film)
+    return [film for number in sorted(rounds) for film in rounds[number]]
