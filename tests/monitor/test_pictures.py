@@ -150,8 +150,8 @@ def test_ward_is_sorted_by_verdict_and_size(
     assert page.count("<polyline") == 6
     everyone = ward_overview(records, "geographic_extent", RuleSet(), errors, everyone=True)
     assert [(row.patient, row.word) for row in everyone.rows[-2:]] == [
-        ("dead", "died"),
         ("home", "discharged"),
+        ("dead", "died"),
     ]
     short = ward_overview(records, "opacity", RuleSet(), None, limit=2)
     assert [row.advice for row in short.rows] == [None, None]

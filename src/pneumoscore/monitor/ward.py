@@ -18,6 +18,7 @@ from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.everyone import PatientSeries, SeriesPoint, read_all_series, read_stays
 from pneumoscore.records.reading import read_models
+from pneumoscore.records.types import EventRecord
 
 __all__ = ["Ward", "WardRow", "ward_overview"]
 
@@ -143,7 +144,10 @@ def ward_overview(
         stays = read_stays(connection)
     ended = {item.id: ended_stay(stays.get(item.id, ())) for item in found}
     shown = [item for item in found if everyone or ended[item.id] is None]
-    advices = _advise(shown, scale, rules, errors)
+    advices = [
+        _until_the_end(advice, ended[item.id])
+        for item, advice in zip(shown, _advise(shown, scale, rules, errors), strict=True)
+    ]
     rows = []
     for place in sorted(range(len(shown)), key=lambda place: _rank(shown[place], advices[place])):
         if len(rows) == limit:
@@ -187,6 +191,13 @@ def _advise(
     return advices
 
 
+def _until_the_end(advice: Advice | None, end: EventRecord | None) -> Advice | None:
+    if advice is None or end is None:
+        return advice
+    word = "died" if end.kind == "death" else "discharged"
+    return replace(advice, word=word, reason=f"until then {advice.word}: {advice.reason}")
+
+
 def _rank(series: PatientSeries, advice: Advice | None) -> tuple[int, float, int]:
     if advice is None:
         points = series.points[-2:]
@@ -198,9 +209,6 @@ def _row(series: PatientSeries, advice: Advice | None, left: str | None, now: da
     points = series.points
     values = tuple(point.value for point in points)
     last = points[-1].at
-    if left is not None and advice is not None:
-        word = "died" if left == "death" else "discharged"
-        advice = replace(advice, word=word, reason=f"until then {advice.word}: {advice.reason}")
     return WardRow(
         patient=series.patient,
         issuer=series.issuer,
