@@ -36,6 +36,7 @@ class Command:
 
 COMMANDS = {
     "score": Command("pneumoscore.cli.score", "Score films and folders of films."),
+    "archive": Command("pneumoscore.cli.archive", "Score archives of any size, part by part."),
     "explain": Command(
         "pneumoscore.cli.explain", "Draw one film with its contribution and saliency maps."
     ),

@@ -113,9 +113,10 @@ def run_job(
                 engine, files = choose_engine(files, workers)
             for result in engine.results(files, model, options, report, known):
                 report.count(result)
-                with report.timed("outputs"):
-                    for sink in sinks:
-                        sink.add(result)
+                if result.passed_over is None:
+                    with report.timed("outputs"):
+                        for sink in sinks:
+                            sink.add(result)
                 if watch is not None:
                     watch(result, report)
         while opened:

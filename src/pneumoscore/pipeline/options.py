@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.pipeline.header_filter import HeaderFilter
 from pneumoscore.radiograph.limits import ReadOptions
 
 __all__ = ["VIEW_SIDE", "ScoringOptions"]
@@ -34,6 +35,8 @@ class ScoringOptions:
         Hand out each film's view, to draw on: uint8, the longer side at most `VIEW_SIDE`.
     content : bool
         Hand out the SHA-256 of each file's bytes, and of its pixels.
+    wanted : HeaderFilter or None
+        What a film's header must say for it to be read.
     seconds : float
         How long reading one file may take before it is given up, where the engine can.
 
@@ -50,6 +53,7 @@ class ScoringOptions:
     batch: int = 4
     view: bool = False
     content: bool = False
+    wanted: HeaderFilter | None = None
     seconds: float = 120.0
 
     def __post_init__(self) -> None:

@@ -43,6 +43,9 @@ class FileResult:
         under two identifiers.
     known : bool
         Whether its score is kept already, so that it was not made again: no score, no error.
+    passed_over : str or None
+        Why it was not read at all, though nothing is wrong with it; no score, no error, and no
+        sink sees it.
     member : str or None
         Name inside an archive file.
     outputs : dict of str to str
@@ -61,6 +64,7 @@ class FileResult:
     content: str | None = None
     pixels: str | None = None
     known: bool = False
+    passed_over: str | None = None
     member: str | None = None
     outputs: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0

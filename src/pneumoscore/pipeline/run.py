@@ -87,6 +87,9 @@ class RunReport:
 
     def count(self, result: FileResult) -> None:
         """Count one file."""
+        if result.passed_over is not None:
+            self.skipped[result.passed_over] += 1
+            return
         if result.known:
             self.known += 1
         elif result.score is not None:

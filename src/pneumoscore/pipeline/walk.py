@@ -16,7 +16,7 @@ from pneumoscore.errors import FailureReason, UnreadableFileError, failure_reaso
 from pneumoscore.files import mark_in
 from pneumoscore.radiograph.source import kind_of
 
-__all__ = ["IMAGE_SUFFIXES", "Found", "expand"]
+__all__ = ["IMAGE_SUFFIXES", "Found", "expand", "is_dicom"]
 
 IMAGE_SUFFIXES = frozenset(
     (
@@ -25,6 +25,7 @@ IMAGE_SUFFIXES = frozenset(
         *(".jp2", ".j2k"),
     )
 )
+CONTAINER_SUFFIXES = frozenset((".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"))
 _LOOKED_AT = 8192
 _SHORTEST_UTF16 = 8
 
@@ -78,6 +79,7 @@ def expand(
     *,
     list_file: BinaryIO | None = None,
     skipped: Counter[str] | None = None,
+    containers: bool = False,
 ) -> Iterator[Found]:
     """Expand files, folders and lists, in the order given.
 
@@ -96,6 +98,8 @@ def expand(
         or UTF-16, or ended by NUL characters (as ``find -print0`` writes).
     skipped : Counter, optional
         Counts what is passed over in folders, by why.
+    containers : bool, optional
+        Also look into ZIP and TAR files, and at what a ``DICOMDIR`` that is named lists.
 
     Yields
     ------
@@ -104,12 +108,26 @@ def expand(
         and stops nothing.
     """
     counts: Counter[str] = Counter() if skipped is None else skipped
+    found = _expanded(paths, list_file, counts, containers)
+    if not containers:
+        return found
+    from pneumoscore.pipeline.members import with_members
+
+    return with_members(found, counts)
+
+
+def _expanded(
+    paths: Iterable[str | os.PathLike[str]],
+    list_file: BinaryIO | None,
+    counts: Counter[str],
+    containers: bool,
+) -> Iterator[Found]:
     for given in paths:
         if os.fspath(given) == "-":
             for name in _listed(sys.stdin.buffer if list_file is None else list_file):
-                yield from _one(Path(name), counts, named=False)
+                yield from _one(Path(name), counts, containers, named=False)
         else:
-            yield from _one(Path(given), counts, named=True)
+            yield from _one(Path(given), counts, containers, named=True)
 
 
 def _listed(stream: BinaryIO) -> list[str]:
@@ -139,14 +157,14 @@ def _utf16(data: bytes) -> str | None:
     return None
 
 
-def _one(path: Path, skipped: Counter[str], *, named: bool) -> Iterator[Found]:
+def _one(path: Path, skipped: Counter[str], containers: bool, *, named: bool) -> Iterator[Found]:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         yield _problem(path, error, named=named)
         return
     if stat.S_ISDIR(mode):
-        yield from _walk(path, skipped)
+        yield from _walk(path, skipped, containers)
     elif stat.S_ISREG(mode):
         yield Found(path, named=named)
     else:
@@ -154,7 +172,7 @@ def _one(path: Path, skipped: Counter[str], *, named: bool) -> Iterator[Found]:
         yield Found(path, words, FailureReason.UNREADABLE, named=named)
 
 
-def _walk(folder: Path, skipped: Counter[str]) -> Iterator[Found]:
+def _walk(folder: Path, skipped: Counter[str], containers: bool) -> Iterator[Found]:
     """Yield the images below a folder; a stack in place of recursion bears any depth."""
     seen: set[tuple[int, int]] = set()
     stack = [folder]
@@ -188,13 +206,13 @@ def _walk(folder: Path, skipped: Counter[str]) -> Iterator[Found]:
             if stat.S_ISDIR(mode):
                 folders.append(path)
             elif stat.S_ISREG(mode):
-                yield from _looked_at(path, skipped)
+                yield from _looked_at(path, skipped, containers)
             else:
                 skipped["no regular file"] += 1
         stack.extend(reversed(folders))
 
 
-def _looked_at(path: Path, skipped: Counter[str]) -> Iterator[Found]:
+def _looked_at(path: Path, skipped: Counter[str], containers: bool) -> Iterator[Found]:
     """Yield a file of a folder if it is an image that this program did not write."""
     if path.name.upper() == "DICOMDIR":
         skipped["DICOMDIR"] += 1
@@ -205,15 +223,19 @@ def _looked_at(path: Path, skipped: Counter[str]) -> Iterator[Found]:
     except OSError as error:
         yield _problem(path, error)
         return
+    suffix = path.suffix.lower()
     if mark_in(head) not in (None, "phantom"):
         skipped["made by this program"] += 1
-    elif path.suffix.lower() in IMAGE_SUFFIXES or _is_dicom(head):
+    elif (
+        suffix in IMAGE_SUFFIXES or is_dicom(head) or (containers and suffix in CONTAINER_SUFFIXES)
+    ):
         yield Found(path)
     else:
         skipped["no image"] += 1
 
 
-def _is_dicom(head: bytes) -> bool:
+def is_dicom(head: bytes) -> bool:
+    """Whether the start of a file says DICOM, with or without preamble."""
     try:
         return kind_of(head) == "DICOM"
     except UnreadableFileError:

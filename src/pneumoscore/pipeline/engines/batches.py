@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError, failure_reason
+from pneumoscore.files import sha256_of
 from pneumoscore.pipeline.engines import KnownContent
 from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.reading import ReadFilm, Reading
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
-from pneumoscore.radiograph.source import read_bytes
 from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["scored_in_batches"]
@@ -30,6 +30,7 @@ class _Waiting:
     read: ReadFilm
     content: str | None = None
     known: bool = False
+    passed_over: str | None = None
 
 
 def scored_in_batches(
@@ -69,20 +70,34 @@ def read_one(
     """Read one file, unless it cannot be or its content is known."""
     if found.problem is not None:
         return _Waiting(found, ReadFilm(error=found.problem, reason=found.reason))
-    if found.member is None and known is None and not options.content:
-        return _Waiting(found, read(found.path))
+    data: bytes | None = None
     try:
         data = found.data(options.read.max_file_bytes)
-        if data is None:
-            data = read_bytes(found.path, options.read)
+        if options.wanted is not None:
+            why = options.wanted.why_not(found.path if data is None else data)
+            if why is not None:
+                return _Waiting(found, ReadFilm(), passed_over=why)
+        content = None
+        if known is not None or options.content:
+            content = _hash_of(found.path, data)
+            if known is not None and content is not None and known(content):
+                return _Waiting(found, ReadFilm(), content, True)
     except (PneumoScoreError, OSError) as error:
-        return _Waiting(found, ReadFilm(error=str(error), reason=failure_reason(error)))
-    content = hashlib.sha256(data).hexdigest()
-    if known is not None and known(content):
-        return _Waiting(found, ReadFilm(), content, True)
-    source: Path | bytes = found.path if found.member is None else data
-    del data
-    return _Waiting(found, read(source), content)
+        return _Waiting(found, ReadFilm(error=_words(error), reason=failure_reason(error)))
+    return _Waiting(found, read(found.path if data is None else data), content)
+
+
+def _hash_of(path: Path, data: bytes | None) -> str | None:
+    if data is not None:
+        return hashlib.sha256(data).hexdigest()
+    # A pipe or a device could block or never end; the reader says what is wrong with it.
+    return sha256_of(path) if path.is_file() else None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or type(error).__name__}"
+    return str(error)
 
 
 def score_batch(
@@ -113,6 +128,7 @@ def score_batch(
             content=item.content,
             pixels=item.read.pixels,
             known=item.known,
+            passed_over=item.passed_over,
             member=item.found.member,
             seconds=item.read.seconds,
         )

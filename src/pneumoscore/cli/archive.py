@@ -1,0 +1,200 @@
+"""``pneumoscore archive``: any number of films, gone on with after any interruption."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscore.cli.options import (
+    Force,
+    Level,
+    ModelName,
+    NoIdentifiers,
+    NoVoi,
+    Overwrite,
+    Threads,
+    Workers,
+    new_app,
+    settings_with,
+    write_target,
+)
+from pneumoscore.cli.progress import LateProgress
+from pneumoscore.cli.status import ExitStatus, say_error
+
+if TYPE_CHECKING:
+    from pneumoscore.pipeline.engines import Engine
+
+__all__ = ["app"]
+
+app = new_app(
+    "Score archives of any size: interrupted runs go on, and no film is scored twice.\n\n"
+    "RESEARCH USE ONLY, NOT FOR MEDICAL USE."
+)
+
+
+class _Format(StrEnum):
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class _Engine(StrEnum):
+    PROCESSES = "processes"
+    THREADS = "threads"
+    RAY = "ray"
+
+
+_Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder or URL of an archive run.")]
+_EPILOG = """\b
+Examples:
+  pneumoscore archive run /pacs/export --out results --filter modality=DX,CR
+  pneumoscore archive run films.zip --out results --format csv
+  pneumoscore archive run /pacs --out results --part 3/8
+"""
+
+
+@app.command(epilog=_EPILOG)
+def run(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Films, folders, ZIP and TAR files, DICOMDIRs, or - for a list of them.",
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder (or fsspec URL) for the results."),
+    ],
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="NAME=VALUES",
+            help="Only films whose header says so: modality=DX,CR, view=PA,AP, body_part=CHEST, "
+            "date=2020-03-01..2020-12-31. May be given several times.",
+        ),
+    ] = None,
+    form: Annotated[
+        _Format, typer.Option("--format", help="Of the parts; parquet needs the extra archive.")
+    ] = _Format.PARQUET,
+    rows: Annotated[
+        int,
+        typer.Option("--rows", min=1, max=100_000, help="Rows of a part: most that a kill costs."),
+    ] = 256,
+    part: Annotated[
+        str,
+        typer.Option("--part", metavar="I/N", help="Do share I of N, as an array job does."),
+    ] = "1/1",
+    engine: Annotated[
+        _Engine, typer.Option("--engine", help="Where films are read and scored.")
+    ] = _Engine.PROCESSES,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", metavar="ADDRESS", help="Of a Ray cluster. Default: RAY_ADDRESS."
+        ),
+    ] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try films again that had no score before.")
+    ] = False,
+    model: ModelName = None,
+    level: Level = None,
+    force: Force = False,
+    workers: Workers = None,
+    threads: Threads = None,
+    no_voi: NoVoi = False,
+    no_identifiers: NoIdentifiers = False,
+) -> None:
+    """Score an archive into parts, or go on where an interrupted run ended.
+
+    A film whose bytes were scored by this model before is not scored again. Failures are
+    listed in failures.csv, versions, counts and times in run_report.json, both in DIR.
+
+    RESEARCH USE ONLY, NOT FOR MEDICAL USE.
+    """
+    from pneumoscore.cli.terminal import conclude, tell, tell_skipped
+    from pneumoscore.pipeline.archive.run import ArchiveOptions, Part, run_archive
+    from pneumoscore.pipeline.header_filter import HeaderFilter
+    from pneumoscore.pipeline.options import ScoringOptions
+    from pneumoscore.radiograph.limits import ReadOptions
+    from pneumoscore.severity.model import SeverityModel
+
+    settings = settings_with(
+        model=model,
+        level=level,
+        workers=workers,
+        threads=threads,
+        identifiers=False if no_identifiers else None,
+    )
+    scoring = ScoringOptions(
+        level=settings.level,
+        force=force,
+        read=ReadOptions(voi=not no_voi),
+        wanted=HeaderFilter.of(filters or []),
+    )
+    options = ArchiveOptions(form.value, rows, Part.of(part), settings.identifiers, retry)
+    opened = SeverityModel.open(settings.model, threads=settings.threads)
+    with LateProgress("films") as bar:
+        done = run_archive(
+            sources,
+            out,
+            opened,
+            scoring,
+            options,
+            engine=_engine(engine, settings.model, address, settings.workers),
+            watch=lambda result, so_far: tell(result, so_far, bar, None),
+        )
+    if done.files == 0:
+        tell_skipped(done)
+        say_error(f"no films in {', '.join(sources)}; expected DICOM or image files")
+        raise typer.Exit(ExitStatus.NOTHING_DONE)
+    typer.echo(f"{done.scored} films scored, {done.known} were done before, {done.failed} failed")
+    conclude(done)
+    if done.failed:
+        raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+def _engine(name: _Engine, model: str | None, address: str | None, workers: int | None) -> Engine:
+    if name is _Engine.RAY:
+        from pneumoscore.pipeline.engines.ray import RayEngine
+
+        return RayEngine(model, address, workers or 0)
+    if name is _Engine.THREADS:
+        from pneumoscore.pipeline.engines.threads import Threads as ThreadEngine
+
+        return ThreadEngine(workers or 0)
+    from pneumoscore.pipeline.engines.processes import Processes
+
+    return Processes(workers or 0)
+
+
+@app.command(epilog="Example: pneumoscore archive status results")
+def status(folder: _Folder) -> None:
+    """Say what an archive's parts hold."""
+    from pneumoscore.pipeline.archive.run import archive_state
+
+    state = archive_state(folder)
+    typer.echo(f"parts     {state.parts}")
+    typer.echo(f"scored    {state.scored}")
+    typer.echo(f"failed    {state.failed}")
+    for reason, count in sorted(state.reasons.items()):
+        typer.echo(f"  {reason:12}{count}")
+    typer.echo(f"models    {', '.join(state.models)}")
+
+
+@app.command(epilog="Example: pneumoscore archive merge results -o scores.csv")
+def merge(
+    folder: _Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV table to write.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Write all parts as one CSV table, with the columns of 'score --csv'."""
+    from pneumoscore.pipeline.archive.run import merge_to
+    from pneumoscore.pipeline.outputs import Outputs
+
+    count = merge_to(folder, Outputs(overwrite=overwrite), write_target(out))
+    typer.echo(f"{count} rows")

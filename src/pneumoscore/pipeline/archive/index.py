@@ -1,0 +1,120 @@
+"""What an archive's parts hold, by file and by content: on the disk, so that memory is flat."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+from pneumoscore.pipeline.archive.parts import CONTENT, Row, part_number, unpack
+from pneumoscore.pipeline.archive.store import Store
+from pneumoscore.pipeline.run import Run
+
+__all__ = ["RowIndex"]
+
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+CREATE TABLE rows (file TEXT PRIMARY KEY, content TEXT, failed INTEGER, row TEXT) WITHOUT ROWID;
+CREATE INDEX by_content ON rows (content);
+"""
+
+
+class RowIndex:
+    """The newest row of each file, in a scratch file that goes when this is closed.
+
+    It is made anew from the parts by each run: they alone are the truth. It may be asked by
+    several threads.
+
+    Parameters
+    ----------
+    store : Store
+        Where the parts lie.
+    run : Run, optional
+        Rows of another model, or made under other options, are left out.
+    """
+
+    def __init__(self, store: Store, run: Run | None = None) -> None:
+        handle, self._path = tempfile.mkstemp(prefix="pneumoscore-", suffix=".index")
+        os.close(handle)
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(self._path, check_same_thread=False)
+        self._database.executescript(_SCHEMA)
+        self.parts = 0
+        self.last = 0
+        for name in store.names("parts"):
+            number = part_number(name)
+            if number is None:
+                continue
+            self.parts += 1
+            self.last = max(self.last, number)
+            self.add([row for row in unpack(store.read(name), name) if _fits(row, run)])
+
+    def add(self, rows: list[Row]) -> None:
+        """Take in rows; the last of a file counts."""
+        values = [
+            (row["file"], row[CONTENT], int(bool(row["reason"])), json.dumps(row)) for row in rows
+        ]
+        with self._lock:
+            self._database.executemany("REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+
+    def by_content(self, content: str) -> Row | None:
+        """Return a row of a film with these bytes; None if there is none."""
+        return self._one("SELECT row FROM rows WHERE content = ? LIMIT 1", content)
+
+    def by_file(self, file: str) -> Row | None:
+        """Return a file's row; None if there is none."""
+        return self._one("SELECT row FROM rows WHERE file = ?", file)
+
+    def rows(self, *, failed: bool | None = None) -> Iterator[Row]:
+        """Yield all rows by file name, or those that failed, or those that did not."""
+        where = "" if failed is None else f"WHERE failed = {int(failed)}"
+        with self._lock:
+            cursor = self._database.execute(f"SELECT row FROM rows {where} ORDER BY file")
+            for (text,) in cursor:
+                yield json.loads(text)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many files have a score, and how many failed."""
+        with self._lock:
+            every, failed = self._database.execute(
+                "SELECT count(*), coalesce(sum(failed), 0) FROM rows"
+            ).fetchone()
+        return every - failed, failed
+
+    def _one(self, query: str, value: str) -> Row | None:
+        with self._lock:
+            found = self._database.execute(query, (value,)).fetchone()
+        if found is None:
+            return None
+        row: Row = json.loads(found[0])
+        return row
+
+    def close(self) -> None:
+        """Remove the scratch file."""
+        with self._lock:
+            self._database.close()
+        with suppress(OSError):
+            os.unlink(self._path)  # noqa: PTH108
+
+    def __enter__(self) -> RowIndex:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+
+def _fits(row: Row, run: Run | None) -> bool:
+    if run is None:
+        return True
+    options = run.options.published()
+    made = (row["sha256"], row["voi"], row["force"])
+    if made != (run.model.sha256, str(options["voi"]).lower(), str(options["force"]).lower()):
+        return False
+    # A film without a score has no interval either.
+    levels = {row[f"{scale.name}_level"] for scale in run.scales if f"{scale.name}_level" in row}
+    return bool(row["reason"]) or levels == {str(options["level"])}

@@ -1,0 +1,96 @@
+"""Results as an archive's parts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from pneumoscore.pipeline.archive.index import RowIndex
+from pneumoscore.pipeline.archive.parts import CONTENT, PartFormat, Row, pack, part_name
+from pneumoscore.pipeline.archive.store import Store
+from pneumoscore.pipeline.result import FileResult
+from pneumoscore.pipeline.run import Run, RunReport
+from pneumoscore.pipeline.sinks import Sink
+from pneumoscore.pipeline.sinks.tables import csv_columns, csv_row
+
+__all__ = ["ArchiveParts"]
+
+
+class ArchiveParts(Sink):
+    """Writes parts of some hundred rows, each as soon as it is full.
+
+    A part that was written stays whatever happens. What was gathered for the next one is
+    written when the run is stopped, and made again by the next run when it was killed.
+
+    Parameters
+    ----------
+    store : Store
+        Where the parts lie.
+    index : RowIndex
+        What they hold already; grows with each row.
+    form : {"parquet", "csv", "jsonl"}
+        Of the parts.
+    identifiers : bool
+        Whether rows name patient, study, film and date.
+    rows : int
+        Rows of a part.
+    """
+
+    def __init__(
+        self, store: Store, index: RowIndex, form: PartFormat, identifiers: bool, rows: int
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._form = form
+        self._identifiers = identifiers
+        self._most = rows
+        self._rows: list[Row] = []
+        self._columns: list[str] = []
+        self._number = index.last
+        self._run: Run | None = None
+
+    def open(self, run: Run) -> None:
+        """Fix the columns."""
+        self._run = run
+        columns = csv_columns(run.scales, identifiers=self._identifiers)
+        self._columns = [*columns, CONTENT]
+        pack([], self._columns, self._form)  # a missing package is told before the first film
+
+    def add(self, result: FileResult) -> None:
+        """Take one result; a film known under another name gets a row of its own."""
+        assert self._run is not None
+        if result.known:
+            assert result.content is not None
+            same = self._index.by_content(result.content)
+            if same is None or self._has(result):
+                return
+            row = same | {"file": csv_row(result, self._run)[0]}
+        else:
+            cells = csv_row(result, self._run, identifiers=self._identifiers)
+            row = dict(zip(self._columns, [*cells, result.content or ""], strict=True))
+        self._rows.append(row)
+        self._index.add([row])
+        if len(self._rows) >= self._most:
+            self._write()
+
+    def finish(self, report: RunReport) -> None:
+        """Write what is left."""
+        del report
+        self._write()
+
+    def abandon(self) -> None:
+        """Keep what is gathered, where that can be written."""
+        with suppress(OSError):
+            self._write()
+
+    def _has(self, result: FileResult) -> bool:
+        assert self._run is not None
+        row = self._index.by_file(csv_row(result, self._run)[0])
+        return row is not None and row[CONTENT] == result.content
+
+    def _write(self) -> None:
+        if self._rows:
+            self._number += 1
+            name = part_name(self._number, self._rows, self._form)
+            with self._store.writing(name) as stream:
+                stream.write(pack(self._rows, self._columns, self._form))
+            self._rows = []

@@ -1,0 +1,161 @@
+"""Films inside ZIP and TAR files, and those that a DICOMDIR lists."""
+
+from __future__ import annotations
+
+import tarfile
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+from pneumoscore.errors import FailureReason, ImageTooLargeError, UnreadableFileError
+from pneumoscore.files import mark_in
+from pneumoscore.pipeline.walk import IMAGE_SUFFIXES, Found, is_dicom
+
+__all__ = ["member_bytes", "with_members"]
+
+_LOOKED_AT = 8192
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, RuntimeError, ValueError)
+_open = threading.local()
+
+
+def with_members(found: Iterable[Found], skipped: Counter[str]) -> Iterator[Found]:
+    """Yield films, those inside ZIP and TAR files and those of a DICOMDIR among them.
+
+    Parameters
+    ----------
+    found : iterable of Found
+        Files; a ZIP, TAR or DICOMDIR among them is opened, others are handed on.
+    skipped : Counter
+        Counts members that are no image, or this program's own.
+    """
+    for item in found:
+        kind = None if item.problem is not None else _kind(item.path)
+        if kind is None:
+            yield item
+        elif kind == "DICOMDIR":
+            yield from _listed(item.path)
+        else:
+            yield from _inside(item.path, kind, skipped)
+
+
+def _kind(path: Path) -> str | None:
+    if path.name.upper() == "DICOMDIR":
+        return "DICOMDIR"
+    try:
+        if zipfile.is_zipfile(path):
+            return "ZIP"
+        # Looking for a TAR in any file would take gzip's word for it; names are safer here.
+        if ".tar" in path.suffixes or path.suffix == ".tgz":
+            return "TAR" if tarfile.is_tarfile(path) else None
+    except _DAMAGED:
+        return None
+    return None
+
+
+def _inside(path: Path, kind: str, skipped: Counter[str]) -> Iterator[Found]:
+    try:
+        if kind == "ZIP":
+            with zipfile.ZipFile(path) as archive:
+                for info in archive.infolist():
+                    if not info.is_dir():
+                        with archive.open(info) as stream:
+                            head = stream.read(_LOOKED_AT)
+                        yield from _looked_at(path, info.filename, head, skipped)
+        else:
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    if member.isfile():
+                        with closing(archive.extractfile(member)) as stream:  # type: ignore[type-var]
+                            head = stream.read(_LOOKED_AT) if stream is not None else b""
+                        yield from _looked_at(path, member.name, head, skipped)
+    except _DAMAGED as error:
+        words = f"a damaged {kind} file ({type(error).__name__}); export or copy it again"
+        yield Found(path, words, FailureReason.UNREADABLE)
+
+
+def _looked_at(path: Path, name: str, head: bytes, skipped: Counter[str]) -> Iterator[Found]:
+    inner = PurePosixPath(name)
+    if inner.name.startswith("."):
+        skipped["hidden"] += 1
+    elif inner.name.upper() == "DICOMDIR":
+        skipped["DICOMDIR"] += 1
+    elif mark_in(head) not in (None, "phantom"):
+        skipped["made by this program"] += 1
+    elif inner.suffix.lower() in IMAGE_SUFFIXES or is_dicom(head):
+        yield Found(path, member=name)
+    else:
+        skipped["no image"] += 1
+
+
+def _listed(path: Path) -> Iterator[Found]:
+    """Yield the images that a DICOMDIR (PS3.10, chapter 8) lists, in its order."""
+    from pydicom import dcmread
+
+    try:
+        records = dcmread(path).DirectoryRecordSequence
+    except Exception as error:  # a hostile DICOMDIR may raise anything
+        words = f"a damaged DICOMDIR ({type(error).__name__}); name its folder instead"
+        yield Found(path, words, FailureReason.UNREADABLE)
+        return
+    for record in records:
+        parts = record.get("ReferencedFileID")
+        if str(record.get("DirectoryRecordType", "")).upper() != "IMAGE" or not parts:
+            continue
+        names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
+        if any(part in ("", ".", "..") or "/" in part or "\\" in part for part in names):
+            words = "a DICOMDIR that points outside its folder; name its films instead"
+            yield Found(path, words, FailureReason.UNREADABLE)
+            continue
+        film = path.parent.joinpath(*names)
+        if film.is_file():
+            yield Found(film)
+        else:
+            words = "listed by DICOMDIR and not there; bring it back"
+            yield Found(film, words, FailureReason.MISSING)
+
+
+def member_bytes(path: Path, member: str, limit: int) -> bytes:
+    """Return the bytes of a member; each thread keeps the archive file that it read last open.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the member is missing or damaged.
+    ImageTooLargeError
+        If it is longer than `limit`, also where it says otherwise.
+    """
+    try:
+        archive = _opened(path)
+        if isinstance(archive, zipfile.ZipFile):
+            with archive.open(member) as stream:
+                data = stream.read(limit + 1)
+        else:
+            inner = archive.extractfile(member)
+            data = b"" if inner is None else inner.read(limit + 1)
+    except KeyError:
+        raise UnreadableFileError(f"an archive file without {member!r}") from None
+    except _DAMAGED as error:
+        raise UnreadableFileError(
+            f"a damaged archive file ({type(error).__name__})",
+            "an intact one",
+            "export or copy it again",
+        ) from error
+    if len(data) > limit:
+        raise ImageTooLargeError("a longer file", f"at most {limit:,} bytes")
+    return data
+
+
+def _opened(path: Path) -> zipfile.ZipFile | tarfile.TarFile:
+    key, archive = getattr(_open, "last", (None, None))
+    status = path.stat()
+    wanted = (path, status.st_mtime_ns, status.st_size)
+    if key != wanted:
+        if archive is not None:
+            archive.close()
+        archive = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path)  # noqa: SIM115
+        _open.last = (wanted, archive)
+    assert archive is not None
+    return archive

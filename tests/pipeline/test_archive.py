@@ -1,0 +1,317 @@
+"""Archives: gone on with after any interruption, nothing lost, nothing done twice."""
+
+import csv
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.fileset import FileSet
+
+from pneumoscore.cli import main
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.phantom import (
+    LungDisease,
+    PhantomSpec,
+    SyntheticPatient,
+    render_phantom,
+    write_phantom_dicom,
+)
+from pneumoscore.pipeline.archive.run import (
+    ArchiveOptions,
+    Part,
+    archive_state,
+    merge,
+    run_archive,
+)
+from pneumoscore.pipeline.engines.threads import Threads
+from pneumoscore.pipeline.header_filter import HeaderFilter
+from pneumoscore.pipeline.options import ScoringOptions
+from pneumoscore.pipeline.run import Run
+from pneumoscore.pipeline.sinks.tables import csv_columns
+from pneumoscore.pipeline.walk import expand
+from pneumoscore.severity.model import SeverityModel
+
+ROWS = ArchiveOptions("jsonl", rows=4)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder):
+    return SeverityModel.open(tiny_folder, threads=1)
+
+
+def write_film(path, tiny_model, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = tiny_model.film(seed, 200, 180).pixels
+    Image.fromarray(np.round(pixels * 255).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def films(tmp_path, tiny_model):
+    folder = tmp_path / "films"
+    for seed in range(10):
+        write_film(folder / f"{seed}.png", tiny_model, seed)
+    (folder / "bad.png").write_text("no image")
+    return folder
+
+
+def run(source, out, model, options=ROWS, scoring=None, **more):
+    return run_archive(
+        [str(source)],
+        str(out),
+        model,
+        scoring or ScoringOptions(),
+        options,
+        engine=Threads(2),
+        **more,
+    )
+
+
+def merged(out):
+    stream = io.BytesIO()
+    merge(str(out), stream.write)
+    return list(csv.DictReader(io.StringIO(stream.getvalue().decode(), newline="")))
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_parts_hold_the_rows_of_the_csv_table(films, tmp_path, model, tiny_folder, form):
+    report = run(films, tmp_path / "out", model, ArchiveOptions(form, rows=4))
+    assert (report.scored, report.failed) == (10, 1)
+    assert len(list((tmp_path / "out" / "parts").glob(f"*.{form}"))) == 3
+    rows = merged(tmp_path / "out")
+    assert list(rows[0]) == csv_columns(Run.of(model, ScoringOptions()).scales)
+    csv_file = tmp_path / "scores.csv"
+    arguments = ["score", films, "--csv", csv_file, "--model", tiny_folder]
+    assert main([*map(str, arguments)]) == 1
+    with csv_file.open(newline="") as stream:
+        expected = sorted(csv.DictReader(stream), key=lambda row: row["file"])
+    for row, other in zip(rows, expected, strict=True):
+        for name, value in other.items():
+            if value.replace(".", "").replace("-", "").isdigit() and "." in value:
+                assert float(row[name]) == pytest.approx(float(value), abs=1e-4)
+            else:
+                assert row[name] == value
+    failures = (tmp_path / "out" / "failures.csv").read_text()
+    assert "bad.png" in failures
+    assert "unreadable" in failures
+    assert (tmp_path / "out" / "failures.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_run_scores_nothing_again(films, tmp_path, model):
+    out = tmp_path / "out"
+    run(films, out, model)
+    before = merged(out)
+    again = run(films, out, model)
+    assert (again.scored, again.known, again.failed) == (0, 11, 0)
+    assert merged(out) == before
+    report = json.loads((out / "run_report.json").read_text())
+    assert report["counts"]["resumed"] == 11
+
+
+def test_a_changed_film_is_scored_and_a_copy_gets_a_row(films, tmp_path, model, tiny_model):
+    out = tmp_path / "out"
+    run(films, out, model)
+    old = {row["file"]: row for row in merged(out)}
+    write_film(films / "3.png", tiny_model, 77)
+    (films / "copy.png").write_bytes((films / "5.png").read_bytes())
+    again = run(films, out, model)
+    assert (again.scored, again.known) == (1, 11)
+    new = {row["file"]: row for row in merged(out)}
+    assert len(new) == 12
+    changed = str(films / "3.png")
+    assert new[changed]["opacity_raw"] != old[changed]["opacity_raw"]
+    copy, genuine = new[str(films / "copy.png")], new[str(films / "5.png")]
+    assert copy == genuine | {"file": copy["file"]}
+
+
+def test_other_options_or_a_failure_to_retry_are_done_again(films, tmp_path, model):
+    out = tmp_path / "out"
+    run(films, out, model)
+    assert run(films, out, model, scoring=ScoringOptions(level=0.8)).scored == 10
+    assert {row["opacity_level"] for row in merged(out) if not row["reason"]} == {"0.8"}
+    retry = ArchiveOptions("jsonl", rows=4, retry=True)
+    again = run(films, out, model, retry, scoring=ScoringOptions(level=0.8))
+    assert (again.scored, again.known, again.failed) == (0, 10, 1)
+
+
+def test_shares_of_several_runs_make_the_whole(films, tmp_path, model):
+    whole, shared = tmp_path / "whole", tmp_path / "shared"
+    run(films, whole, model)
+    for number in (1, 2, 3):
+        options = ArchiveOptions("jsonl", rows=4, part=Part(number, 3))
+        run(films, shared, model, options)
+    assert merged(shared) == merged(whole)
+    assert len(list(shared.glob("run_report-*-of-3.json"))) == 3
+    with pytest.raises(PneumoScoreError, match="3/8"):
+        Part.of("0/2")
+
+
+def test_members_of_zip_and_tar_files_are_scored(films, tmp_path, model):
+    source = tmp_path / "sources"
+    source.mkdir()
+    with zipfile.ZipFile(source / "a.zip", "w") as archive:
+        for number in range(3):
+            archive.write(films / f"{number}.png", f"inner/{number}.png")
+        archive.writestr("notes.txt", "none")
+    with tarfile.open(source / "b.tar.gz", "w:gz") as archive:
+        for number in range(3, 6):
+            archive.add(films / f"{number}.png", f"{number}.png")
+    (source / "c.zip").write_bytes(b"PK\x03\x04 no zip")
+    report = run(source, tmp_path / "out", model)
+    assert report.scored == 6
+    assert report.skipped["no image"] >= 1
+    run(films, tmp_path / "plain", model)
+    scores = {row["file"].split("/")[-1]: row["opacity_raw"] for row in merged(tmp_path / "plain")}
+    rows = merged(tmp_path / "out")
+    assert [row["file"] for row in rows if row["reason"]] == [str(source / "c.zip")]
+    for row in rows[:-1]:
+        assert row["opacity_raw"] == scores[row["file"].split("!")[1].split("/")[-1]]
+
+
+def test_a_dicomdir_names_its_films(tmp_path, model):
+    healthy = LungDisease(0.0, 0.0)
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=128))
+    fileset = FileSet()
+    for day in (1, 2):
+        film = tmp_path / f"{day}.dcm"
+        write_phantom_dicom(phantom, film, SyntheticPatient(), datetime(2026, 1, day), day)
+        fileset.add(film)
+    fileset.write(tmp_path / "disc")
+    found = list(expand([tmp_path / "disc" / "DICOMDIR"], containers=True))
+    assert len(found) == 2
+    assert all(item.problem is None and item.path.is_file() for item in found)
+    found[0].path.unlink()
+    lost = list(expand([tmp_path / "disc" / "DICOMDIR"], containers=True))
+    assert [str(item.reason) for item in lost if item.problem] == ["missing"]
+
+    wanted = HeaderFilter.of(["modality=DX", "date=2026-01-02..2026-01-05"])
+    scoring = ScoringOptions(force=True, wanted=wanted)
+    report = run(tmp_path / "2.dcm", tmp_path / "out", model, scoring=scoring)
+    assert report.scored == 1
+    report = run(tmp_path / "1.dcm", tmp_path / "out", model, scoring=scoring)
+    assert report.scored == 0
+    assert report.skipped == {"other date": 1}
+
+
+def test_filters_are_read_or_refused():
+    assert HeaderFilter.of([]) is None
+    assert HeaderFilter.of(["date=2020-01-02"]) == HeaderFilter(
+        since=date(2020, 1, 2), until=date(2020, 1, 2)
+    )
+    for word in ("modality", "sex=F", "date=2020-13-01", "view="):
+        with pytest.raises(PneumoScoreError, match="expected"):
+            HeaderFilter.of([word])
+
+
+def test_object_storage_holds_the_same_parts(films, tmp_path, model):
+    run(films, tmp_path / "out", model)
+    run(films, "memory://bucket/run", model)
+    assert merged("memory://bucket/run") == merged(tmp_path / "out")
+    assert archive_state("memory://bucket/run").reasons == {"unreadable": 1}
+
+
+PROGRAM = """
+import sys
+from pneumoscore.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def command(films, out, model, *more):
+    return [sys.executable, "-c", PROGRAM, "archive", "run", str(films), "--out", str(out),
+            "--format", "jsonl", "--rows", "3", "--workers", "2", "--model", str(model),
+            *more]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_nothing_and_double_nothing(
+    tmp_path, tiny_model, tiny_folder, model
+):
+    films = tmp_path / "films"
+    for seed in range(60):
+        write_film(films / f"{seed:02d}.png", tiny_model, seed)
+    run(films, tmp_path / "whole", model)
+    out, kills, chance = tmp_path / "out", 0, random.Random(5)
+    for attempt in range(30):
+        with subprocess.Popen(
+            command(films, out, tiny_folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            # Wait for work to begin, then kill the driver or one of its workers.
+            parts = len(list(out.glob("parts/*")))
+            wait = time.monotonic() + 60
+            while process.poll() is None and time.monotonic() < wait:
+                if len(list(out.glob("parts/*"))) > parts:
+                    break
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, 0.2))
+            if process.poll() is not None or attempt >= 6:
+                process.wait()
+                break
+            workers = [
+                int(child)
+                for path in Path(f"/proc/{process.pid}/task").glob("*/children")
+                for child in path.read_text().split()
+            ]
+            victim = chance.choice([process.pid, *workers])
+            os.kill(victim, signal.SIGKILL)
+            kills += 1
+            if victim != process.pid:
+                process.wait()
+                break
+    final = run(films, out, model, ArchiveOptions("jsonl", rows=3, retry=True))
+    assert kills >= 1
+    assert final.known + final.scored == 60
+    rows, whole = merged(out), merged(tmp_path / "whole")
+    assert [row["file"] for row in rows] == [row["file"] for row in whole]
+    for row, other in zip(rows, whole, strict=True):
+        assert float(row["opacity_raw"]) == pytest.approx(float(other["opacity_raw"]), abs=1e-4)
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_was_written(films, tmp_path, model, monkeypatch):
+    from pneumoscore.pipeline.archive import store
+
+    out, genuine, calls = tmp_path / "out", store.written_atomically, []
+
+    def full(path, **options):
+        calls.append(path)
+        if len(calls) >= 2:
+            raise OSError(28, "No space left on device")
+        return genuine(path, **options)
+
+    monkeypatch.setattr(store, "written_atomically", full)
+    with pytest.raises(OSError, match="No space"):
+        run(films, out, model)
+    monkeypatch.undo()
+    assert archive_state(str(out)).scored == 4
+    again = run(films, out, model)
+    assert (again.known, again.scored) == (4, 6)
+    run(films, tmp_path / "whole", model)
+    assert merged(out) == merged(tmp_path / "whole")
+
+
+def test_the_command_says_what_it_did(films, tmp_path, tiny_folder, capsys):
+    out = tmp_path / "out"
+    arguments = ["archive", "run", films, "--out", out, "--format", "csv", "--model", tiny_folder]
+    assert main([*map(str, arguments)]) == 1
+    said = capsys.readouterr()
+    assert "10 films scored, 0 were done before, 1 failed" in said.out
+    assert "1 unreadable" in said.err
+    assert main(["archive", "status", str(out)]) == 0
+    assert "scored    10" in capsys.readouterr().out
+    table = tmp_path / "table.csv"
+    assert main(["archive", "merge", str(out), "-o", str(table)]) == 0
+    assert "11 rows" in capsys.readouterr().out
+    assert main(["archive", "merge", str(out), "-o", str(table)]) == 0
+    assert main(["archive", "status", str(tmp_path)]) == 3
+    assert "no parts" in capsys.readouterr().err
