@@ -23,11 +23,17 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 FOLDERS = ("cohen94", "scored", "cohen_other", "hannover")
 
 
+def corpus_archives() -> list[Path]:
+    """Return the corpus's archives of films; one holds masks of lungs."""
+    archives = sorted((DATA / "corpus").glob("*.zip"))
+    return [archive for archive in archives if not archive.stem.endswith("_lungs")]
+
+
 def groups(corpus: int) -> Iterator[tuple[str, Iterator[Path | bytes]]]:
     """Give the name and the files of each group of films."""
     for folder in FOLDERS:
         yield folder, iter(sorted((DATA / folder).iterdir()))
-    for archive in sorted((DATA / "corpus").glob("*.zip")) if corpus else ():
+    for archive in corpus_archives() if corpus else ():
         with zipfile.ZipFile(archive) as files:
             names = [name for name in files.namelist() if name.endswith((".jpg", ".png"))]
             chosen = names[:: max(1, len(names) // corpus)][:corpus]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pneumoscore.radiograph import read_radiograph
-from pneumoscore.radiograph.inversion import MIN_SIDE, notices_of, polarity
+from pneumoscore.radiograph.inversion import polarity
+from pneumoscore.radiograph.notices import MIN_SIDE, notices_of
 
 
 @pytest.mark.shared_data

@@ -145,7 +145,7 @@ def test_lungs_at_the_edge_never_fail(rows, columns, top, scale):
 
 def test_which_flags_refuse_is_the_gates_own_choice():
     assert QualityGate().refused_by(FLAGS) == REFUSING
-    assert QualityGate(refusing=("lateral",)).refused_by(FLAGS) == ("lateral",)
+    assert QualityGate(refusing=("lateral",)).refused_by(FLAGS) == ("two_films", "lateral")
     with pytest.raises(ModelError, match="sideways"):
         QualityGate(refusing=("sideways",))
 
@@ -159,3 +159,36 @@ def test_gates_that_do_not_fit_are_refused():
         ViewClassifier(("lateral", "inverted"), np.zeros((2, 2)), np.zeros(2), 0.5)
     with pytest.raises(ModelError, match="finite"):
         Familiarity(np.array([np.nan]), np.zeros((0, 1)), np.zeros(0), 1.0, 1.0)
+
+
+FRONTAL = {"sop_class_uid": "1.2.840.10008.5.1.4.1.1.1.1", "patient_orientation": ("L", "F")}
+
+
+@pytest.mark.parametrize(
+    ("said", "flags"),
+    [
+        (FRONTAL, ()),
+        ({}, ()),
+        ({"patient_age_years": 4.0}, ("child",)),
+        ({"patient_age_years": 17.9}, ("child",)),
+        ({"patient_age_years": 18.0}, ()),
+        ({"body_part": "ABDOMEN"}, ("other_body_part",)),
+        ({"body_part": "RIGHT HAND"}, ("other_body_part",)),
+        ({"body_part": "CHEST"}, ()),
+        ({"body_part": "CHEST_TO_ABDOMEN"}, ()),
+        ({"body_part": "THORAX AP LIEGEND"}, ()),
+        ({"body_part": "PORTABLE"}, ()),
+        ({**FRONTAL, "patient_orientation": None}, ("side_not_stated",)),
+        ({**FRONTAL, "patient_orientation": ("A", "F")}, ("lateral",)),
+        ({**FRONTAL, "patient_orientation": ("PL", "F")}, ("lateral",)),
+        ({**FRONTAL, "patient_orientation": ("R", "F")}, ()),
+    ],
+)
+def test_flags_that_follow_from_what_the_file_says(said, flags):
+    film = noise(metadata=RadiographMetadata(**said))
+    assert QualityGate().film_flags(film) == flags
+
+
+def test_two_films_are_refused_by_every_gate():
+    gate = QualityGate(refusing=())
+    assert gate.refused_by(gate.film_flags(noise(notices=("two_films",)))) == ("two_films",)

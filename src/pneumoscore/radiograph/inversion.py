@@ -1,18 +1,11 @@
-"""What the pixels alone say of a film: inverted, almost constant, too few."""
+"""How a film's grey lies: whether it looks like a chest, and whether it is inverted."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIN_SIDE", "MIN_SPREAD", "looks_inverted", "notices_of", "polarity"]
-
-MIN_SIDE = 96
-"""Fewer rows or columns than this give the notice ``too_few_pixels``: more than four fifths of
-what a network with an input of 224 pixels sees were interpolated."""
-
-MIN_SPREAD = 0.02
-"""A film whose 1 to 99 percentile spans less than this is ``almost_constant``."""
+__all__ = ["looks_inverted", "polarity"]
 
 _THRESHOLD = -0.1
 _GRID = 32
@@ -86,29 +79,3 @@ def _mean_film() -> NDArray[np.float64]:
 def looks_inverted(pixels: NDArray[np.float32]) -> bool:
     """Tell whether a film was exported with black and white exchanged (see `polarity`)."""
     return polarity(pixels) < _THRESHOLD
-
-
-def notices_of(pixels: NDArray[np.float32]) -> tuple[str, ...]:
-    """Return the names of what stands out in the pixels.
-
-    Parameters
-    ----------
-    pixels : ndarray of float32, shape (rows, columns)
-        In [0, 1].
-
-    Returns
-    -------
-    tuple of str
-        Of ``"too_few_pixels"``, ``"almost_constant"``, ``"inverted"``. An almost constant
-        film is not judged for inversion.
-    """
-    notices = []
-    if min(pixels.shape) < MIN_SIDE:
-        notices.append("too_few_pixels")
-    step = max(1, int(np.sqrt(pixels.size / 250_000)))
-    low, high = np.percentile(pixels[::step, ::step], (1, 99))
-    if high - low < MIN_SPREAD:
-        notices.append("almost_constant")
-    elif looks_inverted(pixels):
-        notices.append("inverted")
-    return tuple(notices)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pneumoscore.radiograph.borders import trimmed
-from pneumoscore.radiograph.inversion import notices_of
 from pneumoscore.radiograph.limits import ReadOptions
+from pneumoscore.radiograph.notices import notices_of
 from pneumoscore.radiograph.source import Source, kind_of, read_bytes
 from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
 
@@ -31,7 +31,7 @@ def read_radiograph(source: Source, *, options: ReadOptions | None = None) -> Ra
     -------
     Radiograph
         Pixels in [0, 1], white = dense. Its notices may name ``"inverted"`` (the film looks
-        inverted; its pixels are left as they are), ``"almost_constant"`` and
+        inverted; its pixels are left as they are), ``"two_films"``, ``"almost_constant"`` and
         ``"too_few_pixels"``.
 
     Raises

@@ -4,13 +4,17 @@
 |---|---|---|
 | ``too_few_pixels`` | the shorter side is under `QualityGate.smallest_side` | refuses |
 | ``almost_constant`` | the pixels hardly differ | refuses |
+| ``two_films`` | each half of the picture looks like a whole chest | refuses, always |
 | ``not_a_chest_radiograph`` | the classifier says so | refuses |
-| ``lateral`` | the classifier or the file's View Position says so | refuses |
+| ``lateral`` | the classifier, or View Position or Patient Orientation says so | refuses |
 | ``inverted`` | the classifier says so; without one, the reader | refuses |
 | ``rotated_90``, ``rotated_180`` | the classifier says so | refuses |
 | ``no_lungs_found`` | the frame around the lungs was wanted and not found | warns |
 | ``lungs_cut_off`` | lung reaches too far into an edge of the film | warns |
 | ``outside_training`` | the features lie far from those the model was fitted on | warns |
+| ``child`` | the file says that the patient is under 18 | warns |
+| ``other_body_part`` | the file names another part of the body than the chest | warns |
+| ``side_not_stated`` | a DICOM file does not say where the patient's left is | warns |
 | ``view_not_checked`` | no classifier: nothing told frontal films from others | warns |
 """
 
@@ -25,7 +29,8 @@ from numpy.typing import NDArray
 
 from pneumoscore.backbone.record import BackboneOutput
 from pneumoscore.errors import ModelError
-from pneumoscore.radiograph.types import Placement, Radiograph
+from pneumoscore.radiograph.subject import is_child, is_other_body_part, is_side_silent
+from pneumoscore.radiograph.types import Placement, Radiograph, RadiographMetadata
 from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.view import ViewClassifier
 
@@ -34,6 +39,7 @@ __all__ = ["FLAGS", "REFUSING", "QualityGate", "lung_at_edge"]
 FLAGS = (
     "too_few_pixels",
     "almost_constant",
+    "two_films",
     "not_a_chest_radiograph",
     "lateral",
     "inverted",
@@ -42,11 +48,16 @@ FLAGS = (
     "no_lungs_found",
     "lungs_cut_off",
     "outside_training",
+    "child",
+    "other_body_part",
+    "side_not_stated",
     "view_not_checked",
 )
-REFUSING = FLAGS[:7]
+REFUSING = FLAGS[:8]
 _LATERAL_VIEWS = ("LL", "RL")  # DICOM PS3.3 C.8.1.1, View Position (0018,5101)
-_PIXEL_NOTICES = ("too_few_pixels", "almost_constant")
+_PIXEL_NOTICES = ("too_few_pixels", "almost_constant", "two_films")
+# Whatever a model's gate says: no number is right for two films.
+_ALWAYS_REFUSING = ("two_films",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +134,7 @@ class QualityGate:
             found.add("almost_constant")
         if (radiograph.metadata.view or "").strip().upper() in _LATERAL_VIEWS:
             found.add("lateral")
-        return _ordered(found)
+        return _ordered(found | _said(radiograph.metadata))
 
     def output_flags(
         self, output: BackboneOutput, placements: Sequence[Placement]
@@ -163,7 +174,7 @@ class QualityGate:
 
     def refused_by(self, flags: Sequence[str]) -> tuple[str, ...]:
         """Return those of `flags` that refuse a score."""
-        return tuple(flag for flag in flags if flag in self.refusing)
+        return tuple(flag for flag in flags if flag in (*self.refusing, *_ALWAYS_REFUSING))
 
     def _judges(self, flag: str) -> bool:
         return self.view is not None and flag in self.view.classes
@@ -206,6 +217,18 @@ def _covered(start: float, length: float, places: int, input_size: int) -> tuple
     last = int(np.floor((start + length) / pitch - 0.5))
     covered = slice(max(first, 0), min(last, places - 1) + 1)
     return covered, start > -pitch / 2, start + length < input_size + pitch / 2
+
+
+def _said(said: RadiographMetadata) -> set[str]:
+    """Return the flags that follow from what the file says."""
+    orientation = said.patient_orientation or ("", "")
+    flags = {
+        "lateral": any(direction[:1] in ("A", "P") for direction in orientation),
+        "child": is_child(said),
+        "other_body_part": is_other_body_part(said),
+        "side_not_stated": is_side_silent(said),
+    }
+    return {flag for flag, raised in flags.items() if raised}
 
 
 def _contrast(pixels: NDArray[np.float32]) -> float:
