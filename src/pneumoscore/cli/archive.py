@@ -10,7 +10,7 @@ import typer
 
 from pneumoscore.cli.options import (
     Force,
-    Level,
+    LevelOrSetting,
     ModelName,
     NoIdentifiers,
     NoVoi,
@@ -102,7 +102,7 @@ def run(
         bool, typer.Option("--retry", help="Try films again that had no score before.")
     ] = False,
     model: ModelName = None,
-    level: Level = None,
+    level: LevelOrSetting = None,
     force: Force = False,
     workers: Workers = None,
     threads: Threads = None,

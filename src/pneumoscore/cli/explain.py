@@ -10,7 +10,7 @@ import typer
 
 from pneumoscore.cli.options import (
     Force,
-    Level,
+    LevelOrSetting,
     ModelName,
     NoVoi,
     Overwrite,
@@ -45,7 +45,7 @@ def explain(
         _ScaleName, typer.Option(help="The score whose maps are drawn.")
     ] = _ScaleName.GEOGRAPHIC_EXTENT,
     model: ModelName = None,
-    level: Level = None,
+    level: LevelOrSetting = None,
     force: Force = False,
     threads: Threads = None,
     no_voi: NoVoi = False,

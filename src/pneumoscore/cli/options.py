@@ -13,6 +13,7 @@ from pneumoscore.settings import Settings, load_settings, require_extra
 __all__ = [
     "Force",
     "Level",
+    "LevelOrSetting",
     "ModelName",
     "NoIdentifiers",
     "NoVoi",
@@ -74,15 +75,15 @@ ModelName = Annotated[
         "of your own. Default: the built-in model.",
     ),
 ]
-Level = Annotated[
-    float | None,
-    typer.Option(
-        "--level",
-        min=0.5,
-        max=0.99,
-        help="Nominal coverage of the intervals. Default: 0.9, that is 90 %.",
-    ),
-]
+_LEVEL = typer.Option(
+    "--level",
+    min=0.5,
+    max=0.99,
+    help="Nominal coverage of the intervals. Default: 0.9, that is 90 %.",
+)
+Level = Annotated[float, _LEVEL]
+LevelOrSetting = Annotated[float | None, _LEVEL]
+"""The same where the settings have a say: None is not said."""
 Force = Annotated[
     bool,
     typer.Option(

@@ -12,7 +12,7 @@ import typer
 
 from pneumoscore.cli.options import (
     Force,
-    Level,
+    LevelOrSetting,
     ModelName,
     NoIdentifiers,
     NoVoi,
@@ -84,7 +84,7 @@ def score(
         ),
     ] = None,
     model: ModelName = None,
-    level: Level = None,
+    level: LevelOrSetting = None,
     force: Force = False,
     workers: Workers = None,
     threads: Threads = None,
