@@ -1,7 +1,8 @@
-"""Make the pictures of the README from phantoms: the table, an explained film, the page.
+"""Make the pictures of the documents from phantoms: table, explained film, pages.
 
 ``python docs/make_pictures.py`` runs ``pneumoscore demo`` in a temporary folder and writes
-``docs/pictures/{table,explain,page}.png``. Needs Chromium. No picture shows a person.
+``docs/pictures/{table,explain,page,timeline}.png``. Needs Chromium and the extra ``monitor``.
+No picture shows a person.
 """
 
 from __future__ import annotations
@@ -56,8 +57,28 @@ def picture_of_table(films: list[Path], folder: Path, model: str | None) -> None
     show(drawing, "table.png", int(width), int(height))
 
 
+def picture_of_timeline(films: list[Path], folder: Path, model: list[str]) -> int:
+    """Draw the page of the synthetic patient's timeline; return an exit status."""
+    from pneumoscore.cli import main as pneumoscore
+    from pneumoscore.radiograph.read import read_radiograph
+
+    records = ["--records", str(folder / "records.db")]
+    patient = str(read_radiograph(films[0]).metadata.patient_id)
+    page = folder / "timeline.html"
+    for command in (
+        ["import", *map(str, films), *records, *model],
+        ["event", patient, "admission", "2026-01-01 07:00", *records],
+        ["event", patient, "icu_admission", "2026-01-03", *records],
+        ["timeline", patient, "-o", str(page), *records],
+    ):
+        if status := pneumoscore(["patient", *command]):
+            return status
+    show(page, "timeline.png", 1100, 1000)
+    return 0
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Write the three pictures."""
+    """Write the pictures."""
     from pneumoscore.cli import main as pneumoscore
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -74,11 +95,12 @@ def main(argv: list[str] | None = None) -> int:
         films = sorted(folder.rglob("*.dcm"))
         picture_of_table(films, folder, options.model)
         worst = films[len(films) // 2]
-        explained = ["explain", str(worst), "-o", str(PICTURES / "explain.png"), "--force", *model]
+        explained = ["explain", str(worst), "-o", str(PICTURES / "explain.png"), "--force"]
+        explained += ["--overwrite", *model]
         if status := pneumoscore(explained):
             return status
         show(folder / "index.html", "page.png", 1100, 900)
-    return 0
+        return picture_of_timeline(films, folder, model)
 
 
 if __name__ == "__main__":
