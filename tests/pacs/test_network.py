@@ -1,0 +1,226 @@
+"""Encodings end to end, TLS, the silent trial's script, and bounded peers in this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import requests
+from pydicom import Dataset
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from pneumoscore.pacs.listener.acceptor import GuardedServer, Limits, start_server
+from pneumoscore.pacs.listener.journal import silence_libraries
+from tests.fixtures.orthanc import Listener, free_port, running, wait_for
+from tests.fixtures.pacs import film_bytes
+
+LIMITS = Limits(pdu_seconds=1.0, handshake_seconds=1.0, idle_seconds=2.0, per_address=64)
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    key, own = folder / f"{name}.key", folder / f"{name}.pem"
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            key,
+            "-out",
+            own,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return own, key
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[GuardedServer, int, ssl.SSLContext]]:
+    """An echo service behind TLS with client certificates."""
+    own, key = certificate(tmp_path, "server")
+    client, client_key = certificate(tmp_path, "client")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    context.load_verify_locations(client)
+    context.verify_mode = ssl.CERT_REQUIRED
+    entity = AE("PNEUMOSCORE")
+    entity.add_supported_context(Verification)
+    port = free_port()
+    server = start_server(
+        entity,
+        ("127.0.0.1", port),
+        LIMITS,
+        ssl_context=context,
+        handlers=[(evt.EVT_C_ECHO, lambda _: 0)],
+    )
+    asking = ssl.create_default_context(cafile=str(own))
+    asking.load_cert_chain(client, client_key)
+    yield server, port, asking
+    server.shutdown()
+
+
+def echoes(port: int, context: ssl.SSLContext | None) -> bool:
+    entity = AE("TEST")
+    entity.acse_timeout = entity.network_timeout = 10
+    entity.add_requested_context(Verification)
+    tls = None if context is None else (context, "127.0.0.1")
+    association = entity.associate("127.0.0.1", port, ae_title="PNEUMOSCORE", tls_args=tls)
+    if not association.is_established:
+        return False
+    association.send_c_echo()
+    association.release()
+    return True
+
+
+def test_silent_clients_do_not_stop_tls(
+    served: tuple[GuardedServer, int, ssl.SSLContext],
+) -> None:
+    _, port, context = served
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+    wait_for(lambda: echoes(port, context), 20, "TLS is served beside 60 silent clients")
+    for peer in silent:
+        peer.close()
+    assert not echoes(port, None)
+    stranger = ssl.create_default_context()
+    stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
+    assert not echoes(port, stranger), "served without a client's certificate"
+
+
+def test_half_a_header_costs_only_its_own_connection() -> None:
+    silence_libraries()
+    entity = AE("PNEUMOSCORE")
+    entity.add_supported_context(Verification)
+    port = free_port()
+    limits = Limits(pdu_seconds=1.0, handshake_seconds=1.0, associations=8, per_address=8)
+    server = start_server(entity, ("127.0.0.1", port), limits)
+    half = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    for peer in half:
+        peer.sendall(b"\x01\x00\x00")
+    wait_for(lambda: echoes(port, None), 10, "others are served")
+    for peer in half:
+        peer.close()
+    server.shutdown()
+
+
+def _encoded(film: Path, folder: Path) -> dict[str, Path]:
+    """Return the film in the encodings that dcmtk and GDCM write."""
+    makers = {
+        "implicit": ["dcmconv", "+ti"],
+        "big": ["dcmconv", "+tb"],
+        "deflated": ["dcmconv", "+td"],
+        "rle": ["dcmcrle"],
+        "lossless": ["dcmcjpeg", "+e1"],
+        "lossless57": ["dcmcjpeg", "+el"],
+        "extended": ["dcmcjpeg", "+ee"],
+        "jpegls": ["dcmcjpls"],
+    }
+    out = {"explicit": film}
+    for name, maker in makers.items():
+        out[name] = folder / f"{name}.dcm"
+        subprocess.run([*maker, film, out[name]], check=True, capture_output=True)
+    return out
+
+
+@pytest.mark.slow
+def test_every_encoding_is_scored_end_to_end(
+    phantom_film: Dataset, tmp_path: Path, tiny_folder: Path
+) -> None:
+    film = deepcopy(phantom_film)
+    source = tmp_path / "film.dcm"
+    source.write_bytes(film_bytes(film))
+    encoded = _encoded(source, tmp_path)
+    # The same UID in another encoding is the same film: each gets one of its own.
+    for number, path in enumerate(encoded.values(), start=1):
+        uid = f"1.2.826.0.1.3680043.10.9.{number}"
+        subprocess.run(
+            ["dcmodify", "-nb", "-imt", "-m", f"SOPInstanceUID={uid}", path],
+            check=True,
+            capture_output=True,
+        )
+    listener = Listener(
+        tmp_path / "store", tiny_folder, "--allow", "TEST", "--to-folder", str(tmp_path / "out")
+    )
+    with running(listener):
+        for path in encoded.values():
+            # -dn: dcmsend decompresses what is lossless unless it is told not to.
+            subprocess.run(
+                [
+                    "dcmsend",
+                    "-dn",
+                    "-aet",
+                    "TEST",
+                    "-aec",
+                    "PNEUMOSCORE",
+                    "127.0.0.1",
+                    str(listener.port),
+                    path,
+                ],
+                check=True,
+                capture_output=True,
+            )
+        wait_for(
+            lambda: sum(listener.status()["results"].values()) == len(encoded), 120, "all scored"
+        )
+        assert listener.status()["dead_films"] == {}
+
+
+@pytest.mark.slow
+def test_the_silent_trial_runs_as_written(
+    phantom_film: Dataset, tmp_path: Path, tiny_folder: Path
+) -> None:
+    command = tmp_path / "bin" / "pneumoscore"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.fixtures.command "$@"\n')
+    command.chmod(0o755)
+    ports = {name: str(free_port()) for name in ("HTTP", "DICOM", "LISTENER", "STATUS")}
+    environment = {
+        **os.environ,
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PNEUMOSCORE_MODEL": str(tiny_folder),
+        **{f"TRIAL_{name}_PORT": port for name, port in ports.items()},
+    }
+    script = Path(__file__).parents[2] / "docs" / "silent_trial.sh"
+    trial = subprocess.Popen(["sh", script, tmp_path / "trial"], env=environment)
+    try:
+        archive = f"http://127.0.0.1:{ports['HTTP']}"
+        status = f"http://127.0.0.1:{ports['STATUS']}/status"
+        wait_for(lambda: requests.get(f"{archive}/system", timeout=5).ok, 60, "Orthanc is up")
+        wait_for(lambda: requests.get(status, timeout=5).ok, 120, "the listener is up")
+        requests.post(f"{archive}/instances", data=film_bytes(phantom_film), timeout=30)
+        wait_for(
+            lambda: len(requests.get(f"{archive}/series", timeout=5).json()) == 3,
+            90,
+            "film, report and capture are one study",
+        )
+        assert len(requests.get(f"{archive}/studies", timeout=5).json()) == 1
+    finally:
+        trial.send_signal(signal.SIGTERM)
+        trial.wait(60)
+    assert not _answers(archive)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
