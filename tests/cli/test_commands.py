@@ -360,7 +360,7 @@ def test_model_fit_makes_a_model_that_scores(
     assert fitted.err == ""
     assert fitted.status == 0
     assert "32 films of 16 patients" in fitted.out
-    scored = run("score", film, "--json", "--model", tmp_path / "my-model")
+    scored = run("score", film, "--json", "--force", "--model", tmp_path / "my-model")
     assert scored.status == 0
     assert list(json.loads(scored.out)["scores"]) == ["geographic_extent"]
     model = (tmp_path / "my-model" / "model.json").read_bytes()

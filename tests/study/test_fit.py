@@ -10,8 +10,10 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.checks import CohortError
 from pneumoscore.cohort.mapping import load_table
 from pneumoscore.cohort.public import load_scored
-from pneumoscore.errors import ModelError
+from pneumoscore.errors import ModelError, NotScorableError
+from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.radiograph.read import read_radiograph
+from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.study.fit import fit_severity_model
@@ -70,7 +72,7 @@ def test_the_fit_learns_and_beats_the_mean(fitted):
 def test_the_written_model_scores_films_from_its_folder(site, cohort, fitted, tmp_path):
     fitted.write(tmp_path / "model", backbone=site[0] / "net" / "tiny.json")
     model = SeverityModel.open(tmp_path / "model", threads=1)
-    score = model.score(read_radiograph(cohort.films[0].path))["geographic_extent"]
+    score = model.score(read_radiograph(cohort.films[0].path), force=True)["geographic_extent"]
     assert abs(score.value - cohort.films[0].labels["geographic_extent"]) < 2
     assert score.low < score.value < score.high
     assert score.right + score.left == pytest.approx(score.value)
@@ -81,6 +83,37 @@ def test_a_model_for_an_installed_backbone_names_it(fitted, tmp_path):
     fitted.write(tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["backbone"] == "tiny"
     assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_the_built_in_gate_sees_the_films_of_a_model_on_another_backbone(fitted, site, tmp_path):
+    fitted.write(tmp_path / "model", backbone=site[0] / "net" / "tiny.json")
+    model = SeverityModel.open(tmp_path / "model", threads=1)
+    healthy = LungDisease(0.0, 0.0)
+    frontal = render_phantom(PhantomSpec(right=healthy, left=healthy, seed=1)).pixels
+    # Far from what it was fitted on, and yet a frontal film: it is scored, and that is said.
+    assert model.score(Radiograph(frontal)).flags == ("outside_training",)
+    noise = np.random.default_rng(0).random((300, 300), dtype=np.float32)
+    for pixels, flag in (
+        (np.rot90(frontal), "rotated_90"),
+        (1 - frontal, "inverted"),
+        (noise, "not_a_chest_radiograph"),
+    ):
+        with pytest.raises(NotScorableError) as refused:
+            model.score(Radiograph(np.ascontiguousarray(pixels)))
+        assert flag in refused.value.flags
+    alone = replace(fitted.bundle, gatekeeper=None)
+    flags = SeverityModel(alone, site[1]).score(Radiograph(noise)).flags
+    assert "view_not_checked" in flags
+    assert model.identity.sha256 != SeverityModel(alone, site[1]).identity.sha256
+
+
+def test_a_gatekeeper_that_is_not_built_in_is_refused(fitted, site, tmp_path):
+    fitted.write(tmp_path / "model", backbone=site[0] / "net" / "tiny.json")
+    path = tmp_path / "model" / "model.json"
+    for name in ("model", "../model", 3):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"gatekeeper": name}))
+        with pytest.raises(ModelError, match="gatekeeper"):
+            SeverityModel.open(tmp_path / "model", threads=1)
 
 
 def test_the_card_states_data_figures_and_limits(fitted, site):
@@ -102,7 +135,8 @@ def test_the_card_states_data_figures_and_limits(fitted, site):
 def test_every_feature_set_gives_a_model_that_scores(site, cohort, feature_set, tmp_path, fitted):
     model = fit_severity_model(site[1], cohort, feature_set=feature_set, cache=tmp_path)
     (head,) = model.heads
-    score = SeverityModel(model.bundle, site[1]).score(read_radiograph(cohort.films[1].path))
+    bundle = replace(model.bundle, gatekeeper=None)
+    score = SeverityModel(bundle, site[1]).score(read_radiograph(cohort.films[1].path))
     assert 0 <= score["geographic_extent"].value <= 8
     if feature_set == "none":
         assert head.figures["mae"] == pytest.approx(head.figures["mean_mae"])

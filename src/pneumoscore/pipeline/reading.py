@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import FailureReason, PneumoScoreError, failure_reason
 from pneumoscore.pipeline.options import VIEW_SIDE, ScoringOptions
-from pneumoscore.radiograph.types import InputSpec, Radiograph, RadiographMetadata
-from pneumoscore.severity.model import PreparedFilm, SeverityModel
-from pneumoscore.severity.quality import QualityGate
+from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
+from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.preparation import Preparation, PreparedFilm
 
 __all__ = ["FilmReader", "ReadFilm"]
 
@@ -52,20 +52,17 @@ class FilmReader:
     ----------
     options : ScoringOptions
         How files are read, and whether views are wanted.
-    input : InputSpec
-        How the model's backbone wants to be fed.
-    gate : QualityGate
-        The model's, for the flags that follow from the film itself.
+    prepare : Preparation
+        How the model's films are prepared.
     """
 
     options: ScoringOptions
-    input: InputSpec
-    gate: QualityGate
+    prepare: Preparation
 
     @classmethod
     def of(cls, model: SeverityModel, options: ScoringOptions) -> FilmReader:
         """Return the reader for a model."""
-        return cls(options, model.backbone.record.input, model.gate)
+        return cls(options, model.preparation)
 
     def __call__(self, source: Path | bytes) -> ReadFilm:
         """Read one file, given by its path or its bytes; never raises for the file's sake."""
@@ -92,7 +89,7 @@ class FilmReader:
         from pneumoscore.radiograph.read import read_radiograph
 
         radiograph = read_radiograph(source, options=self.options.read)
-        film = PreparedFilm.of(radiograph, self.input, self.gate)
+        film = self.prepare(radiograph)
         return ReadFilm(
             film,
             metadata=radiograph.metadata,

@@ -61,6 +61,9 @@ class Bundle:
         The model card, Markdown.
     seen : SeenFilms
         What taught it, as far as it is known.
+    gatekeeper : str or None
+        Name of a built-in model whose gate, on its own backbone, tells frontal films from
+        others for this one, which has no classifier of views.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Bundle:
     shown: tuple[str, ...]
     card: str
     seen: SeenFilms = field(default_factory=SeenFilms)
+    gatekeeper: str | None = None
 
     def __post_init__(self) -> None:
         names = [head.scale.name for head in self.heads]
@@ -87,6 +91,10 @@ class Bundle:
         if not is_name(self.name):
             raise ModelError(
                 f"{self.name!r} is no model's name", "letters, digits, '.', '_' and '-'"
+            )
+        if self.gatekeeper is not None and not is_name(self.gatekeeper):
+            raise ModelError(
+                f"the gatekeeper is {self.gatekeeper!r}", "the name of a built-in model"
             )
         # A reference must not lead out of the bundle's folder.
         if not is_name(self.backbone):
@@ -180,6 +188,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         "backbone": bundle.backbone,
         "shown": list(bundle.shown),
         "gate": rules,
+        "gatekeeper": bundle.gatekeeper,
         "seen": to_form(bundle.seen),
         "heads": to_form(bundle.heads),
     }
@@ -205,7 +214,7 @@ def refuse_bundle_there(folder: Path) -> None:
         )
 
 
-def bundle_hash(bundle: Bundle, record: BackboneRecord) -> str:
+def bundle_hash(bundle: Bundle, record: BackboneRecord, gatekeeper: str | None = None) -> str:
     """Return the SHA-256 over all that a model's scores and flags rest on.
 
     Parameters
@@ -214,9 +223,11 @@ def bundle_hash(bundle: Bundle, record: BackboneRecord) -> str:
         Its heads and gate count; its name, version and card do not.
     record : BackboneRecord
         Of its backbone: the file, how it is fed, and the order of the findings.
+    gatekeeper : str, optional
+        The gatekeeper's own hash.
     """
     rules, arrays = _gate_parts(bundle.gate)
-    content = {
+    content: dict[str, Any] = {
         "backbone": record.sha256,
         "input": {
             item.name: to_form(value)
@@ -228,6 +239,8 @@ def bundle_hash(bundle: Bundle, record: BackboneRecord) -> str:
         "heads": to_form(bundle.heads),
         "gate": rules,
     }
+    if gatekeeper is not None:
+        content["gatekeeper"] = gatekeeper
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     digest = hashlib.sha256(text.encode("utf-8"))
     for name in sorted(arrays):

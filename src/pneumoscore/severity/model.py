@@ -3,66 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.record import BackboneOutput
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
-from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph
+from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.bundle import (
     Bundle,
+    available_bundles,
     bundle_hash,
     find_bundle,
     read_bundle,
     write_bundle,
 )
 from pneumoscore.severity.head import Head, LinearForm
+from pneumoscore.severity.preparation import Preparation, PreparedFilm
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.saliency import saliency_map
 from pneumoscore.severity.score import ModelIdentity, Score
 from pneumoscore.severity.score_head import BackboneLike, film_output, score_head
 from pneumoscore.severity.seen import SeenFilms
 
-__all__ = ["DEFAULT_MODEL", "PreparedFilm", "SeverityModel"]
+__all__ = ["DEFAULT_MODEL", "SeverityModel"]
 
 DEFAULT_MODEL = "severity"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedFilm:
-    """A film as a model scores it: small, so that many can wait.
-
-    Attributes
-    ----------
-    prepared : PreparedRadiograph
-        The backbone's input and where the film lies in it.
-    flags : tuple of str
-        Quality flags that follow from the film itself.
-    """
-
-    prepared: PreparedRadiograph
-    flags: tuple[str, ...]
-
-    @classmethod
-    def of(cls, radiograph: Radiograph, spec: InputSpec, gate: QualityGate) -> PreparedFilm:
-        """Prepare a film for a model of which no more than this is at hand.
-
-        Parameters
-        ----------
-        radiograph : Radiograph
-            As read.
-        spec : InputSpec
-            Of the model's backbone.
-        gate : QualityGate
-            The model's.
-        """
-        from pneumoscore.backbone.lungs import prepare_film
-
-        prepared = prepare_film(radiograph, spec)
-        return cls(prepared, (*gate.film_flags(radiograph), *prepared.notices))
 
 
 class SeverityModel:
@@ -76,14 +44,23 @@ class SeverityModel:
         Heads, quality gate and card.
     backbone : BackboneLike
         The network that the heads were fitted on.
+    gatekeeper : SeverityModel, optional
+        The model that the bundle names as its gatekeeper: its gate, on its own backbone, sees
+        each film first.
 
     Raises
     ------
     ModelError
-        If a head or the gate does not fit the backbone.
+        If a head or the gate does not fit the backbone, or the gatekeeper is another than the
+        bundle names.
     """
 
-    def __init__(self, bundle: Bundle, backbone: BackboneLike) -> None:
+    def __init__(
+        self, bundle: Bundle, backbone: BackboneLike, gatekeeper: SeverityModel | None = None
+    ) -> None:
+        found = None if gatekeeper is None else gatekeeper.identity.name
+        if found != bundle.gatekeeper:
+            raise ModelError(f"the gatekeeper is {found}", str(bundle.gatekeeper))
         for head in bundle.heads:
             head.check(backbone.record)
         bundle.gate.check(backbone.record.feature_width)
@@ -97,8 +74,11 @@ class SeverityModel:
             name=bundle.name,
             version=bundle.version,
             backbone=f"{record.name} {record.version}",
-            sha256=bundle_hash(bundle, record),
+            sha256=bundle_hash(
+                bundle, record, None if gatekeeper is None else gatekeeper.identity.sha256
+            ),
         )
+        self._gatekeeper = gatekeeper
 
     @classmethod
     def open(
@@ -128,7 +108,15 @@ class SeverityModel:
         bundle = read_bundle(folder)
         reference = bundle.backbone
         record = folder / reference if reference.endswith(".json") else reference
-        return cls(bundle, Backbone.open(record, threads=threads))
+        backbone = Backbone.open(record, threads=threads)
+        if bundle.gatekeeper is None:
+            return cls(bundle, backbone)
+        if bundle.gatekeeper not in available_bundles():
+            raise ModelError(
+                f"the gatekeeper of {bundle.name!r} is {bundle.gatekeeper!r}",
+                "one of the built-in models, " + ", ".join(available_bundles()),
+            )
+        return cls(bundle, backbone, cls.open(bundle.gatekeeper, threads=threads))
 
     @property
     def identity(self) -> ModelIdentity:
@@ -248,9 +236,18 @@ class SeverityModel:
         while batch := list(islice(films, max(1, batch_size))):
             yield from self.score_prepared(batch, level=level, force=force, scales=scales)
 
+    @property
+    def preparation(self) -> Preparation:
+        """How its films are prepared; may be sent to another process."""
+        own = self._backbone.record.input
+        if self._gatekeeper is None:
+            return Preparation(own, self.gate)
+        keeper = self._gatekeeper
+        return Preparation(own, keeper.gate, keeper.backbone.record.input)
+
     def prepare(self, radiograph: Radiograph) -> PreparedFilm:
         """Return a film as `score_prepared` takes it; safe to call from several threads."""
-        return PreparedFilm.of(radiograph, self._backbone.record.input, self.gate)
+        return self.preparation(radiograph)
 
     def score_prepared(
         self,
@@ -281,8 +278,7 @@ class SeverityModel:
             return []
         record = self._backbone.record
         output = self._backbone.run(np.stack([film.prepared.array for film in films]))
-        placements = [film.prepared.placement for film in films]
-        seen = self.gate.output_flags(output, placements)
+        seen = self._output_flags(films, output)
         results: list[Score | NotScorableError] = []
         for index, film in enumerate(films):
             flags = (*film.flags, *(flag for flag in seen[index] if flag not in film.flags))
@@ -304,6 +300,25 @@ class SeverityModel:
                 )
             )
         return results
+
+    def _output_flags(
+        self, films: Sequence[PreparedFilm], output: BackboneOutput
+    ) -> list[tuple[str, ...]]:
+        """Return the flags of what the backbone sees, and the gatekeeper's where there is one."""
+        own = self.gate.output_flags(output, [film.prepared.placement for film in films])
+        judged = [film.judged for film in films if film.judged is not None]
+        if self._gatekeeper is None:
+            return own
+        seen = self._gatekeeper.backbone.run(np.stack([film.array for film in judged]))
+        kept = self._gatekeeper.gate.output_flags(seen, [film.placement for film in judged])
+        # The gatekeeper looked at the view; what is familiar is told by the model itself.
+        return [
+            (
+                *(flag for flag in its if flag != "outside_training"),
+                *(flag for flag in ours if flag != "view_not_checked" and flag not in its),
+            )
+            for its, ours in zip(kept, own, strict=True)
+        ]
 
     def saliency(
         self, radiograph: Radiograph, scale_name: str = "geographic_extent"

@@ -27,6 +27,7 @@ from pneumoscore.severity.bundle import (
 from pneumoscore.severity.features import finding_inputs, select_features
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.interval import fit_conformal
+from pneumoscore.severity.model import DEFAULT_MODEL
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.scale import SCALES, Scale, scale_named
 from pneumoscore.severity.seen import SeenFilms
@@ -34,6 +35,7 @@ from pneumoscore.statistics.accuracy import mae, pearson
 from pneumoscore.statistics.coverage import coverage, mean_width
 from pneumoscore.study.features import FilmFeatures, film_features
 from pneumoscore.study.fitted_card import fitted_card
+from pneumoscore.study.gate import fit_familiarity
 from pneumoscore.study.ridge import (
     OutOfFold,
     choose_strength,
@@ -218,8 +220,8 @@ def fit_severity_model(
     scales : sequence of str, optional
         Default: those with at least `LEAST_FILMS` labels.
     gate : QualityGate, optional
-        Default: that of a built-in model on the same backbone, else one that looks at the
-        pixels only.
+        Default: that of a built-in model on the same backbone; on another one a familiarity
+        fitted here, and the default model as gatekeeper.
     cache : Path, optional
         Folder of kept features.
     progress : callable, optional
@@ -259,8 +261,12 @@ def fit_severity_model(
         for scale in chosen
     )
     built_in = _built_in(record)
-    if gate is None:
-        gate = QualityGate() if built_in is None else built_in.gate
+    gatekeeper = None
+    if gate is None and built_in is not None:
+        gate, gatekeeper = built_in.gate, built_in.gatekeeper
+    elif gate is None:
+        familiarity = fit_familiarity(features.features.astype(np.float64), films.patients)
+        gate, gatekeeper = QualityGate(familiarity=familiarity), DEFAULT_MODEL
     seen = SeenFilms() if built_in is None else built_in.seen
     bundle = Bundle(
         name=name,
@@ -271,6 +277,7 @@ def fit_severity_model(
         shown=tuple(scale.name for scale in chosen),
         card="",
         seen=seen.with_films(features.file_hashes),
+        gatekeeper=gatekeeper,
     )
     version = version or bundle_hash(bundle, record)[:8]
     card = fitted_card(name, version, record, films, feature_set, fitted)
