@@ -55,7 +55,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(file, monkeypatch
         ("threads = 3", "threads = 0", 3, "1 or more"),
         ("level = 0.8", "level = 80", 2, "between 0 and 1"),
         ("port = 11112", "port = true", 6, "a whole number"),
-        ('allow = ["PACS", "MODALITY"]', "allow = 5", 7, "a list of texts"),
+        ('allow = ["PACS", "MODALITY"]', "allow = 5", 7, "expected a list"),
         ("[listen]", "[listne]", 5, "unknown"),
     ],
 )

@@ -19,7 +19,15 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from pneumoscore.errors import ModelError, PneumoScoreError
 
-__all__ = ["from_form", "load_form", "read_form", "to_form", "to_json"]
+__all__ = [
+    "field_value",
+    "from_form",
+    "inner_kind",
+    "load_form",
+    "read_form",
+    "to_form",
+    "to_json",
+]
 
 Kind = TypeVar("Kind")
 Failure = type[PneumoScoreError]
@@ -180,6 +188,38 @@ def to_json(form: Any) -> bytes:
     return (json.dumps(form, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
+def field_value(hint: Any, value: Any, place: str, *, error: Failure = ModelError) -> Any:
+    """Return one value of a form as its field holds it.
+
+    Parameters
+    ----------
+    hint : type
+        Of the field.
+    value : object
+        As the file holds it.
+    place : str
+        Where it stands, for messages: ``"pneumoscore.toml:3"``.
+    error : type, optional
+        What is raised.
+
+    Raises
+    ------
+    PneumoScoreError
+        Of the type `error`, if it is of another type.
+    """
+    try:
+        return _converted(hint, value, place, error)
+    except _MisfitError as misfit:
+        raise error(f"{place}: {_short(value)}", str(misfit)) from None
+
+
+def inner_kind(hint: Any) -> Any:
+    """Return a field's type without ``| None``."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(item for item in get_args(hint) if item is not types.NoneType)
+    return hint
+
+
 class _MisfitError(Exception):
     """A value of another type; says what was expected."""
 
@@ -192,8 +232,7 @@ def _converted(hint: Any, value: Any, what: str, error: Failure) -> Any:
     if origin in (Union, types.UnionType):
         if value is None and types.NoneType in arguments:
             return None
-        (hint,) = (item for item in arguments if item is not types.NoneType)
-        return _converted(hint, value, what, error)
+        return _converted(inner_kind(hint), value, what, error)
     if origin is Literal:
         return _one_of(value, arguments)
     if origin is tuple:
@@ -232,7 +271,7 @@ def _plain(kind: type, value: Any) -> Any:
     if kind in (str, bool) and isinstance(value, kind):
         return value
     if kind is Path and isinstance(value, str):
-        return Path(value)
+        return Path(value).expanduser()
     raise _MisfitError(_WORDS.get(kind, "a path"))
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pneumoscore.errors import MissingExtraError, SettingsError
+from pneumoscore.forms import field_value, inner_kind
 
 __all__ = [
     "HOME_VARIABLE",
@@ -131,12 +131,14 @@ class SettingsFile:
                 raise SettingsError(
                     f"{self._place(name, key)}: the setting {key!r} is unknown", f"one of {known}"
                 )
-            values[key] = _converted(value, kinds[key], self._place(name, key))
+            place = self._place(name, key)
+            values[key] = field_value(kinds[key], value, place, error=SettingsError)
         prefix = "PNEUMOSCORE_" + (f"{name}_" if name else "")
         for key in kinds:
             variable = (prefix + key).upper()
             if said := os.environ.get(variable):
-                values[key] = _converted(_of_text(said, kinds[key]), kinds[key], variable)
+                told = _of_text(said, kinds[key])
+                values[key] = field_value(kinds[key], told, variable, error=SettingsError)
         values |= {key: value for key, value in (flags or {}).items() if value is not None}
         try:
             return form(**values)
@@ -163,7 +165,7 @@ class SettingsFile:
 
 def _of_text(said: str, kind: Any) -> Any:
     """Return what a variable says, as the file would hold it."""
-    inner = _inner(kind)
+    inner = inner_kind(kind)
     if inner is bool:
         return {"1": True, "true": True, "yes": True, "on": True}.get(
             said.lower(), False if said.lower() in ("0", "false", "no", "off") else said
@@ -176,28 +178,6 @@ def _of_text(said: str, kind: Any) -> Any:
     if typing.get_origin(inner) is tuple:
         return [part.strip() for part in said.split(",") if part.strip()]
     return said
-
-
-def _inner(kind: Any) -> Any:
-    """Return a field's kind without ``| None``."""
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return next(part for part in typing.get_args(kind) if part is not type(None))
-    return kind
-
-
-def _converted(value: Any, kind: Any, place: str) -> Any:
-    inner = _inner(kind)
-    if inner is Path and isinstance(value, str):
-        return Path(value).expanduser()
-    if inner is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if typing.get_origin(inner) is tuple:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif isinstance(value, inner) and not (inner is int and isinstance(value, bool)):
-        return value
-    words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    raise SettingsError(f"{place}: {value!r}", words.get(inner, "a list of texts"))
 
 
 def settings_path() -> Path:

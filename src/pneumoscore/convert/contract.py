@@ -126,7 +126,7 @@ def _feed(graph: Any, first: str, channels: int) -> None:
         nodes = [helper.make_node("Identity", ["film"], [first], name="film_input")]
     else:
         # (film - mean) / deviation for each colour, as a convolution of one place.
-        mean, deviation = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_DEVIATION)
+        mean, deviation = np.array([IMAGENET_MEAN, IMAGENET_DEVIATION], dtype=np.float32)
         weights = {"rgb_weight": (1 / deviation).reshape(3, 1, 1, 1), "rgb_bias": -mean / deviation}
         graph.initializer.extend(
             numpy_helper.from_array(array, name) for name, array in weights.items()
