@@ -33,6 +33,7 @@ from training.validation.alarms import (
     outcome_table,
     worsening,
 )
+from training.validation.followed import followed_table
 from training.validation.movement import (
     correlation_table,
     movement_table,
@@ -44,7 +45,9 @@ from training.validation.series import (
     PatientSeries,
     SeriesFilm,
     hannover_series,
+    unfitted_series,
 )
+from training.validation.unfitted import series_rows, unfitted_films
 
 
 def series(patient: str, course: dict[float, float], **changes: object) -> PatientSeries:
@@ -182,6 +185,36 @@ def test_alarms_are_counted_before_the_event_and_in_those_without(errors: ErrorM
     outcomes = outcome_table(everyone, rules, repeats=100)
     assert [row[:2] for row in outcomes.rows] == [("died", "2"), ("survived", "4")]
     assert alarm_table("t", {}).rows == ()
+
+
+def test_followed_patients_by_outcome(errors: ErrorModel) -> None:
+    everyone = [
+        series("rises", {0.0: 2.0, 1.0: 2.0, 3.0: 6.0, 7.0: 6.0}, died=True),
+        *(series(str(n), {0.0: 3.0, 7.0: 3.0 + 0.1 * n}) for n in range(3)),
+        series("one day", {0.0: 3.0}),
+    ]
+    table = followed_table("t", everyone, errors, RuleSet(), repeats=50)
+    rows = {row[:2]: row for row in table.rows}
+    died, survived = rows["Geographic extent", "died"], rows["Geographic extent", "survived"]
+    assert died[2:5] == ("1", "4", "1")
+    assert died[5].startswith("4.00")
+    assert died[6].startswith("1.00")
+    assert survived[2:5] == ("3", "6", "3")
+    assert survived[6].startswith("0.00")
+    assert "too small" in table.note
+
+
+@pytest.mark.shared_data
+def test_the_series_that_nothing_was_fitted_on(shared_data: Path) -> None:
+    rows = series_rows(shared_data)
+    scores = {str(row["file"]): {"opacity": 1.0} for row in rows}
+    found = unfitted_series(shared_data, scores)
+    several = [item for item in found if len({film.day for film in item.films}) > 1]
+    assert len(several) == 64
+    assert sum(item.died is not None for item in several) >= 18
+    films = unfitted_films(shared_data)
+    assert len(films) == 94 + len(rows)
+    assert all(film.path.is_file() for film in films)
 
 
 def test_movement_before_intensive_care() -> None:

@@ -24,12 +24,14 @@ from training.validation.alarms import (
     outcome_table,
     worsening,
 )
+from training.validation.followed import followed_table
 from training.validation.movement import correlation_table, movement_table, within_pairs
 from training.validation.series import (
     PatientSeries,
     collection_series,
     hannover_series,
     score_cohorts,
+    unfitted_series,
 )
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ def validate(
     """
     scores = score_cohorts(model, data, progress)
     hannover = hannover_series(data, scores["hannover"])
+    unfitted = unfitted_series(data, scores["series"])
     everyone = [*hannover, *collection_series(data, scores["collection"])]
     calls = {
         f"{rules.name} {rules.version}": worsening(errors, rules),
@@ -104,6 +107,13 @@ def validate(
             ),
         ),
         ("outcomes", outcome_table(everyone, calls, repeats)),
+        ("hannover", followed_table("The Hannover stays", hannover, errors, rules, repeats)),
+        (
+            "series",
+            followed_table(
+                "Series that no network was fitted on", unfitted, errors, rules, repeats
+            ),
+        ),
     )
     figures = (
         ("courses", _courses(hannover, scales)),

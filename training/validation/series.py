@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from pneumoscore.cohort.leakage import film_stem
-from pneumoscore.cohort.parsing import parse_number
+from pneumoscore.cohort.parsing import parse_number, parse_view
 from pneumoscore.cohort.public import load_collection_visible, load_hannover
 from pneumoscore.cohort.tables import Row
 from pneumoscore.cohort.types import Cohort, CohortFilm
 from pneumoscore.monitor.hannover import EVENT_COLUMNS, event_day, hannover_rows
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.study.predictions import predict_cohort
+from training.validation.unfitted import series_rows
 
 __all__ = [
     "LABORATORY",
@@ -23,6 +24,7 @@ __all__ = [
     "collection_series",
     "hannover_series",
     "score_cohorts",
+    "unfitted_series",
 ]
 
 LABORATORY = ("po2", "crp", "ldh", "lymphocytes")
@@ -87,7 +89,7 @@ class PatientSeries:
 def score_cohorts(
     model: SeverityModel, data: Path, progress: Callable[[int], None] | None = None
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Score the dated films of the Hannover stays and of the collection.
+    """Score the dated films of the Hannover stays, the collection and the further series.
 
     Returns
     -------
@@ -96,7 +98,7 @@ def score_cohorts(
     """
     found: dict[str, dict[str, dict[str, float]]] = {}
     done = 0
-    for cohort in _cohorts(data):
+    for cohort in (*_cohorts(data), _series_cohort(data)):
         report = None if progress is None else partial(_report, progress, done)
         scored = predict_cohort(model, cohort, force=False, progress=report)
         done += len(cohort)
@@ -132,6 +134,38 @@ def _laboratory(row: Row) -> dict[str, float]:
         if value is not None and offset is not None and abs(offset) <= 1.0:
             found[name] = value
     return found
+
+
+def unfitted_series(data: Path, scores: Scores) -> list[PatientSeries]:
+    """Return the series of the table ``series.csv`` by day, which no network was fitted on."""
+    grouped: dict[str, list[Row]] = {}
+    for row in series_rows(data):
+        if row["file"] in scores:
+            grouped.setdefault(str(row["patient"]), []).append(row)
+    found = []
+    for patient, rows in grouped.items():
+        films = [
+            SeriesFilm(
+                str(row["file"]),
+                float(str(row["day"])),
+                parse_view(row["view"]),
+                scores[str(row["file"])],
+            )
+            for row in rows
+        ]
+        films.sort(key=lambda film: film.day)
+        survived = {parse_number(row["survival"]) for row in rows} - {None}
+        died = None if len(survived) != 1 else survived == {0.0}
+        found.append(PatientSeries(patient, "series", tuple(films), died=died))
+    return found
+
+
+def _series_cohort(data: Path) -> Cohort:
+    films = [
+        CohortFilm(str(row["file"]), data / "series" / str(row["file"]), str(row["patient"]))
+        for row in series_rows(data)
+    ]
+    return Cohort("series", tuple(films))
 
 
 def hannover_series(data: Path, scores: Scores) -> list[PatientSeries]:
