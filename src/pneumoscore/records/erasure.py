@@ -307,6 +307,7 @@ def _erase_in_copies(
 
 def _erase_in(copy: Path, names: Sequence[tuple[str, str]], actor: str | None) -> bool:
     reached = False
+    before = set(copy.parent.glob(f"{copy.name}.version-*"))
     with Records.open(copy, create=False) as other:
         for key, issuer in names:
             with other.writing() as connection:
@@ -325,6 +326,9 @@ def _erase_in(copy: Path, names: Sequence[tuple[str, str]], actor: str | None) -
             raw = connection.connection.driver_connection
             if raw is not None:  # a backup is one file
                 raw.execute("PRAGMA journal_mode = DELETE").fetchall()
+    # An older copy was migrated, and the copy kept of it holds the patient too.
+    for made in set(copy.parent.glob(f"{copy.name}.version-*")) - before:
+        made.unlink()
     for ending in ("-wal", "-shm", ".lock"):
         copy.with_name(copy.name + ending).unlink(missing_ok=True)
     return reached
