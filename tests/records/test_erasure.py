@@ -22,7 +22,7 @@ from pneumoscore.records.types import EventRecord, FilmRecord
 from pneumoscore.records.writing import add_films
 
 MakeRecord = Callable[..., FilmRecord]
-NAME = "Zaubername-4711"
+NAME = "PHANTOM-Zaubername"
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_nothing_of_an_erased_patient_stays(filled: Records, tmp_path: Path) -> 
     lost.unlink()
     inbox = tmp_path / "inbox"
     inbox.mkdir()
-    for name, patient in (("a", NAME), ("b", "other")):
+    for name, patient in (("a", NAME), ("b", "PHANTOM-2")):
         write_phantom_dicom(
             render_phantom(PhantomSpec(size=64)), inbox / f"{name}.dcm",
             SyntheticPatient(patient_id=patient), datetime(2026, 1, 1), study_number=1,
@@ -103,14 +103,14 @@ def test_films_that_wait_are_deleted(
     records: Records, record: MakeRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path / "home"))
-    add_films(records, [record("P-1")], source="test")
+    add_films(records, [record("PHANTOM-1")], source="test")
     film = tmp_path / "outbox" / "1.dcm"
     film.parent.mkdir()
     write_phantom_dicom(
-        render_phantom(PhantomSpec(size=64)), film, SyntheticPatient(patient_id="P-1"),
+        render_phantom(PhantomSpec(size=64)), film, SyntheticPatient(patient_id="PHANTOM-1"),
         datetime(2026, 1, 1), study_number=1,
     )  # fmt: skip
-    assert erase_patient(records, "P-1", folders=(film.parent,)).files == (str(film),)
+    assert erase_patient(records, "PHANTOM-1", folders=(film.parent,)).files == (str(film),)
     assert not film.exists()
 
 
