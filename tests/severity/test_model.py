@@ -1,16 +1,23 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pneumoscore.backbone.record import load_record
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
 from pneumoscore.forms import to_form
-from pneumoscore.radiograph.types import Radiograph
-from pneumoscore.severity.bundle import available_bundles, read_bundle, write_bundle
+from pneumoscore.radiograph.types import Radiograph, Squaring
+from pneumoscore.severity.bundle import (
+    available_bundles,
+    bundle_hash,
+    read_bundle,
+    write_bundle,
+)
 from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.model import SeverityModel
@@ -212,6 +219,17 @@ def test_the_hash_covers_all_that_a_score_and_its_flags_rest_on(folder, tiny_mod
     np.savez(folder / "gate.npz", **arrays | {"view_intercepts": np.array([0.0, 1e-3])})
     hashes.append(SeverityModel.open(folder, threads=1).identity.sha256)
     assert len(set(hashes)) == len(hashes) == 9
+
+
+def test_the_hash_covers_the_lung_network_where_it_is_used(folder, monkeypatch):
+    record = load_record(folder / "backbone.json")
+    framed = replace(record, input=replace(record.input, squaring=Squaring.LUNGS))
+    bundle = read_bundle(folder)
+    before = bundle_hash(bundle, framed), bundle_hash(bundle, record)
+    monkeypatch.setattr("pneumoscore.severity.bundle.lung_network_hash", lambda: "another")
+    after = bundle_hash(bundle, framed), bundle_hash(bundle, record)
+    assert before[0] != after[0]
+    assert before[1] == after[1]
 
 
 def test_a_model_with_its_own_backbone_is_copied_not_saved(model, tmp_path):

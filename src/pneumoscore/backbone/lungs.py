@@ -8,20 +8,20 @@ it found, so that the second outline hardly knows how wide the film was.
 from __future__ import annotations
 
 import functools
-import importlib.resources
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.runtime import onnx_runtime
+from pneumoscore.backbone.registry import weights_folder
+from pneumoscore.backbone.runtime import start_session
+from pneumoscore.files import sha256_of
 from pneumoscore.radiograph.prepare import Frame, framed, prepare, whole_film
 from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph, Squaring
 
-__all__ = ["LUNG_NETWORK", "lung_frame", "outline", "prepare_film"]
+__all__ = ["LUNG_NETWORK", "lung_frame", "lung_network_hash", "outline", "prepare_film"]
 
 LUNG_NETWORK = "lungs.onnx"
 SIZE = 96
@@ -33,20 +33,16 @@ _SURE = 0.5
 
 
 @functools.cache
+def lung_network_hash() -> str:
+    """Return the SHA-256 of the lung network: part of the identity of what is fed by it."""
+    return sha256_of(weights_folder() / LUNG_NETWORK)
+
+
+@functools.cache
 def _session() -> Any:
     """Return the lung network, read once for the process; sessions may be shared by threads."""
-    onnxruntime = onnx_runtime()
-    folder = Path(str(importlib.resources.files("pneumoscore.backbone"))) / "weights"
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(
-        (folder / LUNG_NETWORK).read_bytes(),
-        sess_options=options,
-        providers=["CPUExecutionProvider"],
-    )
+    file = weights_folder() / LUNG_NETWORK
+    return start_session(file.read_bytes(), file, threads=1)
 
 
 def outline(radiograph: Radiograph, frame: Frame) -> NDArray[np.float32]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-__all__ = ["TELEMETRY_VARIABLE", "onnx_runtime", "runtime_failures"]
+from pneumoscore.errors import ModelError
+
+__all__ = ["TELEMETRY_VARIABLE", "onnx_runtime", "runtime_failures", "start_session"]
 
 TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
 
@@ -43,3 +46,42 @@ def runtime_failures() -> tuple[type[Exception], ...]:
         runtime.NotImplemented,
         runtime.RuntimeException,
     )
+
+
+def start_session(network: bytes, file: Path, threads: int) -> Any:
+    """Return an ONNX Runtime session on the CPU.
+
+    Parameters
+    ----------
+    network : bytes
+        The ONNX file, or its beginning.
+    file : Path
+        Where it lies, for messages.
+    threads : int
+        That work on one film.
+
+    Raises
+    ------
+    ModelError
+        If ONNX Runtime cannot load it.
+    """
+    onnxruntime = onnx_runtime()
+    options = onnxruntime.SessionOptions()
+    # A number given outright also keeps ONNX Runtime from pinning its threads to cores, which
+    # fails in containers that hold only some of them.
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that wait by spinning slow down a machine that has other work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # The arena keeps the largest batch's memory for ever; films come one at a time.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    try:
+        return onnxruntime.InferenceSession(
+            network, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except runtime_failures() as error:
+        raise ModelError(
+            f"ONNX Runtime cannot load {file} ({error})", "a backbone's ONNX file"
+        ) from error

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord, load_record
 from pneumoscore.backbone.registry import find_backbone
-from pneumoscore.backbone.runtime import onnx_runtime, runtime_failures
+from pneumoscore.backbone.runtime import runtime_failures, start_session
 from pneumoscore.errors import ModelError
 
 __all__ = ["Backbone", "physical_cores"]
@@ -65,7 +65,7 @@ class Backbone:
         file = path.parent / loaded.file
         # Without the gradient's nodes: ONNX Runtime runs every node of a session, asked or not.
         network = _verified_bytes(loaded, file, loaded.forward_bytes)
-        session = _start_session(network, file, threads or physical_cores())
+        session = start_session(network, file, threads or physical_cores())
         whole = loaded.has_gradient and loaded.forward_bytes is None
         _verify_interface(loaded, file, session, gradient=whole)
         return cls(loaded, file, session, threads or physical_cores())
@@ -161,7 +161,7 @@ class Backbone:
         with self._lock:
             if self._gradient_session is None:
                 network = _verified_bytes(self.record, self._file, None)
-                session = _start_session(network, self._file, self._threads)
+                session = start_session(network, self._file, self._threads)
                 _verify_interface(self.record, self._file, session, gradient=True)
                 self._gradient_session = session
         return self._gradient_session
@@ -201,30 +201,6 @@ def _verified_bytes(record: BackboneRecord, file: Path, count: int | None) -> by
     if found != record.sha256:
         raise ModelError(f"{file} has SHA-256 {found}", record.sha256, remedy)
     return data[:count]
-
-
-def _start_session(network: bytes, file: Path, threads: int) -> Any:
-    """Return an ONNX Runtime session on the CPU."""
-    onnxruntime = onnx_runtime()
-    options = onnxruntime.SessionOptions()
-    # A number given outright also keeps ONNX Runtime from pinning its threads to cores, which
-    # fails in containers that hold only some of them.
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Threads that wait by spinning slow down a machine that has other work.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The arena keeps the largest batch's memory for ever; films come one at a time.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    try:
-        return onnxruntime.InferenceSession(
-            network, sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except runtime_failures() as error:
-        raise ModelError(
-            f"ONNX Runtime cannot load {file} ({error})", "a backbone's ONNX file"
-        ) from error
 
 
 def _verify_interface(record: BackboneRecord, file: Path, session: Any, *, gradient: bool) -> None:

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.backbone.lungs import lung_network_hash
 from pneumoscore.backbone.record import BackboneRecord, is_name
 from pneumoscore.errors import ModelError, OutputError
 from pneumoscore.files import write_atomically
 from pneumoscore.forms import from_form, read_form, to_form, to_json
+from pneumoscore.radiograph.types import Squaring
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.seen import SeenFilms
@@ -239,6 +241,8 @@ def bundle_hash(bundle: Bundle, record: BackboneRecord, gatekeeper: str | None =
         "heads": to_form(bundle.heads),
         "gate": rules,
     }
+    if record.input.squaring is Squaring.LUNGS:
+        content["lung_network"] = lung_network_hash()
     if gatekeeper is not None:
         content["gatekeeper"] = gatekeeper
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
