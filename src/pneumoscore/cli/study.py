@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pneumoscore.cli import study_check, study_comparison, study_evaluation
-from pneumoscore.cli.options import Threads, new_app
+from pneumoscore.cli.options import Threads, new_app, settings_with
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
 from pneumoscore.cli.study_options import Cache, Data, Out
@@ -42,7 +42,7 @@ def reproduce(
     from pneumoscore.study.reproduce import reproduce as run
 
     cohort = load_cohen94(data)
-    opened = Backbone.open(backbone, threads=threads)
+    opened = Backbone.open(backbone, threads=settings_with(threads=threads).threads)
     with LateProgress("films") as bar:
         tables = run(cohort, opened, out, cache, lambda done: bar.update(done, len(cohort)))
     print_tables(tables)

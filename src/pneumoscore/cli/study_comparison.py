@@ -1,4 +1,4 @@
-"""``pneumoscore study agreement``, ``peers``, ``figures``: readers, other models, goals."""
+"""``pneumoscore study agreement``, ``peers``: readers, and other models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoscore.cli.options import ModelName, Threads
+from pneumoscore.cli.options import ModelName, Threads, settings_with
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
 from pneumoscore.cli.study_options import Data, Out, Repeats
@@ -99,7 +99,8 @@ def peers(
     others = peer_tables(published or data, brixia or data / "brixia.csv", cohort)
     ours = {}
     if not only_published:
-        opened = SeverityModel.open(model, threads=threads)
+        settings = settings_with(model=model, threads=threads)
+        opened = SeverityModel.open(settings.model, threads=settings.threads)
         with LateProgress("films") as bar:
             scored = predict_cohort(
                 opened,

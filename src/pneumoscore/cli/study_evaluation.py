@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import Level, ModelName, Threads
+from pneumoscore.cli.options import Level, ModelName, Threads, settings_with
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
 from pneumoscore.cli.study_options import (
@@ -30,13 +31,24 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """What both commands are told of how to evaluate."""
+
+    model: str | None
+    level: float | None
+    threads: int | None
+    repeats: int
+    align: bool
+    allow_faults: bool
+
+
 def _evaluated(
-    model: str | None,
     cohort: str | None,
+    where: tuple[Path | None, Path | None, Path | None],
     predictions: Path | None,
     against: Path | None,
-    where: tuple[Path | None, Path | None, Path | None],
-    choices: tuple[bool, bool, int, float, int | None],
+    choices: _Choices,
 ) -> CohortEvaluation:
     """Evaluate a model on a cohort, or predictions from a table."""
     from pneumoscore.severity.model import SeverityModel
@@ -47,21 +59,22 @@ def _evaluated(
     )
     from pneumoscore.study.cohorts import checked, open_cohort
 
-    allow_faults, align, repeats, level, threads = choices
     if (cohort is None) == (predictions is None):
         raise typer.BadParameter("give either --cohort or --predictions")
+    repeats = choices.repeats
     if predictions is not None:
         found = evaluate_predictions(predictions, repeats)
     else:
-        films, remarks = checked(open_cohort(str(cohort), *where), allow_faults)
-        opened = SeverityModel.open(model, threads=threads)
+        settings = settings_with(model=choices.model, level=choices.level, threads=choices.threads)
+        films, remarks = checked(open_cohort(str(cohort), *where), choices.allow_faults)
+        opened = SeverityModel.open(settings.model, threads=settings.threads)
         with LateProgress("films") as bar:
             found = evaluate_model(
                 opened,
                 films,
                 repeats=repeats,
-                level=level,
-                align=align,
+                level=settings.level,
+                align=choices.align,
                 remarks=remarks,
                 progress=lambda done: bar.update(done, len(films)),
             )
@@ -80,19 +93,18 @@ def evaluate(
     allow_faults: AllowFaults = False,
     align_opacity: Align = False,
     repeats: Repeats = 1000,
-    level: Level = 0.9,
+    level: Level = None,
     threads: Threads = None,
 ) -> None:
     """Evaluate a model, or predictions from a table, against labels and outcomes."""
     from pneumoscore.study.cohort_evaluation import write_evaluation
 
     found = _evaluated(
-        model,
         cohort,
+        (data, images, mapping),
         predictions,
         against,
-        (data, images, mapping),
-        (allow_faults, align_opacity, repeats, level, threads),
+        _Choices(model, level, threads, repeats, align_opacity, allow_faults),
     )
     write_evaluation(found, out)
     print_tables([table for _, table in found.tables()])
@@ -120,7 +132,7 @@ def report(
     allow_faults: AllowFaults = False,
     align_opacity: Align = False,
     repeats: Repeats = 1000,
-    level: Level = 0.9,
+    level: Level = None,
     threads: Threads = None,
 ) -> None:
     """Write an evaluation as one page with the TRIPOD+AI and CLAIM items."""
@@ -130,12 +142,11 @@ def report(
 
     answers = {} if facts is None else read_facts(facts)
     found = _evaluated(
-        model,
         cohort,
+        (data, images, mapping),
         predictions,
         against,
-        (data, images, mapping),
-        (allow_faults, align_opacity, repeats, level, threads),
+        _Choices(model, level, threads, repeats, align_opacity, allow_faults),
     )
     content = found.report(answers)
     write_atomically(out, html_report(content).encode("utf-8"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pneumoscore.cohort.parsing import (
     parse_label,
@@ -19,6 +17,7 @@ from pneumoscore.cohort.parsing import (
 from pneumoscore.cohort.tables import Row, read_table, require_columns
 from pneumoscore.cohort.types import Cohort, CohortFilm
 from pneumoscore.errors import UnreadableFileError
+from pneumoscore.forms import from_form, read_form
 from pneumoscore.severity.scale import SCALES, scale_named
 
 __all__ = ["TORCHXRAYVISION", "ColumnMapping", "load_mapping", "load_table"]
@@ -72,43 +71,19 @@ TORCHXRAYVISION = ColumnMapping(
 )
 
 
-def _names(value: Any, name: str) -> tuple[str, ...]:
-    names = (value,) if isinstance(value, str) else value
-    if not isinstance(names, Sequence) or not all(isinstance(item, str) for item in names):
-        raise UnreadableFileError(f"{name!r} in the mapping is {value!r}", "a column or columns")
-    return tuple(names)
-
-
 def load_mapping(path: Path) -> ColumnMapping:
-    """Read a mapping from a JSON file.
+    """Read a mapping from a JSON file; a single column may stand for a list of one.
 
     Raises
     ------
     UnreadableFileError
-        If the file is no JSON object or names an unknown field.
+        If the file is no JSON object, or names an unknown field.
     ModelError
         If it names an unknown scale.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableFileError(
-            f"mapping {path.name} cannot be read ({error})", "a JSON object"
-        ) from error
-    known = {item.name for item in fields(ColumnMapping)}
-    if not isinstance(content, dict) or set(content) - known:
-        raise UnreadableFileError(
-            f"mapping {path.name} has other fields than it may", "only " + ", ".join(sorted(known))
-        )
-    values: dict[str, Any] = {}
-    for name, value in content.items():
-        if name in {"labels", "outcomes"}:
-            if not isinstance(value, dict):
-                raise UnreadableFileError(f"{name!r} in the mapping is {value!r}", "an object")
-            values[name] = {str(key): str(column) for key, column in value.items()}
-        else:
-            values[name] = _names(value, name)
-    mapping = ColumnMapping(**values)
+    form = read_form(path, "a mapping of columns", error=UnreadableFileError)
+    listed = {name: [value] if isinstance(value, str) else value for name, value in form.items()}
+    mapping = from_form(ColumnMapping, listed, f"mapping {path.name}", error=UnreadableFileError)
     for scale in mapping.labels:
         scale_named(scale)
     return mapping

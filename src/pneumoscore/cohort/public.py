@@ -21,7 +21,6 @@ from pneumoscore.cohort.types import Cohort, CohortFilm
 from pneumoscore.errors import UnreadableFileError
 
 __all__ = [
-    "FILM_FOLDERS",
     "FilmMask",
     "load_cohen94",
     "load_collection_visible",
@@ -32,7 +31,6 @@ __all__ = [
     "read_mask",
 ]
 
-FILM_FOLDERS = ("cohen94", "scored", "cohen_other", "hannover")
 _COHEN_TERMS = "covid-chestxray-dataset, per-film licences; scores CC BY-SA 4.0"
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.statistics.icc import two_way_anova
 
-__all__ = ["sem_agreement", "sem_consistency", "sem_from_icc", "smallest_detectable_change"]
+__all__ = ["sem_agreement", "sem_consistency", "smallest_detectable_change"]
 
 
 def sem_consistency(values: NDArray[np.float64]) -> float:
@@ -42,19 +42,6 @@ def sem_agreement(values: NDArray[np.float64]) -> float:
     anova = two_way_anova(values)
     readers = max((anova.columns - anova.error) / anova.films, 0.0)
     return math.sqrt(readers + anova.error)
-
-
-def sem_from_icc(sd: float, icc: float) -> float:
-    """Return the standard error of measurement from published figures.
-
-    Examples
-    --------
-    >>> round(sem_from_icc(2.37, 0.94), 2)
-    0.58
-    """
-    if not 0 <= icc <= 1 or sd < 0:
-        raise ValueError(f"sd {sd} and icc {icc}; expected sd >= 0 and icc in [0, 1]")
-    return sd * math.sqrt(1 - icc)
 
 
 def smallest_detectable_change(sem: float) -> float:

@@ -101,9 +101,20 @@ class PredictionTable:
         numbers: Callable[[str], NDArray[np.float64]],
     ) -> PredictionTable:
         """Return a table of other columns, each made from its name."""
-        names = ("films", "patients", "sources", "views", "sexes")
-        columns = ("ages", "targets", "predictions", "lows", "highs")
-        return PredictionTable(self.name, self.scale, *map(texts, names), *map(numbers, columns))
+        return PredictionTable(
+            self.name,
+            self.scale,
+            texts("films"),
+            texts("patients"),
+            texts("sources"),
+            texts("views"),
+            texts("sexes"),
+            numbers("ages"),
+            numbers("targets"),
+            numbers("predictions"),
+            numbers("lows"),
+            numbers("highs"),
+        )
 
 
 def align_opacity(cohort: Cohort) -> Cohort:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscore.errors import UnreadableFileError
+from pneumoscore.forms import read_form
 from pneumoscore.present.markdown import markdown_to_html
 from pneumoscore.present.pages import render_page
 from pneumoscore.present.plot_style import page_svg
@@ -111,14 +111,9 @@ def read_facts(path: Path) -> dict[str, str]:
     UnreadableFileError
         If it is no such file, or answers a fact that no item asks for.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableFileError(
-            f"facts {path.name} cannot be read ({error})", "a JSON object"
-        ) from error
+    content = read_form(path, "answers to checklist items", error=UnreadableFileError)
     known = {item.fact for item in (*TRIPOD_AI, *CLAIM)}
-    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+    if not all(isinstance(answer, str) for answer in content.values()):
         raise UnreadableFileError(f"facts {path.name} are no object of text", "text by fact")
     if set(content) - known:
         raise UnreadableFileError(
