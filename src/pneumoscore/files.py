@@ -26,6 +26,7 @@ from pneumoscore.errors import OutputError
 
 __all__ = [
     "check_output",
+    "first_line",
     "mark_in",
     "mark_of",
     "program_mark",
@@ -108,6 +109,11 @@ def mark_of(path: Path) -> str | None:
         return mark_in(head) or mark_in(stream.read())
 
 
+def first_line(data: bytes) -> bytes:
+    """Return the first line of a text, its end included: what tells tables of one kind."""
+    return data[: data.find(b"\n") + 1] or data
+
+
 def check_output(
     path: Path,
     *,
@@ -164,7 +170,7 @@ def check_output(
         raise OutputError(
             f"{path} exists and is no earlier output of this program",
             "a new name",
-            "name another file, or give --overwrite",
+            "name another file, or give --overwrite where the command has it",
         )
 
 

@@ -99,7 +99,7 @@ def timeline(
     """Draw a patient's timeline: scores with intervals, events, changes, films with maps."""
     from dataclasses import replace
 
-    from pneumoscore.files import write_atomically
+    from pneumoscore.files import write
     from pneumoscore.monitor.pictures.page import timeline_page
     from pneumoscore.monitor.pictures.timeline import timeline_figure
     from pneumoscore.present.plot_style import page_svg, plot_file
@@ -117,9 +117,9 @@ def timeline(
     if kind == "html":
         chart = page_svg(figure, f"Timeline of {found.patient}")
         page = timeline_page(found, verdict, chart, problem=problem)
-        write_atomically(out, page.encode("utf-8"))
+        write(out, page.encode("utf-8"))
     else:
-        write_atomically(out, plot_file(figure, kind))
+        write(out, plot_file(figure, kind))
     if problem:
         say(problem)
     _say_not_comparable(found)
@@ -284,7 +284,7 @@ def ward(
     records: RecordsPlace = None,
 ) -> None:
     """List patients, the most pressing verdict first, then the largest change."""
-    from pneumoscore.files import write_atomically
+    from pneumoscore.files import write
     from pneumoscore.monitor.change.rules import read_rules
     from pneumoscore.monitor.pictures.page import ward_page
     from pneumoscore.monitor.ward import ward_overview
@@ -321,7 +321,7 @@ def ward(
     else:
         typer.echo(remark)
     if out is not None:
-        write_atomically(out, ward_page(found).encode("utf-8"))
+        write(out, ward_page(found).encode("utf-8"))
         say(f"page: {out}")
 
 

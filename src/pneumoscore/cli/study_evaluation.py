@@ -136,7 +136,7 @@ def report(
     threads: Threads = None,
 ) -> None:
     """Write an evaluation as one page with the TRIPOD+AI and CLAIM items."""
-    from pneumoscore.files import write_atomically
+    from pneumoscore.files import write
     from pneumoscore.study.pdf import write_pdf
     from pneumoscore.study.report import html_report, read_facts
 
@@ -149,7 +149,7 @@ def report(
         _Choices(model, level, threads, repeats, align_opacity, allow_faults),
     )
     content = found.report(answers)
-    write_atomically(out, html_report(content).encode("utf-8"))
+    write(out, html_report(content).encode("utf-8"))
     typer.echo(f"report: {out}")
     if pdf:
         way = write_pdf(content, out, out.with_suffix(".pdf"))

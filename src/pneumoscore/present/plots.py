@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.files import write_atomically
+from pneumoscore.files import write
 from pneumoscore.present.plot_style import ACCENT, FAINT, HIGHER, plot_file, styled
 from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE
@@ -44,7 +44,7 @@ def _new(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[
 def save_plot(figure: Figure, folder: Path, name: str) -> None:
     """Write a plot as ``name.png`` and ``name.svg``."""
     for kind in ("png", "svg"):
-        write_atomically(folder / f"{name}.{kind}", plot_file(figure, kind))
+        write(folder / f"{name}.{kind}", plot_file(figure, kind), make_folder=True)
 
 
 def _square(axes: Axes, scale: Scale) -> None:

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pneumoscore.files import write_atomically
+from pneumoscore.files import first_line, program_mark, write
 from pneumoscore.present.text import printable, shortened
 from pneumoscore.statistics.bootstrap import Estimate
 
@@ -240,12 +240,14 @@ def plain(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write numbers as JSON, keys in the given order."""
-    text = json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(path, text.encode("utf-8"))
+    """Write numbers as JSON, this program's mark first, then the keys in the given order."""
+    marked = {"program": program_mark("numbers"), **plain(content)}
+    text = json.dumps(marked, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write(path, text.encode("utf-8"), make_folder=True)
 
 
 def write_table(folder: Path, name: str, table: Table) -> None:
     """Write a table as ``name.csv`` and ``name.md``."""
-    write_atomically(folder / f"{name}.csv", table.csv().encode("utf-8"))
-    write_atomically(folder / f"{name}.md", table.markdown().encode("utf-8"))
+    for suffix, text in (("csv", table.csv()), ("md", table.markdown())):
+        data = text.encode("utf-8")
+        write(folder / f"{name}.{suffix}", data, header=first_line(data), make_folder=True)

@@ -15,7 +15,7 @@ from pneumoscore.cohort.parsing import parse_number, parse_sex, parse_text, pars
 from pneumoscore.cohort.tables import Row, read_table, require_columns
 from pneumoscore.cohort.types import Cohort, CohortFilm
 from pneumoscore.errors import UnreadableFileError
-from pneumoscore.files import write_atomically
+from pneumoscore.files import first_line, write
 from pneumoscore.pipeline.job import score_files
 from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.severity.model import SeverityModel
@@ -306,4 +306,5 @@ def write_predictions(path: Path, tables: Sequence[PredictionTable]) -> None:
                     high,
                 )
             )
-    write_atomically(path, stream.getvalue().encode("utf-8"))
+    data = stream.getvalue().encode("utf-8")
+    write(path, data, header=first_line(data), make_folder=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import ModelError, PneumoScoreError
-from pneumoscore.files import write_atomically
+from pneumoscore.files import first_line, write
 from pneumoscore.present.table import Table, format_number, write_json, write_table
 from pneumoscore.severity.features import FEATURE_SETS, select_features
 from pneumoscore.severity.scale import scale_named
@@ -216,7 +216,8 @@ def reproduce(
     for scale, table in zip(PAPER_SCALES, tables, strict=True):
         write_table(out / "tables", scale, table)
     text = "\n".join(table.markdown() for table in tables)
-    write_atomically(out / "tables.md", text.encode("utf-8"))
+    data = text.encode("utf-8")
+    write(out / "tables.md", data, header=first_line(data), make_folder=True)
     best = {scale: reproduction.best_set(scale) for scale in PAPER_SCALES}
     places, saliency = draw_paper_plots(
         {
