@@ -315,3 +315,21 @@ def test_the_command_says_what_it_did(films, tmp_path, tiny_folder, capsys):
     assert main(["archive", "merge", str(out), "-o", str(table)]) == 0
     assert main(["archive", "status", str(tmp_path)]) == 3
     assert "no parts" in capsys.readouterr().err
+
+
+def test_films_are_recorded_before_their_part_is_written(tmp_path, model, tiny_folder, capsys):
+    pytest.importorskip("sqlalchemy")
+    healthy = LungDisease(0.0, 0.0)
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=128))
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for day in range(1, 6):
+        moment = datetime(2026, 1, day)
+        write_phantom_dicom(phantom, folder / f"{day}.dcm", SyntheticPatient(), moment, day)
+    place = tmp_path / "records.db"
+    arguments = ["archive", "run", folder, "--out", tmp_path / "out", "--format", "csv",
+                 "--rows", 2, "--records", place, "--force", "--model", tiny_folder]  # fmt: skip
+    assert main([*map(str, arguments)]) == 0
+    assert "5 films scored" in capsys.readouterr().out
+    assert main(["patient", "check", "--records", str(place)]) == 0
+    assert "films       5" in capsys.readouterr().out

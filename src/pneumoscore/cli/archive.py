@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,9 +26,11 @@ from pneumoscore.cli.options import (
 )
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say_error
+from pneumoscore.settings import require_extra
 
 if TYPE_CHECKING:
     from pneumoscore.pipeline.engines import Engine
+    from pneumoscore.pipeline.sinks.records import RecordsSink
 
 __all__ = ["app"]
 
@@ -98,6 +103,14 @@ def run(
             "--address", metavar="ADDRESS", help="Of a Ray cluster. Default: RAY_ADDRESS."
         ),
     ] = None,
+    records: Annotated[
+        str | None,
+        typer.Option(
+            "--records",
+            metavar="FILE|URL",
+            help="Also record the films under their patients, as 'patient import' does.",
+        ),
+    ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Try films again that had no score before.")
     ] = False,
@@ -138,13 +151,14 @@ def run(
     )
     options = ArchiveOptions(form.value, rows, Part.of(part), settings.identifiers, retry)
     opened = SeverityModel.open(settings.model, threads=settings.threads)
-    with LateProgress("films") as bar:
+    with LateProgress("films") as bar, _records(records, bar) as place:
         done = run_archive(
             sources,
             out,
             opened,
-            scoring,
+            replace(scoring, view=place is not None),
             options,
+            records=place,
             engine=_engine(engine, settings.model, address, settings.workers),
             watch=lambda result, so_far: tell(result, so_far, bar, None),
         )
@@ -156,6 +170,26 @@ def run(
     conclude(done)
     if done.failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+@contextmanager
+def _records(place: str | None, bar: LateProgress) -> Iterator[RecordsSink | None]:
+    """Open the records that were asked for; a film that they refuse is named."""
+    if place is None:
+        yield None
+        return
+    require_extra("monitor", "sqlalchemy", "alembic")
+    from pneumoscore.pipeline.intake import dicom_record
+    from pneumoscore.pipeline.sinks.records import RecordsSink
+    from pneumoscore.records.database import Records
+
+    with Records.open(place) as records:
+        yield RecordsSink(
+            records,
+            dicom_record,
+            source="pneumoscore archive run",
+            refuse=lambda result, why: bar.say(f"error: {result.file}: not recorded: {why}"),
+        )
 
 
 def _engine(name: _Engine, model: str | None, address: str | None, workers: int | None) -> Engine:

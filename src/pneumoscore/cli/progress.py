@@ -71,15 +71,20 @@ class LateProgress:
 
             self._bar.console.print(Text(printable(message)), soft_wrap=True)
 
-    def update(self, done: int, total: int | None) -> None:
-        """Show `done` of `total`; a `total` of None is not yet known."""
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        """Show `done` of `total`, how many a second, and a note.
+
+        A `total` of None is not yet known.
+        """
         if not self._watched or time.monotonic() - self._began < self._patience:
             return
         if self._bar is None:
             self._bar = _new_bar()
             self._bar.start()
-            self._bar.add_task(self._title, total=total)
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+            self._bar.add_task(self._title, total=total, note="")
+        rate = done / max(time.monotonic() - self._began, 1e-3)
+        shown = ", ".join(part for part in (f"{rate:.1f}/s", note) if part)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total, note=shown)
 
 
 def _new_bar() -> Progress:
@@ -91,6 +96,7 @@ def _new_bar() -> Progress:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
         RemainingColumn(),
         console=Console(stderr=True),
         transient=True,

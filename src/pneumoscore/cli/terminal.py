@@ -88,7 +88,9 @@ def tell(result: FileResult, report: RunReport, bar: LateProgress, total: int | 
     """Name a film without a score on the standard error stream, and move the bar."""
     if result.error is not None:
         bar.say(f"error: {result.file}: {result.error}")
-    bar.update(report.files, total)
+    known = [f"{report.known} done before"] if report.known else []
+    failures = [f"{count} {name}" for name, count in report.reasons.most_common()]
+    bar.update(report.files, total, ", ".join(known + failures))
 
 
 def conclude(report: RunReport) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.pipeline.archive.index import RowIndex
@@ -22,9 +22,12 @@ from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.outputs import Outputs
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport
-from pneumoscore.pipeline.sinks import Sink
 from pneumoscore.pipeline.walk import Found, expand
 from pneumoscore.severity.model import SeverityModel
+
+if TYPE_CHECKING:
+    # Its packages come with an extra.
+    from pneumoscore.pipeline.sinks.records import RecordsSink
 
 __all__ = [
     "ArchiveOptions",
@@ -116,7 +119,7 @@ def run_archive(
     scoring: ScoringOptions,
     options: ArchiveOptions,
     *,
-    sinks: Iterable[Sink] = (),
+    records: RecordsSink | None = None,
     engine: Engine | None = None,
     workers: int | None = None,
     watch: Callable[[FileResult, RunReport], None] | None = None,
@@ -138,8 +141,8 @@ def run_archive(
         How films are scored.
     options : ArchiveOptions
         How the archive is run.
-    sinks : iterable of Sink, optional
-        Further ones, as records.
+    records : RecordsSink, optional
+        Records that take the films too; a part is written when its films are recorded.
     engine, workers, watch
         As in `pneumoscore.pipeline.job.run_job`.
 
@@ -153,16 +156,14 @@ def run_archive(
     with ExitStack() as stack:
         index = RowIndex(store, Run.of(model, scoring))
         stack.callback(index.close)
-        every = [
-            ArchiveParts(store, index, options.form, options.identifiers, options.rows),
-            *sinks,
-        ]
+        before = None if records is None else records.flush
+        parts = ArchiveParts(store, index, options.form, options.identifiers, options.rows, before)
         found = expand(sources, skipped=skipped, containers=True)
         report = run_job(
             options.part.own(found),
             model,
             replace(scoring, content=True),
-            every,
+            [parts] if records is None else [records, parts],
             engine=engine,
             workers=workers,
             known=_known(index, retry=options.retry),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from pneumoscore.pipeline.archive.index import RowIndex
@@ -33,11 +34,20 @@ class ArchiveParts(Sink):
         Whether rows name patient, study, film and date.
     rows : int
         Rows of a part.
+    before : callable, optional
+        Called before a part is written: what must be kept first, as records of its films.
     """
 
     def __init__(
-        self, store: Store, index: RowIndex, form: PartFormat, identifiers: bool, rows: int
+        self,
+        store: Store,
+        index: RowIndex,
+        form: PartFormat,
+        identifiers: bool,
+        rows: int,
+        before: Callable[[], None] | None = None,
     ) -> None:
+        self._before = before
         self._store = store
         self._index = index
         self._form = form
@@ -78,9 +88,10 @@ class ArchiveParts(Sink):
         self._write()
 
     def abandon(self) -> None:
-        """Keep what is gathered, where that can be written."""
-        with suppress(OSError):
-            self._write()
+        """Keep what is gathered, where that can be written and nothing must be kept first."""
+        if self._before is None:
+            with suppress(OSError):
+                self._write()
 
     def _has(self, result: FileResult) -> bool:
         assert self._run is not None
@@ -89,6 +100,8 @@ class ArchiveParts(Sink):
 
     def _write(self) -> None:
         if self._rows:
+            if self._before is not None:
+                self._before()
             self._number += 1
             name = part_name(self._number, self._rows, self._form)
             with self._store.writing(name) as stream:

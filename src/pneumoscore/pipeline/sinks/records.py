@@ -93,17 +93,18 @@ class RecordsSink(Sink):
             if self._refuse is not None:
                 self._refuse(result, str(error))
         if len(self._waiting) >= _BATCH:
-            self._write()
+            self.flush()
 
     def finish(self, report: RunReport) -> None:
         """Write the last batch."""
-        self._write()
+        self.flush()
 
     def abandon(self) -> None:
         """Keep what was acknowledged; what waits is scored again by the next run."""
         self._waiting.clear()
 
-    def _write(self) -> None:
+    def flush(self) -> None:
+        """Write what waits; when this returns, it is on the disk."""
         if not self._waiting:
             return
         taken, self._waiting = self._waiting, []
