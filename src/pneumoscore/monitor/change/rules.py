@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import UnreadableFileError
+from pneumoscore.forms import from_form, read_form, to_form
 from pneumoscore.severity.scale import scale_named
 
 __all__ = ["RuleSet", "read_rules"]
@@ -100,7 +100,8 @@ class RuleSet:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the rules as a JSON file holds them."""
-        return asdict(self)
+        form: dict[str, Any] = to_form(self)
+        return form
 
 
 def read_rules(path: Path | None) -> RuleSet:
@@ -113,21 +114,11 @@ def read_rules(path: Path | None) -> RuleSet:
     """
     if path is None:
         return RuleSet()
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableFileError(f"rules {path.name} cannot be read", "a JSON object") from error
-    known = {item.name for item in fields(RuleSet)}
-    if not isinstance(data, dict) or set(data) - known or not {"name", "version"} <= set(data):
+    form = read_form(path, "a rule set", error=UnreadableFileError)
+    if not {"name", "version"} <= form.keys():
         raise UnreadableFileError(
-            f"rules {path.name} are not of the expected form",
-            "name and version, and any of " + ", ".join(sorted(known)),
+            f"the rules {path.name} do not say what they are",
+            "name and version",
+            "give them a name of their own, other than that of the default",
         )
-    if "scales" in data:
-        data["scales"] = tuple(data["scales"])
-    try:
-        return RuleSet(**data)
-    except TypeError as error:
-        raise UnreadableFileError(
-            f"rules {path.name} have a value of the wrong kind", "numbers and names"
-        ) from error
+    return from_form(RuleSet, form, f"the rules {path.name}", error=UnreadableFileError)
