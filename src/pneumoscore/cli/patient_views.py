@@ -19,6 +19,7 @@ from pneumoscore.cli.patient_options import (
     open_records,
 )
 from pneumoscore.cli.status import say
+from pneumoscore.cli.table import output_width
 from pneumoscore.present.text import printable
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
     from pneumoscore.monitor.ward import Ward, WardRow
     from pneumoscore.records.types import Timeline
-    from pneumoscore.severity.scale import Scale
 
 __all__ = ["register", "time_argument"]
 
@@ -286,14 +286,15 @@ def ward(
     """List patients, the most pressing verdict first, then the largest change."""
     from pneumoscore.files import write
     from pneumoscore.monitor.change.rules import read_rules
-    from pneumoscore.monitor.pictures.page import ward_page
+    from pneumoscore.monitor.pictures.labels import sparkline
+    from pneumoscore.monitor.pictures.page import ward_page, ward_table
     from pneumoscore.monitor.ward import ward_overview
     from pneumoscore.records.reading import read_models
     from pneumoscore.severity.scale import scale_named
 
     if out is not None:
         write_target(out)
-    known = scale_named(scale)
+    scale_named(scale)
     with open_records(records) as place:
         models = [item for item in read_models(place) if model_number in (None, item.id)]
         errors, problem = errors_of(models[-1] if models else None, error_model)
@@ -309,12 +310,12 @@ def ward(
         )
     if problem:
         say(problem)
-    for row in found.rows:
-        if json:
-            line = json_module.dumps(_ward_row(row, found), default=_plain)
-        else:
-            line = printable(_ward_line(row, known))
-        typer.echo(line)
+    if json:
+        for row in found.rows:
+            typer.echo(json_module.dumps(_ward_row(row, found), default=_plain))
+    elif found.rows:
+        table = ward_table(found, lambda row, scale: sparkline(row.values, scale))
+        typer.echo("\n".join([*table.lines(output_width()), "", table.note]))
     remark = f"{found.scale} by {found.model}: {found.remark} {RESEARCH_NOTICE}."
     if json:
         say(remark)
@@ -348,19 +349,6 @@ def _ward_row(row: WardRow, ward: Ward) -> dict[str, object]:
         "warnings": list(row.warnings),
         "notice": RESEARCH_NOTICE,
     }
-
-
-def _ward_line(row: WardRow, scale: Scale) -> str:
-    from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, sparkline, when
-    from pneumoscore.records.identity import patient_name
-
-    change = "" if row.difference is None else f"{row.difference:+5.1f}"
-    ago = "" if row.days_ago is None else f"{row.days_ago:.0f} d ago"
-    return (
-        f"{patient_name(row.patient, row.issuer):16} {ADVICE_MARKS[row.word]} {row.word:15} "
-        f"{sparkline(row.values, scale):12} {row.values[-1]:4.1f} {change:6} "
-        f"{when(row.last_at, row.calendar, clock=False):11} {ago:9} {'; '.join(row.warnings)}"
-    ).rstrip()
 
 
 def models(records: RecordsPlace = None) -> None:

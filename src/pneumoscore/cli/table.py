@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pneumoscore.present.score_table import TableRow, score_table
 from pneumoscore.present.text import printable
 
-__all__ = ["TableRow", "print_table", "table_lines"]
+__all__ = ["TableRow", "output_width", "print_table", "table_lines"]
 
 WIDTH_WITHOUT_TERMINAL = 120
 """Columns of a table that goes to a file or a pipe."""
@@ -24,13 +24,16 @@ def print_table(rows: Sequence[TableRow]) -> None:
     rows : sequence of TableRow
         What to show.
     """
+    print("\n".join(table_lines(rows, output_width())))
+
+
+def output_width() -> int:
+    """Return the columns of the standard output: the terminal's, or those that COLUMNS names."""
     if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-    else:
-        columns = os.environ.get("COLUMNS", "")
-        known = columns.isdigit() and int(columns) > 0
-        width = int(columns) if known else WIDTH_WITHOUT_TERMINAL
-    print("\n".join(table_lines(rows, width)))
+        return shutil.get_terminal_size().columns
+    columns = os.environ.get("COLUMNS", "")
+    known = columns.isdigit() and int(columns) > 0
+    return int(columns) if known else WIDTH_WITHOUT_TERMINAL
 
 
 def table_lines(rows: Sequence[TableRow], width: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
@@ -13,12 +13,12 @@ from pneumoscore.present.pages import render_page
 from pneumoscore.present.table import Table
 from pneumoscore.records.identity import patient_name
 from pneumoscore.records.types import Timeline
-from pneumoscore.severity.scale import scale_named
+from pneumoscore.severity.scale import Scale, scale_named
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["timeline_page", "ward_page"]
+__all__ = ["timeline_page", "ward_page", "ward_table"]
 
 
 def timeline_page(
@@ -137,28 +137,40 @@ def _notes(timeline: Timeline) -> list[Table]:
 
 def ward_page(ward: Ward) -> str:
     """Return the ward as a page: one line for each patient."""
+    table = ward_table(ward, lambda row, scale: sparkline_svg(row.days, row.values, scale))
+    return render_page("ward.html", title="Ward", table=table, remark=ward.remark)
+
+
+def ward_table(ward: Ward, course: Callable[[WardRow, Scale], str]) -> Table:
+    """Return the ward as a table.
+
+    Parameters
+    ----------
+    ward : Ward
+        What to show.
+    course : callable
+        Draws a patient's films: a drawing for a page, letters for a terminal.
+    """
     scale = scale_named(ward.scale)
-    rows: list[Sequence[str]] = []
-    for row in ward.rows:
-        rows.append(
-            (
-                patient_name(row.patient, row.issuer),
-                sparkline_svg(row.days, row.values, scale),
-                f"{row.values[-1]:.1f}",
-                _last(row),
-                _change(row),
-                f"{ADVICE_MARKS[row.word]} {row.word}",
-                "; ".join(row.warnings),
-            )
+    rows = tuple(
+        (
+            patient_name(row.patient, row.issuer),
+            f"{ADVICE_MARKS[row.word]} {row.word}",
+            course(row, scale),
+            f"{row.values[-1]:.1f}",
+            _change(row),
+            _last(row),
+            "; ".join(row.warnings),
         )
-    table = Table(
+        for row in ward.rows
+    )
+    return Table(
         f"{scale.title} ({scale.low:g}-{scale.high:g}), {ward.model}",
-        ("patient", "course", "score", "last film", "change", "advice", "comparability"),
-        tuple(map(tuple, rows)),
+        ("patient", "advice", "course", "score", "change", "last film", "comparability"),
+        rows,
         "Course: all films, over the whole range of the score. Change: of the last film from "
         "the one before, in points, and of the level, in standard errors.",
     )
-    return render_page("ward.html", title="Ward", table=table, remark=ward.remark)
 
 
 def _last(row: WardRow) -> str:
