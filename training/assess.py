@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pneumoscore.files import write_atomically
 from training.augment import standardised_films
 from training.config import TrainingConfig
-from training.films import FilmArrays, folder_films
+from training.films import FilmArrays, folder_films, unit_spec
 from training.losses import side_sums
 from training.network import SeverityNetwork, SeverityOutput
 from training.scored import ScoredFilm
@@ -113,5 +113,5 @@ def predict_scored(
     network: SeverityNetwork, data: Path, films: Sequence[ScoredFilm], config: TrainingConfig
 ) -> NDArray[np.float32]:
     """Read scored films and return what `predict_sides` says of them, as in use."""
-    arrays = folder_films(data, [film.name for film in films], config.size)
+    arrays = folder_films(data, [film.name for film in films], unit_spec(config.input))
     return predict_sides(network, arrays, mirrored=config.mirrored)

@@ -11,7 +11,17 @@ from torch import Tensor
 
 from training.films import FilmArrays
 
-__all__ = ["Augmentation", "AugmentedFilms", "augment", "standardise", "standardised_films"]
+__all__ = [
+    "WIDER",
+    "Augmentation",
+    "AugmentedFilms",
+    "augment",
+    "standardise",
+    "standardised_films",
+]
+
+# How many times wider than a network's frame the films are kept that are moved at random.
+WIDER = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,8 @@ class Augmentation:
         Largest standard deviation of noise, and of Gaussian blur in pixels.
     overlay : float
         Probability of lines, markers or a black border.
+    shown : float
+        Share of the width of the given films that an unmoved view shows.
     """
 
     size: int = 224
@@ -56,6 +68,7 @@ class Augmentation:
     noise: float = 0.03
     blur: float = 1.2
     overlay: float = 0.3
+    shown: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +114,24 @@ def standardise(films: Tensor, inside: Tensor) -> Tensor:
     return centred / spread.clamp(min=1e-3)
 
 
-def standardised_films(films: FilmArrays) -> Tensor:
-    """Return films as the network takes them, shape (n, 1, size, size)."""
+def standardised_films(films: FilmArrays, size: int | None = None) -> Tensor:
+    """Return films as the network takes them, shape (n, 1, size, size).
+
+    Parameters
+    ----------
+    films : FilmArrays
+        n films.
+    size : int, optional
+        Rows and columns that are shown, in the middle; all by default.
+    """
     pixels = torch.from_numpy(films.pixels).float()[:, None] / 255
-    size = pixels.shape[-1]
+    whole = pixels.shape[-1]
     inside = torch.zeros_like(pixels)
-    for row, (top, left, bottom, right) in enumerate((films.inside * size).round().astype(int)):
+    for row, (top, left, bottom, right) in enumerate((films.inside * whole).round().astype(int)):
         inside[row, :, top:bottom, left:right] = 1
-    return standardise(pixels, inside)
+    start = (whole - (size or whole)) // 2
+    middle = slice(start, whole - start)
+    return standardise(pixels[..., middle, middle], inside[..., middle, middle])
 
 
 def _shading(films: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
@@ -207,6 +230,7 @@ def _placements(count: int, settings: Augmentation, generator: torch.Generator) 
     zoom = _uniform(count, 1 - settings.zoom, 1 + settings.zoom, generator)
     stretch = _uniform(count, -settings.stretch, settings.stretch, generator).exp()
     shift = _uniform(2 * count, -settings.shift, settings.shift, generator).view(count, 2) * 2
+    zoom = zoom * settings.shown
     x_scale, y_scale = zoom * stretch, zoom / stretch
     rows = [
         torch.stack([angle.cos() * x_scale, -angle.sin() * y_scale, shift[:, 0]], 1),

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import ModelError
-from training.augment import Augmentation
+from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
+from training.augment import WIDER, Augmentation
+from training.films import unit_spec
 from training.losses import LossWeights
 
 __all__ = ["StreamConfig", "TrainingConfig", "read_config"]
@@ -30,6 +32,10 @@ class StreamConfig:
         Films with Brixia ratings but no score on our scales.
     masked : int
         Films with expert masks of the opacities.
+    ordinal : int
+        Films with one reader's class, 1-5.
+    boxed : int
+        Corpus films with readers' boxes around opacities.
     unscored : int
         COVID-19 films of the corpus, scored by the averaged network as training goes on
         (the mean teacher of Tarvainen and Valpola 2017).
@@ -42,6 +48,8 @@ class StreamConfig:
     scored: int = 0
     rated: int = 0
     masked: int = 0
+    ordinal: int = 0
+    boxed: int = 0
     unscored: int = 0
     unscored_series: int = 0
 
@@ -58,6 +66,9 @@ class TrainingConfig:
         What it saw, in words, for the record.
     size : int
         Rows and columns of the input.
+    margin : float
+        Side of the frame around the lungs that is shown, in longer sides of their box; 0 for
+        the whole film, padded to a square.
     steps, warmup : int
         Batches in all, and of rising learning rate.
     schedule : int
@@ -85,8 +96,12 @@ class TrainingConfig:
     fold, folds : int
         Cross-validation by patient over all scored films: part `fold` of `folds` is kept out
         too; 0 folds for none.
+    joint : bool
+        Whether the networks of all parts are trained side by side (`training.joint`).
     limit : int
         Films read from each source at most; 0 for all. For tests.
+    unscored_limit : int
+        Unscored films of each kind at most; 0 for all.
     normal_limit : int
         Normal films used for painting at most; 0 for all.
     lung_steps : int
@@ -102,6 +117,7 @@ class TrainingConfig:
     description: str
     steps: int
     size: int = 224
+    margin: float = 0.0
     warmup: int = 100
     schedule: int = 0
     learning_rate: float = 2e-3
@@ -116,13 +132,29 @@ class TrainingConfig:
     held_out: str = "cohen94"
     fold: int = 0
     folds: int = 0
+    joint: bool = False
     limit: int = 0
+    unscored_limit: int = 0
     normal_limit: int = 0
     lung_steps: int = 600
     checkpoint_every: int = 100
     streams: StreamConfig = field(default_factory=StreamConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
     losses: LossWeights = field(default_factory=LossWeights)
+
+    @property
+    def input(self) -> InputSpec:
+        """How a film is shown to the network."""
+        if self.margin:
+            return InputSpec(self.size, Squaring.LUNGS, PixelRange.STANDARDISED, margin=self.margin)
+        return InputSpec(self.size, Squaring.PAD, PixelRange.STANDARDISED)
+
+    @property
+    def stored(self) -> InputSpec:
+        """How a film is kept to be changed: a frame is wider, so that a moved view is full."""
+        if not self.margin:
+            return unit_spec(self.input)
+        return unit_spec(self.input, round(self.size * WIDER / 4) * 4, WIDER)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as the record keeps them."""

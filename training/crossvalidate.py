@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.assess import predict_scored, write_predictions
-from training.exclusions import find_exclusions
 from training.scored import folds_by_patient, scored_films
 from training.train import TrainingRun, averaged_network
 
@@ -29,8 +28,7 @@ def predict_fold(run: TrainingRun, data: Path) -> Path:
     """
     config = run.config
     scored = [film for film in scored_films(data) if film.name.startswith("scored/")]
-    alike = find_exclusions(data, run.sibling("exclusions.json")).alike
-    parts = folds_by_patient(scored, config.folds, alike)
+    parts = folds_by_patient(scored, config.folds)
     films = [film for film in scored if parts[film.patient] == config.fold]
     network = averaged_network(run.checkpoint)
     path = run.folder / "out_of_fold.csv"

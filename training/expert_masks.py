@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.lungs import squared_masks
+from pneumoscore.radiograph.types import InputSpec
+from training.films import FilmArrays, folder_films, placed_masks
 
 __all__ = ["read_expert_masks"]
 
@@ -17,8 +18,8 @@ _RIGHT, _LEFT, _GROUND_GLASS, _CONSOLIDATION = 1, 2, 4, 8
 
 
 def read_expert_masks(
-    data: Path, barred: Callable[[str], bool], size: int
-) -> tuple[list[str], NDArray[np.uint8], NDArray[np.uint8]]:
+    data: Path, barred: Callable[[str], bool], spec: InputSpec
+) -> tuple[FilmArrays, NDArray[np.uint8], NDArray[np.uint8]]:
     """Read the expert masks of films that are not barred.
 
     Parameters
@@ -27,13 +28,13 @@ def read_expert_masks(
         Data folder with ``masks.csv``.
     barred : callable
         Tells of a film's path below `data` whether it may not be used.
-    size : int
-        Rows and columns of the squares.
+    spec : InputSpec
+        How the films become squares.
 
     Returns
     -------
-    list of str
-        Paths of the n films below `data`.
+    FilmArrays
+        The n films.
     ndarray of uint8, shape (n, 2, size, size)
         Right and left lung, 0 or 255.
     ndarray of uint8, shape (n, 2, size, size)
@@ -45,10 +46,10 @@ def read_expert_masks(
             for row in csv.DictReader(file)
             if row["kind"] == "findings" and not barred(row["image"])
         ]
-    bits = squared_masks([data / "masks" / row["file"] for row in rows], size)
+    films = folder_films(data, [row["image"] for row in rows], spec)
+    bits = placed_masks([data / "masks" / row["file"] for row in rows], films)
     right, left = (bits & _RIGHT) > 0, (bits & _LEFT) > 0
     opaque = (bits & (_GROUND_GLASS | _CONSOLIDATION)) > 0
     lungs = np.stack([right, left], 1)
     opacity = np.stack([opaque & right, opaque & left], 1)
-    names = [row["image"] for row in rows]
-    return names, lungs.astype(np.uint8) * 255, opacity.astype(np.uint8) * 255
+    return films, lungs.astype(np.uint8) * 255, opacity.astype(np.uint8) * 255

@@ -6,18 +6,18 @@ import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscore.cohort.leakage import BarredFilms
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
-from pneumoscore.severity.view import FRONTAL
-from training.corpus_copies import without_copies
+from pneumoscore.severity.view import CHILD, FRONTAL
 from training.films import CorpusRow, read_corpus_index
+from training.leakage import BarredFilms
 
 __all__ = ["GateImage", "fits_gate", "gate_corpus", "gate_images"]
 
@@ -60,10 +60,10 @@ def gate_corpus(rows: Sequence[CorpusRow], archive: str) -> list[CorpusRow]:
 
 
 def _variants(
-    film: Radiograph, patient: str, generator: np.random.Generator
+    film: Radiograph, patient: str, usual: str, generator: np.random.Generator
 ) -> Iterator[GateImage]:
-    """Yield a film and one wrong version of it, each kind in turn."""
-    yield GateImage(film, FRONTAL, patient, familiar=True)
+    """Yield a film and one wrong version of it, each kind in turn; `usual` is its own class."""
+    yield GateImage(film, usual, patient, familiar=usual == FRONTAL)
     pixels = film.pixels
     kind = int(generator.integers(5))
     if kind <= 1:
@@ -77,7 +77,7 @@ def _variants(
         yield GateImage(Radiograph(1 - pixels), "inverted", patient)
     else:
         gamma = float(np.exp(generator.uniform(-0.3, 0.3)))
-        yield GateImage(Radiograph(pixels**gamma), FRONTAL, patient)
+        yield GateImage(Radiograph(pixels**gamma), usual, patient)
 
 
 def _films(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:
@@ -87,10 +87,11 @@ def _films(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:
                 yield read_radiograph(path), f"{folder}/{path.stem}"
 
 
-def _corpus(data: Path) -> Iterator[tuple[Radiograph, str]]:
+def _corpus(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:
     import zipfile
 
-    rows = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
+    every = read_corpus_index(data / "corpus" / "index.csv")
+    rows = [row for row in every if f"{row.archive}/{row.file}" not in barred]
     for archive in _CORPUS_EVERY:
         with zipfile.ZipFile(data / "corpus" / f"{archive}.zip") as files:
             for row in gate_corpus(rows, archive):
@@ -99,7 +100,8 @@ def _corpus(data: Path) -> Iterator[tuple[Radiograph, str]]:
 
 def _copies(pixels: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """Yield an image with other tones, mirrored and cut: there are few of a kind."""
-    yield from (pixels, pixels[:, ::-1], pixels**0.7, pixels**1.4)
+    yield from (pixels, pixels[:, ::-1], pixels**0.7, pixels**1.4, pixels[::-1], 1 - pixels)
+    yield np.pad(pixels, [(length // 6, length // 6) for length in pixels.shape])
     rows, columns = (length // 8 for length in pixels.shape)
     yield pixels[rows:-rows, columns:-columns]
     yield pixels[rows:, ::-1]
@@ -190,6 +192,26 @@ def _shuffled(film: Radiograph, patient: str, generator: np.random.Generator) ->
     return GateImage(Radiograph(np.clip(rolled, 0, 1)), _NOT_A_CHEST, patient)
 
 
+def _side_by_side(
+    one: Radiograph, other: Radiograph, patient: str, generator: np.random.Generator
+) -> GateImage:
+    """Put two films, or a film twice, into one picture: beside or below each other."""
+    second = one if generator.random() < 0.3 else other
+    halves = []
+    for film in (one, second):
+        image = Image.fromarray(film.pixels)
+        wide = round(256 * min(2.0, max(0.5, film.columns / film.rows)))
+        halves.append(np.asarray(image.resize((wide, 256), Image.Resampling.BILINEAR)))
+    gap = np.full((256, int(generator.integers(0, 24))), float(generator.random() < 0.3))
+    if generator.random() < 0.8:
+        pixels = np.concatenate([halves[0], gap, halves[1]], axis=1)
+    else:
+        wide = min(half.shape[1] for half in halves)
+        pixels = np.concatenate([half[:, :wide] for half in halves])
+    pixels = np.ascontiguousarray(np.clip(pixels, 0, 1), dtype=np.float32)
+    return GateImage(Radiograph(pixels), _NOT_A_CHEST, patient)
+
+
 def gate_images(data: Path, barred: BarredFilms, seed: int = 0) -> Iterator[GateImage]:
     """Yield frontal films, spoilt films, lateral films, CT slices and made images.
 
@@ -203,11 +225,14 @@ def gate_images(data: Path, barred: BarredFilms, seed: int = 0) -> Iterator[Gate
         Of everything random.
     """
     generator = np.random.default_rng(seed)
-    sources = (_films(data, barred), _corpus(data))
-    for source in sources:
-        for film, patient in source:
-            yield from _variants(film, patient, generator)
-            if generator.random() < 0.06:
-                yield _shuffled(film, patient, generator)
+    before: Radiograph | None = None
+    for film, patient in chain(_films(data, barred), _corpus(data, barred)):
+        usual = CHILD if patient.startswith("ped-") else FRONTAL
+        yield from _variants(film, patient, usual, generator)
+        if generator.random() < 0.06:
+            yield _shuffled(film, patient, generator)
+        if before is not None and generator.random() < 0.12:
+            yield _side_by_side(before, film, patient, generator)
+        before = film
     yield from _other_views(data, barred)
     yield from _made_images(400, generator)

@@ -23,6 +23,8 @@ class LossWeights:
     places: float = 1.0
     sides: float = 0.3
     totals: float = 0.3
+    classes: float = 0.3
+    boxes: float = 0.1
 
 
 def _masked_mean(values: Tensor, known: Tensor) -> Tensor:
@@ -66,6 +68,15 @@ def _place_targets(batch: Batch, size: int) -> Tensor:
     return (batch.sides.nan_to_num()[..., None, None] * share[:, :, None]).sum(1)
 
 
+def _outside_boxes(contributions: Tensor, boxes: Tensor) -> Tensor:
+    """Return minus the log of the share of the positive extent that lies in readers' boxes."""
+    extent = contributions[:, :1].clamp(min=0)
+    inside = F.adaptive_max_pool2d(boxes.nan_to_num(), extent.shape[-1])
+    total = extent.sum((1, 2, 3))
+    share = ((extent * inside).sum((1, 2, 3)) + 1e-2) / (total + 1e-2)
+    return -share.clamp(1e-3, 1).log()
+
+
 def training_loss(
     output: SeverityOutput, batch: Batch, weights: LossWeights
 ) -> tuple[Tensor, dict[str, float]]:
@@ -107,12 +118,19 @@ def training_loss(
     totals = F.smooth_l1_loss(
         contributions.sum((2, 3)), batch.totals.nan_to_num(), beta=0.5, reduction="none"
     )
+    above = batch.classes[:, None] > torch.arange(1, 5)
+    classes = F.binary_cross_entropy_with_logits(
+        output.classes.float(), above.float(), reduction="none"
+    ).mean(1)
+    known_boxes = (~batch.boxes.isnan().flatten(1).any(1)).float()
     parts = {
         "findings": _masked_mean(findings, known_findings),
         "lungs": _masked_mean(lungs, known_lungs),
         "places": _masked_mean(places, known_places),
         "sides": _masked_mean(sides, known_sides),
         "totals": _masked_mean(totals, known_totals),
+        "classes": _masked_mean(classes, (~batch.classes.isnan()).float()),
+        "boxes": _masked_mean(_outside_boxes(contributions, batch.boxes), known_boxes),
     }
     total = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
     return total, {name: float(part.detach()) for name, part in parts.items()}

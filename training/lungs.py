@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from training.augment import Augmentation, augment
@@ -17,7 +15,7 @@ from training.films import FilmArrays
 from training.network import channels_last
 from training.precision import mixed_precision
 
-__all__ = ["LungNet", "outline_lungs", "split_sides", "squared_masks", "train_lung_net"]
+__all__ = ["LungNet", "outline_lungs", "split_sides", "train_lung_net"]
 
 _LOGGER = logging.getLogger(__name__)
 _SIZE = 160
@@ -66,19 +64,6 @@ class LungNet(nn.Module):
             x = block(torch.cat([x, skip], 1))
         logits: Tensor = self.out(x)
         return logits
-
-
-def squared_masks(paths: list[Path], size: int) -> NDArray[np.uint8]:
-    """Read masks padded to squares, shape (n, size, size); non-zero = lung."""
-    masks = np.zeros((len(paths), size, size), dtype=np.uint8)
-    for index, path in enumerate(paths):
-        with Image.open(path) as image:
-            scale = size / max(image.size)
-            width, height = (max(1, round(side * scale)) for side in image.size)
-            small = np.asarray(image.resize((width, height), Image.Resampling.NEAREST))
-        top, left = (size - height) // 2, (size - width) // 2
-        masks[index, top : top + height, left : left + width] = small
-    return masks
 
 
 def _standardise(film: Tensor) -> Tensor:

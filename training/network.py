@@ -37,6 +37,8 @@ class SeverityOutput(NamedTuple):
     features : Tensor, shape (n, width)
         Mean of the fused map.
     feature_map : Tensor, shape (n, width, map, map)
+    classes : Tensor, shape (n, 4)
+        Logits of an ordinal class above 1, 2, 3 and 4: a cumulative-link model (McCullagh 1980).
     """
 
     findings: Tensor
@@ -44,6 +46,7 @@ class SeverityOutput(NamedTuple):
     contributions: Tensor
     features: Tensor
     feature_map: Tensor
+    classes: Tensor
 
 
 class SeverityNetwork(nn.Module):
@@ -69,13 +72,15 @@ class SeverityNetwork(nn.Module):
         self.findings = nn.Linear(width, findings)
         self.lungs = nn.Conv2d(width, 2, 1)
         self.severity = nn.Conv2d(width, 2, 1)
+        self.grade = nn.Linear(width, 1, bias=False)
+        self.thresholds = nn.Parameter(torch.tensor([-1.5, 0.0, 0.0, 0.0]))
+        nn.init.normal_(self.grade.weight, std=0.01)
         nn.init.normal_(self.severity.weight, std=0.01)
         if self.severity.bias is not None:
             nn.init.zeros_(self.severity.bias)
 
-    def feature_map(self, film: Tensor) -> Tensor:
+    def _fused(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """Return the fused map, shape (n, width, map, map), one sixteenth of the film's size."""
-        fine, coarse = self.trunk(film)
         deep = F.interpolate(self.deep(coarse), scale_factor=2.0, mode="nearest")
         fused = F.relu(deep + self.fine(fine))
         fused = F.relu(self.fuse(fused))
@@ -83,7 +88,11 @@ class SeverityNetwork(nn.Module):
 
     def forward(self, film: Tensor) -> SeverityOutput:
         """Run the network on standardised films, shape (n, 1, size, size)."""
-        feature_map = self.feature_map(film)
+        return self.after(self.trunk.before(film))
+
+    def after(self, frozen: Tensor) -> SeverityOutput:
+        """Run what follows the frozen stages on what they give (`Trunk.before`)."""
+        feature_map = self._fused(*self.trunk.after(frozen))
         features = feature_map.mean((2, 3))
         # The score is the mean over places, so each place's share is that over their number.
         places = feature_map.shape[2] * feature_map.shape[3]
@@ -93,6 +102,9 @@ class SeverityNetwork(nn.Module):
             contributions=self.severity(feature_map) * (SCALE_SPAN / places),
             features=features,
             feature_map=feature_map,
+            # Thresholds ascend: the first, and steps of at least 0.
+            classes=self.grade(features)
+            - torch.cat([self.thresholds[:1], F.softplus(self.thresholds[1:])]).cumsum(0),
         )
 
 

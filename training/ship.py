@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import BackboneRecord, save_record
 from pneumoscore.backbone.session import Backbone
-from pneumoscore.cohort.leakage import bar_test_films
 from pneumoscore.convert.store import store_backbone
 from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
@@ -30,6 +29,7 @@ from training.export import to_onnx
 from training.finding_auc import as_json, measure_backbone
 from training.finding_targets import FINDINGS
 from training.gate_images import gate_images
+from training.leakage import bar_test_films
 from training.network import SeverityNetwork, joined_layers, severity_coefficients
 from training.out_of_fold import OutOfFold, read_out_of_fold
 from training.shipment import Shipment

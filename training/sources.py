@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import written_atomically
+from pneumoscore.radiograph.types import InputSpec
 from training.config import TrainingConfig
-from training.corpus_copies import without_copies
 from training.exclusions import Exclusions
 from training.films import (
     FilmArrays,
     corpus_films,
     folder_films,
+    placed_masks,
     read_corpus_index,
 )
 from training.finding_targets import FINDINGS, finding_targets, kept_for_validation
-from training.lungs import LungNet, outline_lungs, split_sides, squared_masks
+from training.lungs import LungNet, outline_lungs, split_sides
 from training.painting import extent_of_share
 from training.scored import ScoredFilm, brixia_shares, folds_by_patient, scored_films
 from training.streams import LEAST_OPACITY, FilmStream
@@ -31,10 +32,16 @@ from training.streams import LEAST_OPACITY, FilmStream
 __all__ = ["TrainingFilms", "lung_training_films"]
 
 _LOGGER = logging.getLogger(__name__)
+_KNOWN_BY = ("name", "two alignments")
+_BOXED = ("Pneumonia", "Infiltrate", "Atelectasis", "Effusion", "Lung Opacity")
 
 
 def _unknown(count: int, *shape: int) -> NDArray[np.float32]:
     return np.full((count, *shape), np.nan, dtype=np.float32)
+
+
+def _whole(place: float) -> int:
+    return max(0, round(place))
 
 
 def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -42,7 +49,7 @@ def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def lung_training_films(
-    data: Path, barred: Collection[str], size: int, limit: int = 0
+    data: Path, barred: Collection[str], spec: InputSpec, limit: int = 0
 ) -> tuple[FilmArrays, NDArray[np.uint8]]:
     """Return the films with lung masks that are not barred, and the masks.
 
@@ -52,8 +59,8 @@ def lung_training_films(
         Data folder.
     barred : collection of str
         Films that may not be used.
-    size : int
-        Rows and columns.
+    spec : InputSpec
+        How the films become squares.
     limit : int, optional
         Films at most; 0 for all.
     """
@@ -64,8 +71,8 @@ def lung_training_films(
             if row["kind"] == "lungs" and row["image"] not in barred
         ]
     rows = rows[:limit] if limit else rows
-    films = folder_films(data, [row["image"] for row in rows], size)
-    return films, squared_masks([data / "lungs" / row["file"] for row in rows], size)
+    films = folder_films(data, [row["image"] for row in rows], spec)
+    return films, placed_masks([data / "lungs" / row["file"] for row in rows], films)
 
 
 class TrainingFilms:
@@ -102,21 +109,26 @@ class TrainingFilms:
         self._lung_net = lung_net
         self._barred = exclusions.of_the_94 if config.held_out == "cohen94" else {}
         self._of_scored_patients = exclusions.of_any_scored_patient
-        self._index = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
+        self._index = [
+            row
+            for row in read_corpus_index(data / "corpus" / "index.csv")
+            if f"{row.archive}/{row.file}" not in self._of_scored_patients
+        ]
         self._scored = scored_films(data)
         cross_validated = [film for film in self._scored if film.name.startswith("scored/")]
-        self._folds = (
-            folds_by_patient(cross_validated, config.folds, exclusions.alike)
-            if config.folds
-            else {}
-        )
+        self._folds = folds_by_patient(cross_validated, config.folds) if config.folds else {}
 
     def _limited(self, items: list[ScoredFilm]) -> list[ScoredFilm]:
         return items[: self._config.limit] if self._config.limit else items
 
     def _held_out(self, film: ScoredFilm) -> bool:
-        part = self._folds.get(film.patient)
-        return film.name in self._barred or (part is not None and part == self._config.fold)
+        if film.name in self._barred:
+            return True
+        # Networks trained side by side keep their own part out of their batches.
+        return not self._config.joint and self._folds.get(film.patient) == self._config.fold
+
+    def _parts(self, films: list[ScoredFilm]) -> NDArray[np.int64]:
+        return np.array([self._folds.get(film.patient, -1) for film in films], dtype=np.int64)
 
     def _lungs(self, films: FilmArrays) -> NDArray[np.uint8]:
         """Lung outlines at half the lung network's resolution, which is fine enough to paint.
@@ -144,9 +156,14 @@ class TrainingFilms:
             and (not normal_only or "No Finding" in row.findings)
             and not kept_for_validation(row)
         ]
-        rows = rows[: self._config.limit] if self._config.limit else rows
+        limit = self._config.limit
+        if archive == "covid_adult" and self._config.unscored_limit:
+            limit = self._config.unscored_limit
+        elif normal_only and self._config.normal_limit:
+            limit = self._config.normal_limit
+        rows = rows[:limit] if limit else rows
         films = corpus_films(
-            self._data / "corpus", archive, [row.file for row in rows], self._config.size
+            self._data / "corpus", archive, [row.file for row in rows], self._config.stored
         )
         return films, np.stack([finding_targets(archive, row.findings) for row in rows])
 
@@ -157,6 +174,7 @@ class TrainingFilms:
             np.concatenate([films.pixels for films, _ in parts]),
             np.concatenate([films.inside for films, _ in parts]),
             tuple(name for films, _ in parts for name in films.names),
+            tuple(place for films, _ in parts for place in films.placements),
         )
         return films, np.concatenate([targets for _, targets in parts])
 
@@ -164,9 +182,6 @@ class TrainingFilms:
         films, findings = self._joined(
             [self._corpus("nih", True), self._corpus("rsna_normal", True)]
         )
-        if self._config.normal_limit:
-            first = range(min(self._config.normal_limit, len(films)))
-            films, findings = films.take(first), findings[first.start : first.stop]
         lungs = self._lungs(films)
         # A film whose lungs are not found cannot carry truth.
         area = (lungs > 127).mean((2, 3))
@@ -209,7 +224,7 @@ class TrainingFilms:
                 and not (rated and film.name in self._of_scored_patients)
             ]
         )
-        films = folder_films(self._data, [film.name for film in chosen], self._config.size)
+        films = folder_films(self._data, [film.name for film in chosen], self._config.stored)
         totals = np.array([[f.extent, f.opacity_ralo] for f in chosen], dtype=np.float32)
         shares = brixia_shares(self._data)
         sides = _unknown(len(chosen), 2, 2)
@@ -225,15 +240,16 @@ class TrainingFilms:
             totals=totals,
             sides=sides,
             lungs=self._lungs(films),
+            parts=self._parts(chosen),
         )
 
     def _masked(self, per_batch: int) -> FilmStream:
         from training.expert_masks import read_expert_masks
 
-        names, lungs, opacity = read_expert_masks(
-            self._data, lambda name: name in self._of_scored_patients, self._config.size
+        films, lungs, opacity = read_expert_masks(
+            self._data, lambda name: name in self._of_scored_patients, self._config.stored
         )
-        films = folder_films(self._data, names, self._config.size)
+        names = films.names
         area = (lungs > 0).sum((2, 3)).clip(1)
         share = ((opacity > 0) & (lungs > 0)).sum((2, 3)) / area
         import torch
@@ -260,8 +276,65 @@ class TrainingFilms:
             for path in sorted((self._data / folder).iterdir())
         ]
         names = [name for name in names if name not in self._of_scored_patients]
-        names = names[: self._config.limit] if self._config.limit else names
-        return folder_films(self._data, names, self._config.size)
+        limit = self._config.limit or self._config.unscored_limit
+        return folder_films(self._data, names[:limit] if limit else names, self._config.stored)
+
+    def _ordinal(self, per_batch: int) -> FilmStream:
+        with (self._data / "ordinal.csv").open(newline="", encoding="utf-8") as file:
+            rows = [
+                row
+                for row in csv.DictReader(file)
+                if row["file"] not in self._of_scored_patients and row["film_known_by"] in _KNOWN_BY
+            ]
+        # Two ratings of one film are one label, their mean.
+        ratings: dict[str, list[float]] = {}
+        for row in rows:
+            ratings.setdefault(row["file"], []).append(float(row["severity_class"]))
+        names = sorted(ratings)[: self._config.limit or None]
+        films = folder_films(self._data, names, self._config.stored)
+        return FilmStream(
+            name="ordinal",
+            films=films,
+            per_batch=per_batch,
+            findings=_unknown(len(films), len(FINDINGS)),
+            totals=_unknown(len(films), 2),
+            sides=_unknown(len(films), 2, 2),
+            classes=np.array([np.mean(ratings[name]) for name in names], dtype=np.float32),
+        )
+
+    def _boxed(self, per_batch: int) -> FilmStream:
+        with (self._data / "corpus" / "boxes.csv").open(newline="", encoding="utf-8") as file:
+            boxes: dict[str, list[list[float]]] = {}
+            for row in csv.DictReader(file):
+                if row["archive"] == "nih" and row["finding"] in _BOXED and row["width"]:
+                    box = [float(row[key]) for key in ("x", "y", "width", "height")]
+                    boxes.setdefault(row["file"], []).append(box)
+        known = {row.file for row in self._index if row.archive == "nih"}
+        names = [name for name in sorted(boxes) if name in known][: self._config.limit or None]
+        films = corpus_films(self._data / "corpus", "nih", names, self._config.stored)
+        masks = np.zeros(films.pixels.shape, dtype=np.uint8)
+        for mask, name, place in zip(masks, names, films.placements, strict=True):
+            for x, y, wide, high in boxes[name]:
+                rows_, columns = place.film_shape
+                top, left = (
+                    y * rows_ * place.scale + place.top,
+                    x * columns * place.scale + place.left,
+                )
+                bottom, right = (
+                    top + high * rows_ * place.scale,
+                    left + wide * columns * place.scale,
+                )
+                mask[_whole(top) : _whole(bottom), _whole(left) : _whole(right)] = 255
+        seen = np.flatnonzero(masks.any((1, 2))).tolist()
+        return FilmStream(
+            name="boxed",
+            films=films.take(seen),
+            per_batch=per_batch,
+            findings=_unknown(len(seen), len(FINDINGS)),
+            totals=_unknown(len(seen), 2),
+            sides=_unknown(len(seen), 2, 2),
+            boxes=masks[seen],
+        )
 
     def _taught(self, name: str, films: FilmArrays, per_batch: int) -> FilmStream:
         return FilmStream(
@@ -289,6 +362,10 @@ class TrainingFilms:
             found.append(self._readers(wanted.rated, rated=True))
         if wanted.masked:
             found.append(self._masked(wanted.masked))
+        if wanted.ordinal:
+            found.append(self._ordinal(wanted.ordinal))
+        if wanted.boxed:
+            found.append(self._boxed(wanted.boxed))
         if wanted.unscored:
             films, _ = self._corpus("covid_adult", False)
             found.append(self._taught("unscored", films, wanted.unscored))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -15,13 +15,21 @@ from training.augment import Augmentation, augment, standardised_films
 from training.films import FilmArrays
 from training.painting import paint
 
-__all__ = ["LEAST_OPACITY", "Batch", "FilmStream", "Teacher", "draw_batch"]
+__all__ = [
+    "LEAST_OPACITY",
+    "Batch",
+    "FilmStream",
+    "Teacher",
+    "Views",
+    "draw_batch",
+    "draw_views",
+]
 
 # Probability of "Lung Opacity" that clear lungs are taught; wholly opaque ones lack as much of 1.
 LEAST_OPACITY = 0.02
 Teacher = Callable[[Tensor, Tensor], Tensor]
 """From standardised films (n, 1, size, size) and lungs (n, 2, size, size) to the scores of each
-lung, shape (n, 2, 2): image side by scale."""
+lung by one or several networks, shape (networks, n, 2, 2): image side by scale."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +59,12 @@ class FilmStream:
     taught : bool
         Whether the truth of totals and sides is what a teacher says of the film as it is; the
         truth above is then replaced. Needs `lungs`.
+    classes : ndarray of float32, shape (n,), or None
+        Ordinal classes 1-5 of one reader.
+    boxes : ndarray of uint8, shape (n, rows, columns), or None
+        255 inside the readers' boxes around opacities, elsewhere 0.
+    parts : ndarray of int64, shape (n,), or None
+        Part of the cross-validation that each film belongs to; -1 for none.
     """
 
     name: str
@@ -63,6 +77,9 @@ class FilmStream:
     opacity: NDArray[np.uint8] | None = None
     painted: bool = False
     taught: bool = False
+    classes: NDArray[np.float32] | None = None
+    boxes: NDArray[np.uint8] | None = None
+    parts: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,8 @@ class Batch:
     sides : Tensor, shape (n, 2, 2)
     lungs : Tensor, shape (n, 2, size, size)
     opacity : Tensor, shape (n, 2, size, size)
+    classes : Tensor, shape (n,)
+    boxes : Tensor, shape (n, 1, size, size)
     """
 
     films: Tensor
@@ -85,6 +104,54 @@ class Batch:
     sides: Tensor
     lungs: Tensor
     opacity: Tensor
+    classes: Tensor
+    boxes: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Films drawn once, for one or several networks, each with its own teacher.
+
+    Attributes
+    ----------
+    common : Batch
+        The batch, without what teachers say.
+    taught_sides : Tensor, shape (networks, n, 2, 2)
+        Targets of `Batch.sides` for each network.
+    taught_totals : Tensor, shape (networks, n, 2)
+        The same of `Batch.totals`.
+    parts : Tensor of int64, shape (n,)
+        Part of the cross-validation that each film belongs to; -1 for none.
+    """
+
+    common: Batch
+    taught_sides: Tensor
+    taught_totals: Tensor
+    parts: Tensor
+
+    def for_network(self, network: int, held_out: int | None = None) -> tuple[Batch, Tensor]:
+        """Return a network's batch, and which of the views it holds.
+
+        Parameters
+        ----------
+        network : int
+            Its number.
+        held_out : int, optional
+            Part of the cross-validation that it may not see.
+
+        Returns
+        -------
+        Batch
+        Tensor of bool, shape (n,)
+        """
+        kept = torch.ones_like(self.parts, dtype=torch.bool)
+        if held_out is not None:
+            kept = self.parts != held_out
+        taught = min(network, len(self.taught_sides) - 1)  # one for all, or one each
+        batch = replace(
+            self.common, sides=self.taught_sides[taught], totals=self.taught_totals[taught]
+        )
+        return Batch(*(getattr(batch, field.name)[kept] for field in fields(Batch))), kept
 
 
 def _to_size(masks: NDArray[np.uint8], size: int) -> Tensor:
@@ -107,47 +174,56 @@ def _draw(
     opacity_column: int,
     generator: torch.Generator,
     teacher: Teacher | None,
-) -> Batch:
+) -> Views:
     rows = torch.randint(len(stream.films), (stream.per_batch,), generator=generator).numpy()
     pixels = torch.from_numpy(stream.films.pixels[rows]).float()[:, None] / 255
     size = pixels.shape[-1]
     count = len(rows)
     findings = torch.from_numpy(stream.findings[rows])
-    totals = torch.from_numpy(stream.totals[rows])
-    sides = torch.from_numpy(stream.sides[rows])
+    totals = torch.from_numpy(stream.totals[rows])[None]
+    sides = torch.from_numpy(stream.sides[rows])[None]
     unknown = torch.full((count, 2, 1, 1), torch.nan).expand(count, 2, size, size)
     lungs = unknown if stream.lungs is None else _to_size(stream.lungs[rows], size)
     opacity = unknown if stream.opacity is None else _to_size(stream.opacity[rows], size)
+    boxes = unknown[:, :1]
+    if stream.boxes is not None:
+        boxes = _to_size(stream.boxes[rows][:, None], size)
     if stream.painted:
         painted = paint(pixels, lungs, generator)
         pixels, opacity = painted.films, painted.opacity
-        sides = torch.stack([painted.extent, painted.density], 2)
-        totals = sides.sum(1)
+        sides = torch.stack([painted.extent, painted.density], 2)[None]
+        totals = sides.sum(2)
         findings = _opacity_findings(findings, painted.extent, opacity_column)
     if stream.taught and teacher is not None:
-        sides = teacher(standardised_films(stream.films.take(rows.tolist())), lungs)
-        totals = sides.sum(1)
-    known = torch.cat([lungs, opacity], 1)
-    view = augment(pixels, known.nan_to_num(), settings, generator)
-    nan_lungs = lungs.isnan().flatten(1).any(1)
-    nan_opacity = opacity.isnan().flatten(1).any(1)
-    flipped = view.flipped
-    moved_lungs, moved_opacity = view.masks[:, :2].clone(), view.masks[:, 2:].clone()
-    moved_lungs[flipped] = moved_lungs[flipped].flip(1)
-    moved_opacity[flipped] = moved_opacity[flipped].flip(1)
-    sides = torch.where(flipped.view(-1, 1, 1), sides.flip(1), sides)
-    moved_lungs[nan_lungs] = torch.nan
-    moved_opacity[nan_opacity] = torch.nan
-    return Batch(view.films, findings, totals, sides, moved_lungs, moved_opacity)
+        whole = stream.films.take(rows.tolist())
+        shown = settings.size if settings.shown < 1 else size
+        middle = slice((size - shown) // 2, (size + shown) // 2)
+        sides = teacher(standardised_films(whole, shown), lungs[..., middle, middle])
+        totals = sides.sum(2)
+    masks = torch.cat([lungs, opacity, boxes], 1)
+    view = augment(pixels, masks.nan_to_num(), settings, generator)
+    moved = [part.clone() for part in view.masks.split([2, 2, 1], 1)]
+    for part, truth in zip(moved, (lungs, opacity, boxes), strict=True):
+        part[view.flipped] = part[view.flipped].flip(1)
+        part[truth.isnan().flatten(1).any(1)] = torch.nan
+    sides = torch.where(view.flipped.view(1, -1, 1, 1), sides.flip(2), sides)
+    classes = torch.full((count,), torch.nan)
+    if stream.classes is not None:
+        classes = torch.from_numpy(stream.classes[rows])
+    parts = torch.full((count,), -1, dtype=torch.int64)
+    if stream.parts is not None:
+        parts = torch.from_numpy(stream.parts[rows])
+    common = Batch(view.films, findings, totals[0], sides[0], moved[0], moved[1], classes, moved[2])
+    return Views(common, sides, totals, parts)
 
 
-def draw_batch(
+def draw_views(
     streams: list[FilmStream],
     settings: Augmentation,
     opacity_column: int,
     generator: torch.Generator,
     teacher: Teacher | None = None,
-) -> Batch:
+) -> Views:
     """Draw `per_batch` films of each stream, painted and augmented.
 
     Parameters
@@ -162,10 +238,34 @@ def draw_batch(
     teacher : Teacher, optional
         Scores the films of taught streams; without one their scores stay unknown.
     """
-    parts = [
+    drawn = [
         _draw(stream, settings, opacity_column, generator, teacher)
         for stream in streams
         if stream.per_batch > 0
     ]
-    joined = (torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Batch))
-    return Batch(*joined)
+    networks = max(len(views.taught_sides) for views in drawn)
+
+    def joined(name: str) -> Tensor:
+        parts = [getattr(views, name) for views in drawn]
+        return torch.cat([part.expand(networks, *part.shape[1:]) for part in parts], 1)
+
+    common = (
+        torch.cat([getattr(views.common, field.name) for views in drawn]) for field in fields(Batch)
+    )
+    return Views(
+        Batch(*common),
+        joined("taught_sides"),
+        joined("taught_totals"),
+        torch.cat([views.parts for views in drawn]),
+    )
+
+
+def draw_batch(
+    streams: list[FilmStream],
+    settings: Augmentation,
+    opacity_column: int,
+    generator: torch.Generator,
+    teacher: Teacher | None = None,
+) -> Batch:
+    """Draw a batch for one network; parameters as of `draw_views`."""
+    return draw_views(streams, settings, opacity_column, generator, teacher).for_network(0)[0]

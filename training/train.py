@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import written_atomically
+from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 from training.config import TrainingConfig
 from training.exclusions import Exclusions, find_exclusions
 from training.finding_targets import FINDINGS
@@ -88,23 +89,24 @@ def prepare_lung_net(
     if path.is_file():
         net.load_state_dict(torch.load(path, weights_only=True)["network"])
         return net.eval()
-    films, masks = lung_training_films(
-        data, exclusions.of_any_scored_patient, config.size, config.limit
-    )
+    whole = InputSpec(config.size, Squaring.PAD, PixelRange.UNIT)
+    films, masks = lung_training_films(data, exclusions.of_any_scored_patient, whole, config.limit)
     net, dice = train_lung_net(films, masks, steps=config.lung_steps, seed=0, batch=12)
     _LOGGER.info("lung network: Dice %.3f on films kept aside", dice)
     save_atomically({"network": net.state_dict(), "dice": dice}, path)
     return net
 
 
-def _learning_rate(step: int, config: TrainingConfig) -> float:
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """Return the rate at a step: rising over the warm-up, then falling as a cosine."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
     done = (step - config.warmup) / max(1, (config.schedule or config.steps) - config.warmup)
     return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
+def parameter_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Return what is trained, for an optimiser: only matrices decay."""
     trained = [p for p in network.parameters() if p.requires_grad]
     matrices = [p for p in trained if p.ndim > 1]
     vectors = [p for p in trained if p.ndim <= 1]
@@ -114,12 +116,21 @@ def _parameter_groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def _average(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+def move_average(average: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    """Move averaged weights towards those of a network."""
     for name, value in network.state_dict().items():
         if value.dtype.is_floating_point:
             average[name].lerp_(value.detach(), 1 - decay)
         else:
             average[name].copy_(value)
+
+
+def load_network(network: SeverityNetwork, state: Mapping[str, Tensor]) -> None:
+    """Load a network; one trained before there were ordinal classes keeps its random head."""
+    own = network.state_dict()
+    network.load_state_dict(
+        {name: state.get(name, own[name]) for name in own | dict(state)}, strict=True
+    )
 
 
 def averaged_network(checkpoint: Path) -> SeverityNetwork:
@@ -128,7 +139,7 @@ def averaged_network(checkpoint: Path) -> SeverityNetwork:
         raise ModelError(f"no checkpoint at {checkpoint}", "a trained network", "train it first")
     state = torch.load(checkpoint, weights_only=True)
     network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(state["trunk"])))
-    network.load_state_dict(state["average"])
+    load_network(network, state["average"])
     return channels_last(network).eval()
 
 
@@ -168,7 +179,7 @@ class _Trainer:
                     config.trunk,
                     "begin from a network of the same trunk",
                 )
-            self.network.load_state_dict(state["average"])
+            load_network(self.network, state["average"])
         else:
             trunk.load_published()
         trunk.freeze(config.frozen_stages)
@@ -176,7 +187,7 @@ class _Trainer:
         self.averaged = channels_last(self.averaged).eval()
         self.averaged.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
-            _parameter_groups(self.network, config.weight_decay), betas=(0.9, 0.98)
+            parameter_groups(self.network, config.weight_decay), betas=(0.9, 0.98)
         )
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step = 0
@@ -213,11 +224,11 @@ class _Trainer:
         places = F.adaptive_avg_pool2d(lungs, contributions.shape[-1])
         mirrored = places.flip(1, 3)
         directly, mirror = side_sums(contributions, torch.cat([places, mirrored])).chunk(2)
-        return ((directly + mirror.flip(1)) / 2).clamp(0, 4)
+        return ((directly + mirror.flip(1)) / 2).clamp(0, 4)[None]
 
     def advance(self, films: list[Any]) -> tuple[float, dict[str, float]]:
         config = self.run.config
-        rate = _learning_rate(self.step, config)
+        rate = learning_rate(self.step, config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         opacity_column = FINDINGS.index("Lung Opacity")
@@ -233,12 +244,12 @@ class _Trainer:
         self.optimizer.step()
         # Early on the average would remember the random start for too long.
         decay = min(config.averaging, (1 + self.step) / (10 + self.step))
-        _average(self.averaged.state_dict(), self.network, decay)
+        move_average(self.averaged.state_dict(), self.network, decay)
         self.step += 1
         return float(loss.detach()), parts
 
 
-def _claim_folder(run: TrainingRun) -> None:
+def claim_folder(run: TrainingRun) -> None:
     """Write the configuration, unless a checkpoint of another one is there."""
     kept = run.folder / "config.json"
     described = json.dumps(run.config.to_dict(), indent=1)
@@ -286,14 +297,14 @@ def train(
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     config = run.config
-    _claim_folder(run)
+    claim_folder(run)
     trainer = _Trainer(run)
     trainer.resume()
     truncate_log(run.log, trainer.step)
     end = min(config.steps, stop_after or config.steps)
     if trainer.step >= end:
         return run.checkpoint
-    exclusions = find_exclusions(data, run.sibling("exclusions.json"))
+    exclusions = find_exclusions(data)
     lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
     streams = TrainingFilms(data, config, exclusions, lung_net, run.sibling("outlines")).streams()
     window: list[dict[str, float]] = []

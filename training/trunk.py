@@ -194,15 +194,29 @@ class Trunk(nn.Module):
             module.eval()
         return self
 
-    def forward(self, film: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the outputs of the fifth and the last stage for films (n, 1, size, size)."""
-        x = F.relu6(self.stem(film))
+    def before(self, film: Tensor) -> Tensor:
+        """Return what the frozen stages give for films (n, 1, size, size)."""
+        x: Tensor = F.relu6(self.stem(film))
+        for stage in self.stages[: self._frozen]:
+            x = stage(x)
+        return x
+
+    def after(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs of the fifth and the last stage, from what `before` gives.
+
+        At most five stages may be frozen.
+        """
         fine = x
         for index, stage in enumerate(self.stages):
-            x = stage(x)
+            if index >= self._frozen:
+                x = stage(x)
             if index == _FINE_STAGE:
                 fine = x
         return fine, x
+
+    def forward(self, film: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the outputs of the fifth and the last stage for films (n, 1, size, size)."""
+        return self.after(self.before(film))
 
     def load_published(self) -> None:
         """Load the published ImageNet weights.

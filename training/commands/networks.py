@@ -54,7 +54,7 @@ def _crossvalidate(
     config: Config,
     data: Data = DATA,
     runs: Runs = RUNS,
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the patients.")] = 3,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the patients.")] = 5,
     only: Annotated[
         list[int] | None, typer.Option("--only", min=0, help="Only this part; repeat.")
     ] = None,
@@ -62,10 +62,14 @@ def _crossvalidate(
 ) -> None:
     """Train once for each part of the scored patients, and score that part."""
     from training.crossvalidate import predict_fold
+    from training.joint import train_joint
     from training.train import TrainingRun, train
 
     use_threads(threads)
     for member in shipment_of(config).members:
+        if member.joint:
+            train_joint(TrainingRun(runs / member.name, replace(member, folds=folds)), data)
+            continue
         for fold in only or range(folds):
             name = f"{member.name}-fold{fold}"
             # As often over each film as the network trained on all of them.

@@ -9,6 +9,7 @@
 | ``lateral`` | the classifier, or View Position or Patient Orientation says so | refuses |
 | ``inverted`` | the classifier says so; without one, the reader | refuses |
 | ``rotated_90``, ``rotated_180`` | the classifier says so | refuses |
+| ``child`` | the classifier says so: the scores are of adults | warns |
 | ``no_lungs_found`` | the frame around the lungs was wanted and not found | warns |
 | ``lungs_cut_off`` | lung reaches too far into an edge of the film | warns |
 | ``outside_training`` | the features lie far from those the model was fitted on | warns |
@@ -45,6 +46,7 @@ FLAGS = (
     "inverted",
     "rotated_90",
     "rotated_180",
+    "child",
     "no_lungs_found",
     "lungs_cut_off",
     "outside_training",

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumoscore.errors import ModelError
 
-__all__ = ["FRONTAL", "VIEW_CLASSES", "ViewClassifier", "frozen_floats"]
+__all__ = ["CHILD", "FRONTAL", "VIEW_CLASSES", "ViewClassifier", "frozen_floats"]
 
 FRONTAL = "frontal"
+CHILD = "child"
 VIEW_CLASSES = (
     FRONTAL,
     "not_a_chest_radiograph",
@@ -20,7 +21,9 @@ VIEW_CLASSES = (
     "inverted",
     "rotated_90",
     "rotated_180",
+    CHILD,
 )
+_SURELY_CHILD = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +39,8 @@ class ViewClassifier:
     intercepts : ndarray of float32, shape (classes,)
         Logits at features of zero.
     least_frontal : float
-        A film whose probability of being frontal is under this gets the flag of its most
-        likely other class.
+        A film whose probability of being frontal, an adult's or a child's, is under this gets
+        the flag of its most likely other class.
     """
 
     classes: tuple[str, ...]
@@ -73,15 +76,31 @@ class ViewClassifier:
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
     def flags(self, features: NDArray[np.floating[Any]]) -> list[str | None]:
-        """Return for each film the flag of its class, None for a frontal film."""
-        probabilities = self.probabilities(features)
-        frontal = self.classes.index(FRONTAL)
+        """Return for each film the flag of its class, None for a frontal film of an adult."""
+        return self.named(self.probabilities(features))
+
+    def frontal(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability of a frontal film, an adult's or a child's, shape (n,)."""
+        return np.asarray(probabilities[:, self._usual()].sum(axis=1), dtype=np.float64)
+
+    def named(self, probabilities: NDArray[np.float64]) -> list[str | None]:
+        """Return what `flags` does, from probabilities of shape (n, classes)."""
         others = probabilities.copy()
-        others[:, frontal] = -1.0
-        return [
-            None if row[frontal] >= self.least_frontal else self.classes[int(other.argmax())]
-            for row, other in zip(probabilities, others, strict=True)
-        ]
+        others[:, self._usual()] = -1.0
+        child = self.classes.index(CHILD) if CHILD in self.classes else None
+        found: list[str | None] = []
+        for chance, row, other in zip(
+            self.frontal(probabilities), probabilities, others, strict=True
+        ):
+            if chance < self.least_frontal:
+                found.append(self.classes[int(other.argmax())])
+            else:
+                sure = child is not None and row[child] >= _SURELY_CHILD * chance
+                found.append(CHILD if sure else None)
+        return found
+
+    def _usual(self) -> list[int]:
+        return [self.classes.index(name) for name in (FRONTAL, CHILD) if name in self.classes]
 
 
 def frozen_floats(values: ArrayLike, name: str) -> NDArray[np.float32]:

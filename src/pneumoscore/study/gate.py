@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,10 +100,8 @@ def fit_quality_gate(
     if lung_edges is not None:
         lung_limit = float(np.quantile(lung_edges, 1 - wrongly_warned, method="higher"))
     gate = QualityGate(view, familiarity, lung_limit, refusing)
-    accepted = chances[:, view.classes.index(FRONTAL)] >= view.least_frontal
-    others = chances.copy()
-    others[:, view.classes.index(FRONTAL)] = -1.0
-    guessed = np.where(accepted, FRONTAL, np.asarray(view.classes)[others.argmax(axis=1)])
+    accepted = view.frontal(chances) >= view.least_frontal
+    guessed = np.array([name or FRONTAL for name in view.named(chances)])
     return FittedGate(
         gate,
         {name: float(accepted[names == name].mean()) for name in view.classes},
@@ -157,12 +155,10 @@ def fit_view_classifier(
     assert best is not None  # there is at least one strength
     _, strength, chances = best
     weights, offsets = _logistic(features, targets, len(found), strength)
-    frontal = chances[targets == found.index(FRONTAL), found.index(FRONTAL)]
+    view = ViewClassifier(found, weights.astype(np.float32), offsets.astype(np.float32), 0.5)
+    frontal = view.frontal(chances)[targets == found.index(FRONTAL)]
     least = min(0.5, float(np.quantile(frontal, wrongly_refused, method="lower")))
-    return (
-        ViewClassifier(found, weights.astype(np.float32), offsets.astype(np.float32), least),
-        chances,
-    )
+    return replace(view, least_frontal=least), chances
 
 
 def fit_familiarity(

@@ -1,0 +1,219 @@
+"""The networks of a cross-validation, trained side by side on the same views.
+
+Each network keeps out one part of the scored patients: its films are taken out of its batches.
+The frozen first stages, the changes of films and the painting are computed once for all. The
+networks differ in the films they saw; joined, they are what is shipped, and the residuals of
+each on its own part calibrate them (CV+ of Barber et al. 2021).
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pneumoscore.errors import ModelError
+from training.config import TrainingConfig
+from training.exclusions import find_exclusions
+from training.finding_targets import FINDINGS
+from training.losses import side_sums, training_loss
+from training.network import SeverityNetwork, channels_last
+from training.precision import mixed_precision
+from training.sources import TrainingFilms
+from training.streams import FilmStream, draw_views
+from training.train import (
+    TrainingRun,
+    averaged_network,
+    claim_folder,
+    learning_rate,
+    load_network,
+    move_average,
+    parameter_groups,
+    prepare_lung_net,
+    save_atomically,
+)
+from training.training_log import append_line, averaged_parts, truncate_log
+from training.trunk import Trunk
+from training.trunk_shape import trunk_shape
+
+__all__ = ["averaged_members", "train_joint"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def averaged_members(checkpoint: Path, frozen_stages: int) -> list[SeverityNetwork]:
+    """Return the averaged networks of a checkpoint, in evaluation mode, by held-out part.
+
+    Raises
+    ------
+    ModelError
+        If there is no checkpoint.
+    """
+    if not checkpoint.is_file():
+        raise ModelError(
+            f"no checkpoint at {checkpoint}",
+            "cross-validated networks",
+            "run `python -m training crossvalidate severity` first",
+        )
+    state = torch.load(checkpoint, weights_only=True)
+    networks = []
+    for average in state["averages"]:
+        network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(state["trunk"])))
+        load_network(network, average)
+        network.trunk.freeze(frozen_stages)
+        networks.append(channels_last(network).eval())
+    return networks
+
+
+class _Members:
+    """State of a run: one network and average for each part, optimiser, randomness, step."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        config = run.config
+        self.run = run
+        torch.manual_seed(config.seed)
+        first = averaged_network(run.sibling(config.start))
+        if first.trunk.shape.name != config.trunk:
+            raise ModelError(
+                f"{config.start} has the trunk {first.trunk.shape.name}",
+                config.trunk,
+                "begin from a network of the same trunk",
+            )
+        first.trunk.freeze(config.frozen_stages)
+        self.networks = [channels_last(copy.deepcopy(first)) for _ in range(config.folds)]
+        self.averages = [channels_last(copy.deepcopy(first)).eval() for _ in range(config.folds)]
+        self.optimizers = [
+            torch.optim.AdamW(parameter_groups(network, config.weight_decay), betas=(0.9, 0.98))
+            for network in self.networks
+        ]
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+
+    def resume(self) -> None:
+        if not self.run.checkpoint.is_file():
+            return
+        state = torch.load(self.run.checkpoint, weights_only=True)
+        for index in range(len(self.networks)):
+            self.networks[index].load_state_dict(state["networks"][index])
+            self.averages[index].load_state_dict(state["averages"][index])
+            self.optimizers[index].load_state_dict(state["optimizers"][index])
+        self.generator.set_state(state["generator"])
+        self.step = state["step"]
+        _LOGGER.info("resumed at step %d", self.step)
+
+    def save(self) -> None:
+        save_atomically(
+            {
+                "networks": [network.state_dict() for network in self.networks],
+                "averages": [network.state_dict() for network in self.averages],
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "generator": self.generator.get_state(),
+                "step": self.step,
+                "trunk": self.run.config.trunk,
+            },
+            self.run.checkpoint,
+        )
+
+    def _frozen(self, films: Tensor) -> Tensor:
+        with torch.no_grad(), mixed_precision():
+            before: Tensor = self.networks[0].trunk.before(
+                films.contiguous(memory_format=torch.channels_last)
+            )
+        return before
+
+    def teach(self, films: Tensor, lungs: Tensor) -> Tensor:
+        """Scores of each lung by each averaged network."""
+        before = self._frozen(films)
+        scores = []
+        with torch.no_grad(), mixed_precision():
+            for network in self.averages:
+                contributions = network.after(before).contributions.float()
+                places = F.adaptive_avg_pool2d(lungs, contributions.shape[-1])
+                scores.append(side_sums(contributions, places).clamp(0, 4))
+        return torch.stack(scores)
+
+    def advance(self, streams: list[FilmStream]) -> dict[str, float]:
+        config = self.run.config
+        rate = learning_rate(self.step, config)
+        teacher = self.teach if self.step >= config.taught_after else None
+        column = FINDINGS.index("Lung Opacity")
+        views = draw_views(streams, config.augmentation, column, self.generator, teacher)
+        before = self._frozen(views.common.films)
+        decay = min(config.averaging, (1 + self.step) / (10 + self.step))
+        found = []
+        for part, network in enumerate(self.networks):
+            batch, kept = views.for_network(part, held_out=part)
+            network.train()
+            with mixed_precision():
+                output = network.after(before[kept])
+            loss, parts = training_loss(output, batch, config.losses)
+            optimizer = self.optimizers[part]
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimizer.step()
+            move_average(self.averages[part].state_dict(), network, decay)
+            found.append({"loss": float(loss.detach()), **parts})
+        self.step += 1
+        return averaged_parts(found)
+
+
+def train_joint(
+    run: TrainingRun, data: Path, *, on_step: Callable[[int, int], None] | None = None
+) -> Path:
+    """Train the networks of a cross-validation, from the last checkpoint if there is one.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        With `folds` parts in its configuration; `fold` is not looked at.
+    data : Path
+        Data folder.
+    on_step : callable, optional
+        Called with the step and the number of steps.
+
+    Returns
+    -------
+    Path
+        The checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds a checkpoint of another configuration, or the start is missing or of
+        another trunk.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    claim_folder(run)
+    members = _Members(run)
+    members.resume()
+    truncate_log(run.log, members.step)
+    config: TrainingConfig = run.config
+    if members.step >= config.steps:
+        return run.checkpoint
+    exclusions = find_exclusions(data)
+    lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
+    films = TrainingFilms(data, config, exclusions, lung_net, run.sibling("outlines"))
+    streams = films.streams()
+    window: list[dict[str, float]] = []
+    started = time.monotonic()
+    while members.step < config.steps:
+        window.append(members.advance(streams))
+        if members.step % 10 == 0:
+            line = {"step": members.step, **averaged_parts(window)}
+            append_line(run.log, {key: round(value, 5) for key, value in line.items()})
+            _LOGGER.info("%s (%.0f s)", line, time.monotonic() - started)
+            window = []
+        if members.step % config.checkpoint_every == 0 or members.step == config.steps:
+            members.save()
+        if on_step:
+            on_step(members.step, config.steps)
+    return run.checkpoint
