@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from training.losses import side_sums
 from training.network import SeverityNetwork, SeverityOutput
 from training.scored import ScoredFilm
 
-__all__ = ["outputs", "predict_sides", "write_predictions"]
+__all__ = ["outputs", "predict_sides", "write_predictions", "write_scores"]
 
 COLUMNS = ("file", "patient", "view", "source", "scale", "target", "prediction")
 
@@ -76,8 +77,8 @@ def predict_sides(
     return np.asarray((direct + mirror[:, ::-1]) / 2, dtype=np.float32)
 
 
-def write_predictions(
-    path: Path, films: Sequence[ScoredFilm], sides: NDArray[np.float32], *, append: bool = False
+def write_scores(
+    path: Path, films: Sequence[ScoredFilm], scores: NDArray[np.floating[Any]]
 ) -> None:
     """Write predictions of scored films: one line for each film and scale.
 
@@ -87,26 +88,23 @@ def write_predictions(
         CSV with the columns of `COLUMNS`; predictions are not clipped.
     films : sequence of ScoredFilm
         n films.
-    sides : ndarray of float32, shape (n, 2, 2)
-        As `predict_sides` gives them.
-    append : bool, optional
-        Keep the lines that the table already has.
+    scores : ndarray, shape (n, 2)
+        Geographic extent and opacity (RALO).
     """
-    lines: list[list[str]] = []
-    if append and path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))[1:]
-    totals = sides.sum(axis=1)
-    for film, total in zip(films, totals, strict=True):
-        targets = (("geographic_extent", film.extent), ("opacity_ralo", film.opacity_ralo))
-        for (scale, target), value in zip(targets, total, strict=True):
-            identity = [film.name, film.patient, film.view, film.source]
-            lines.append([*identity, scale, f"{target:.4f}", f"{value:.4f}"])
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(lines)
+    for film, row in zip(films, scores, strict=True):
+        targets = (("geographic_extent", film.extent), ("opacity_ralo", film.opacity_ralo))
+        for (scale, target), value in zip(targets, row, strict=True):
+            identity = [film.name, film.patient, film.view, film.source]
+            writer.writerow([*identity, scale, f"{target:.4f}", f"{value:.4f}"])
     write_atomically(path, stream.getvalue().encode())
+
+
+def write_predictions(path: Path, films: Sequence[ScoredFilm], sides: NDArray[np.float32]) -> None:
+    """Write predictions of scored films, given for each lung as `predict_sides` gives them."""
+    write_scores(path, films, sides.sum(axis=1))
 
 
 def predict_scored(

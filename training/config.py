@@ -98,6 +98,9 @@ class TrainingConfig:
         too; 0 folds for none.
     joint : bool
         Whether the networks of all parts are trained side by side (`training.joint`).
+    beside_share : float
+        Weight of the network it starts from, with heads by ridge regression, in the average
+        that is shipped; for networks trained side by side.
     limit : int
         Films read from each source at most; 0 for all. For tests.
     unscored_limit : int
@@ -133,6 +136,7 @@ class TrainingConfig:
     fold: int = 0
     folds: int = 0
     joint: bool = False
+    beside_share: float = 0.5
     limit: int = 0
     unscored_limit: int = 0
     normal_limit: int = 0

@@ -129,7 +129,11 @@ def _steady_map(graph: _Graph, network: SeverityNetwork, size: int, output: str)
 
 
 def to_onnx(
-    networks: Sequence[SeverityNetwork], size: int, *, mirrored: bool = True
+    networks: Sequence[SeverityNetwork],
+    size: int,
+    *,
+    mirrored: bool = True,
+    findings_shares: Sequence[float] | None = None,
 ) -> onnx.ModelProto:
     """Return networks as one, with the inputs and outputs of a backbone (docs/architecture.md).
 
@@ -138,11 +142,14 @@ def to_onnx(
     networks : sequence of SeverityNetwork
         Trained; their running statistics are folded into the convolutions. Their maps stand one
         behind the other in the feature map; findings and lungs are the means of their logits.
+        Frozen stages that they share are computed once.
     size : int
         Rows and columns of the input.
     mirrored : bool, optional
         Average the feature map with that of the mirrored film, mirrored back: half as fast,
         steadier, and a mirrored film then gets the same score with its sides exchanged.
+    findings_shares : sequence of float, optional
+        Weight of each network in the mean of the findings; equal by default.
     """
     graph = _Graph()
     name = "feature_map"
@@ -156,7 +163,9 @@ def to_onnx(
     feature_map = maps[0] if output else graph.add("Concat", maps, name, axis=1)
     axes = graph.weight(np.array([2, 3], dtype=np.int64))
     features = graph.add("ReduceMean", [feature_map, axes], "features", keepdims=0)
-    findings, findings_bias = joined_layers([network.findings for network in networks])
+    findings, findings_bias = joined_layers(
+        [network.findings for network in networks], findings_shares
+    )
     graph.add(
         "Gemm",
         [features, graph.weight(findings), graph.weight(findings_bias)],

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from pneumoscore.cohort.leakage import film_stem
+from pneumoscore.cohort.film_names import film_stem
 
 __all__ = ["FOLDERS", "BarredFilms", "SameFilm", "bar_test_films", "known_matches", "same_films"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,21 +17,34 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 from training.augment import Augmentation, augment
-from training.films import FilmArrays
-from training.lungs import LungNet
+from training.exclusions import find_exclusions
+from training.films import FilmArrays, corpus_films, folder_films, read_corpus_index
+from training.lungs import LungNet, outline_lungs, split_sides
 from training.network import channels_last
 from training.painting import paint
 from training.precision import mixed_precision
+from training.sources import lung_training_films
 
-__all__ = ["FINDER_SIZE", "FINDER_WIDTHS", "OutlinedFilms", "train_lung_finder"]
+__all__ = [
+    "FINDER_SIZE",
+    "FINDER_STEPS",
+    "FINDER_WIDTHS",
+    "OutlinedFilms",
+    "finder_films",
+    "train_lung_finder",
+]
 
 _LOGGER = logging.getLogger(__name__)
 FINDER_SIZE = 96
 FINDER_WIDTHS = (8, 16, 32, 64)
+FINDER_STEPS = 500
 _VIEWS = Augmentation(
     size=FINDER_SIZE, rotation_degrees=15, shift=0.12, zoom=0.5, stretch=0.25, curve=0.6, shade=0.1
 )
+_WHOLE = InputSpec(224, Squaring.PAD, PixelRange.UNIT)
+_LEAST_LUNG, _MOST_LUNG = 0.03, 0.35  # of the film, for each lung of a usable outline
 _BORDERED = 0.35  # of the films, with a border that is not as grey as their mean
 
 
@@ -54,6 +68,72 @@ class OutlinedFilms:
     sides: NDArray[np.uint8]
     per_batch: int
     painted: bool = False
+
+
+def finder_films(data: Path, lungs: Path) -> list[OutlinedFilms]:
+    """Return the films that teach the finder, none of a scored patient.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    lungs : Path
+        Checkpoint of the larger lung network, which outlines what experts did not.
+    """
+    teacher = LungNet()
+    teacher.load_state_dict(torch.load(lungs, weights_only=True)["network"])
+    teacher.eval()
+    barred = find_exclusions(data).of_any_scored_patient
+    films, masks = lung_training_films(data, barred, _WHOLE)
+    fitted = np.flatnonzero(np.arange(len(films)) % 10 != 0)  # every tenth measures
+    outlines = split_sides((masks[fitted] > 0).astype(np.float32))
+    index = [
+        row
+        for row in read_corpus_index(data / "corpus" / "index.csv")
+        if f"{row.archive}/{row.file}" not in barred
+    ]
+
+    def corpus(archive: str, normal: bool, count: int) -> FilmArrays:
+        rows = [
+            row for row in index if row.archive == archive and _is_normal(row.findings) == normal
+        ]
+        names = [row.file for row in rows[:count]]
+        return corpus_films(data / "corpus", archive, names, _WHOLE)
+
+    series = [
+        f"{folder}/{path.name}"
+        for folder in ("cohen_other", "hannover")
+        for path in sorted((data / folder).iterdir())
+        if f"{folder}/{path.name}" not in barred
+    ]
+    return [
+        OutlinedFilms(films.take(fitted.tolist()), _quantised(outlines), 10),
+        _outlined(teacher, corpus("rsna_normal", True, 1500), 10, painted=True),
+        _outlined(teacher, corpus("nih", False, 400), 4),
+        _outlined(teacher, corpus("pediatric", False, 200), 2),
+        _outlined(teacher, folder_films(data, series, _WHOLE), 6),
+    ]
+
+
+def _is_normal(findings: frozenset[str]) -> bool:
+    return "No Finding" in findings
+
+
+def _quantised(outlines: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Halve outlines in size, and store them in bytes."""
+    count, sides, rows, columns = outlines.shape
+    halved = outlines.reshape(count, sides, rows // 2, 2, columns // 2, 2).mean((3, 5))
+    return np.asarray(np.clip(halved * 255 + 0.5, 0, 255), dtype=np.uint8)
+
+
+def _outlined(
+    teacher: LungNet, films: FilmArrays, per_batch: int, painted: bool = False
+) -> OutlinedFilms:
+    """Outline films, and keep those whose lungs are found."""
+    sides = _quantised(split_sides(outline_lungs(teacher, films)))
+    area = (sides > 127).mean((2, 3))
+    good = np.flatnonzero((area > _LEAST_LUNG).all(1) & (area < _MOST_LUNG).all(1))
+    return OutlinedFilms(films.take(good.tolist()), sides[good], per_batch, painted)
 
 
 def _draw(part: OutlinedFilms, generator: torch.Generator) -> tuple[Tensor, Tensor]:

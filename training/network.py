@@ -123,17 +123,26 @@ def channels_last(module: _Module) -> _Module:
     return module
 
 
-def joined_layers(layers: Sequence[nn.Linear | nn.Conv2d]) -> tuple[Tensor, Tensor]:
+def joined_layers(
+    layers: Sequence[nn.Linear | nn.Conv2d], shares: Sequence[float] | None = None
+) -> tuple[Tensor, Tensor]:
     """Return weight and bias that give, on joined inputs, the mean of several linear layers.
 
     Parameters
     ----------
     layers : sequence of Linear or Conv2d
         With as many outputs each.
+    shares : sequence of float, optional
+        Weight of each in the mean; equal by default.
     """
-    weight = torch.cat([layer.weight.detach() for layer in layers], 1) / len(layers)
-    biases = [torch.zeros(len(weight)) if layer.bias is None else layer.bias for layer in layers]
-    return weight, torch.stack(biases).detach().mean(0)
+    shares = shares or [1 / len(layers)] * len(layers)
+    pairs = list(zip(layers, shares, strict=True))
+    weight = torch.cat([layer.weight.detach() * share for layer, share in pairs], 1)
+    bias = torch.zeros(len(weight))
+    for layer, share in pairs:
+        if layer.bias is not None:
+            bias = bias + layer.bias.detach() * share
+    return weight, bias
 
 
 def severity_coefficients(networks: Sequence[SeverityNetwork]) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pneumoscore.cohort.leakage import film_stem
+from pneumoscore.cohort.film_names import film_stem
 from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, rescale_opacity
 
 __all__ = ["ALIKE", "ScoredFilm", "brixia_shares", "folds_by_patient", "scored_films"]

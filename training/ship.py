@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,19 @@ from pneumoscore.backbone.record import BackboneRecord, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.store import store_backbone
 from pneumoscore.files import write_atomically
-from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 from pneumoscore.severity.bundle import Bundle, write_bundle
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import lung_at_edge
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
 from pneumoscore.study.gate import FittedGate, fit_quality_gate
+from training.assess import write_scores
 from training.exclusions import seen_films
 from training.export import to_onnx
 from training.finding_auc import as_json, measure_backbone
 from training.finding_targets import FINDINGS
 from training.gate_images import gate_images
+from training.heads import cross_validated_films, fit_heads, scored_features
+from training.joint import averaged_members
 from training.leakage import bar_test_films
 from training.network import SeverityNetwork, joined_layers, severity_coefficients
 from training.out_of_fold import OutOfFold, read_out_of_fold
@@ -45,7 +46,17 @@ WEIGHTS_LICENCE = (
 
 
 def _networks(runs: Path, shipment: Shipment) -> list[SeverityNetwork]:
-    return [averaged_network(runs / name / "checkpoint.pt") for name in shipment.member_names]
+    """Return what is shipped; of networks trained side by side, with the one beside them last."""
+    joint = shipment.joint
+    if joint is None:
+        return [averaged_network(runs / name / "checkpoint.pt") for name in shipment.member_names]
+    members = averaged_members(runs / joint.name / "checkpoint.pt", joint.frozen_stages)
+    return [*members, averaged_network(runs / shipment.beside)]
+
+
+def _findings_shares(shipment: Shipment, networks: int) -> list[float] | None:
+    """Take the findings of the network that was not fine-tuned: the others forget them."""
+    return [0.0] * (networks - 1) + [1.0] if shipment.joint else None
 
 
 def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> BackboneRecord:
@@ -64,7 +75,8 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         Folder to write.
     """
     networks = _networks(runs, shipment)
-    weight, bias = joined_layers([network.findings for network in networks])
+    shares = _findings_shares(shipment, len(networks))
+    weight, bias = joined_layers([network.findings for network in networks], shares)
     details: dict[str, Any] = {
         "configurations": [member.to_dict() for member in shipment.members],
         "tables": {
@@ -74,12 +86,13 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         "findings_weight": weight.numpy().round(6).tolist(),
         "findings_bias": bias.numpy().round(6).tolist(),
     }
+    graph = to_onnx(networks, shipment.size, mirrored=shipment.mirrored, findings_shares=shares)
     record = store_backbone(
-        to_onnx(networks, shipment.size, mirrored=shipment.mirrored),
+        graph,
         out,
         name=shipment.name,
         version=shipment.version,
-        input=InputSpec(shipment.size, Squaring.PAD, PixelRange.STANDARDISED),
+        input=shipment.members[0].input,
         findings=FINDINGS,
         training_data=shipment.description,
         licence=WEIGHTS_LICENCE,
@@ -99,9 +112,39 @@ def _measured(path: Path, data: Path) -> BackboneRecord:
     return record
 
 
-def _heads(networks: Sequence[SeverityNetwork], out_of_fold: OutOfFold) -> tuple[Head, ...]:
-    """Take the networks' own linear maps, brought to the readers' scale by the calibration."""
-    coefficients, intercepts = severity_coefficients(networks)
+def _linear_maps(
+    backbone: Backbone, runs: Path, shipment: Shipment, data: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coefficients (2, width) and intercepts (2,), before the calibration.
+
+    For networks trained side by side this also writes the tables of their predictions for the
+    films of the part that each kept out.
+    """
+    networks = _networks(runs, shipment)
+    joint = shipment.joint
+    if joint is None:
+        weight, bias = severity_coefficients(networks)
+        return weight.numpy().astype(np.float64), bias.numpy().astype(np.float64)
+    members = networks[:-1]
+    films, parts = cross_validated_films(data, len(members))
+    kept = runs / f"scored-{backbone.record.sha256[:16]}.npz"
+    features = scored_features(backbone, data, films, kept)
+    targets = np.array([[film.extent, film.opacity_ralo] for film in films])
+    fitted = fit_heads(features, targets, parts, members, shipment.beside_share)
+    for part in range(len(members)):
+        chosen = np.flatnonzero(parts == part)
+        folder = runs / f"{joint.name}-fold{part}"
+        folder.mkdir(exist_ok=True)
+        write_scores(
+            folder / "out_of_fold.csv", [films[row] for row in chosen], fitted.held_out[chosen]
+        )
+    return fitted.coefficients, fitted.intercepts
+
+
+def _heads(
+    coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], out_of_fold: OutOfFold
+) -> tuple[Head, ...]:
+    """Bring linear maps to the readers' scale by the calibration."""
     heads = []
     for scale, row in ((GEOGRAPHIC_EXTENT, 0), (OPACITY, 1), (OPACITY_RALO, 1)):
         calibration = out_of_fold.calibration(scale)
@@ -109,7 +152,7 @@ def _heads(networks: Sequence[SeverityNetwork], out_of_fold: OutOfFold) -> tuple
             Head(
                 scale=scale,
                 feature_set="features",
-                coefficients=coefficients[row].numpy().astype(np.float64) * calibration.slope,
+                coefficients=coefficients[row] * calibration.slope,
                 intercept=float(intercepts[row]) * calibration.slope + calibration.offset,
                 interval=out_of_fold.interval(scale),
             )
@@ -190,12 +233,13 @@ def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
     kept = runs / f"gate-{backbone.record.sha256[:16]}.npz"
     fitted = fit_gate(backbone, data, kept)
     _LOGGER.info("gate, held-out patients: passed as frontal %s", fitted.accepted)
+    maps = _linear_maps(backbone, runs, shipment, data)
     out_of_fold = read_out_of_fold(runs, shipment.member_names)
     bundle = Bundle(
         name=shipment.name,
         version=shipment.version,
         backbone=shipment.name,
-        heads=_heads(_networks(runs, shipment), out_of_fold),
+        heads=_heads(*maps, out_of_fold),
         gate=fitted.gate,
         shown=(GEOGRAPHIC_EXTENT.name, OPACITY.name),
         card="",

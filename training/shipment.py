@@ -22,12 +22,24 @@ class Shipment:
         Identity, and what the networks saw, in words.
     members : tuple of TrainingConfig
         Networks whose features are joined, and whose scores are averaged.
+    beside : str
+        Checkpoint, relative to the runs' folder, of a network whose features are joined too and
+        get heads by ridge regression; empty for none.
+    beside_share : float
+        Weight of those heads in the average.
     """
 
     name: str
     version: str
     description: str
     members: tuple[TrainingConfig, ...]
+    beside: str = ""
+    beside_share: float = 0.5
+
+    @property
+    def joint(self) -> TrainingConfig | None:
+        """Configuration of networks trained side by side, where those are what is shipped."""
+        return self.members[0] if self.members[0].joint else None
 
     @property
     def size(self) -> int:
@@ -67,7 +79,10 @@ def read_shipment(path: Path) -> Shipment:
         raise ModelError(f"cannot read {path}: {error}", "a TOML configuration") from error
     if "members" not in values:
         config = read_config(path)
-        return Shipment(config.name, config.version, config.description, (config,))
+        beside = config.start if config.joint else ""
+        return Shipment(
+            config.name, config.version, config.description, (config,), beside, config.beside_share
+        )
     members = tuple(read_config(path.with_name(f"{name}.toml")) for name in values.pop("members"))
     if len({(member.size, member.mirrored) for member in members}) != 1:
         raise ModelError(

@@ -1,7 +1,6 @@
 """A small training on the public films: every source, exact resume, held-out patients."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +9,11 @@ import torch
 
 from pneumoscore.errors import ModelError
 from training.config import StreamConfig, TrainingConfig, read_config
-from training.corpus_copies import known_corpus_copies
 from training.curve import draw_curve
 from training.exclusions import Exclusions, find_exclusions
 from training.finding_targets import FINDINGS, finding_targets
 from training.lungs import LungNet
-from training.scored import folds_by_patient, scored_films
+from training.scored import ALIKE, folds_by_patient, scored_films
 from training.shipment import read_shipment
 from training.sources import TrainingFilms
 from training.train import (
@@ -35,25 +33,15 @@ def smoke() -> TrainingConfig:
 
 
 @pytest.fixture(scope="module")
-def exclusions_file(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("exclusions") / "exclusions.json"
-    find_exclusions(shared_data, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def exclusions(shared_data: Path, exclusions_file: Path) -> Exclusions:
-    return find_exclusions(shared_data, exclusions_file)
+def exclusions(shared_data: Path) -> Exclusions:
+    return find_exclusions(shared_data)
 
 
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_a_resumed_run_equals_an_unbroken_one(
-    smoke: TrainingConfig, shared_data: Path, exclusions_file: Path, tmp_path: Path
+    smoke: TrainingConfig, shared_data: Path, tmp_path: Path
 ) -> None:
-    for name in ("whole", "broken"):
-        (tmp_path / name).mkdir()
-        shutil.copy(exclusions_file, tmp_path / name / "exclusions.json")
     whole = TrainingRun(tmp_path / "whole" / "smoke", smoke)
     broken = TrainingRun(tmp_path / "broken" / "smoke", smoke)
     train(whole, shared_data)
@@ -88,7 +76,7 @@ def test_streams_hold_no_film_of_a_held_out_patient(
     used = {name for stream in streams for name in stream.films.names}
     films = scored_films(shared_data)
     scored = [film for film in films if film.name.startswith("scored/")]
-    parts = folds_by_patient(scored, 4, exclusions.alike)
+    parts = folds_by_patient(scored, 4)
     held_out = {film.name for film in films if parts.get(film.patient) == 1}
     assert {stream.name for stream in streams} == {"scored", "rated", "masked", "unscored series"}
     assert len(used) > 150
@@ -120,10 +108,10 @@ def test_corpus_films_of_scored_patients_are_left_out(
     config = replace(smoke, streams=StreamConfig(unscored=1), limit=260, size=32)
     films = TrainingFilms(shared_data, config, exclusions, LungNet().eval(), tmp_path / "outlines")
     used = {f"covid_adult/{name}" for name in films.streams()[0].films.names}
-    copies = known_corpus_copies()
-    assert len(copies) > 50
+    barred = {name for name in exclusions.of_any_scored_patient if name.startswith("covid_adult/")}
+    assert len(barred) > 40
     assert len(used) == 260
-    assert not used & copies
+    assert not used & barred
     # Read in order: their neighbours are used.
     assert {"covid_adult/00229.jpg", "covid_adult/00232.jpg"} <= used
 
@@ -133,13 +121,8 @@ def test_parts_keep_patients_and_look_alikes_together_and_are_of_like_size(
     shared_data: Path, exclusions: Exclusions
 ) -> None:
     films = [film for film in scored_films(shared_data) if film.name.startswith("scored/")]
-    parts = folds_by_patient(films, 4, exclusions.alike)
-    patients = {film.name: film.patient for film in films}
-    strangers = [
-        (one, other) for one, other in exclusions.alike if patients[one] != patients[other]
-    ]
-    assert strangers
-    assert all(parts[patients[one]] == parts[patients[other]] for one, other in strangers)
+    parts = folds_by_patient(films, 4)
+    assert all(parts[one] == parts[other] for one, other in ALIKE)
     sizes = [sum(parts[film.patient] == part for film in films) for part in range(4)]
     assert len(films) == sum(sizes) == 221
     assert max(sizes) - min(sizes) <= 15

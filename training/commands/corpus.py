@@ -1,8 +1,9 @@
-"""``corpus-copies``, ``findings``: what the training films show."""
+"""``same-films``, ``lung-finder``, ``findings``: what the training films show."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from training.commands.options import (
     Runs,
     Threads,
     shipment_of,
+    use_threads,
 )
 
 __all__ = ["register"]
@@ -24,30 +26,47 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
-    app.command("corpus-copies")(_corpus_copies)
+    app.command("same-films")(_same_films)
+    app.command("lung-finder")(_lung_finder)
     app.command("findings")(_findings)
 
 
-def _corpus_copies(
+def _same_films(
     out: OutFile,
     data: Data = DATA,
-    runs: Runs = RUNS,
-    archive: Annotated[
-        str, typer.Option("--archive", metavar="NAME", help="Archive of the corpus.")
-    ] = "covid_adult",
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", metavar="NAME", help="Film folder or archive; repeat."),
+    ] = None,
 ) -> None:
-    """List corpus films that show a scored patient."""
-    from training.corpus_copies import find_corpus_copies, write_corpus_copies
-    from training.exclusions import find_exclusions
+    """List the films that show the film of a scored patient."""
+    from training.same_films import FILM_FOLDERS, find_same_films, scored_index, write_same_films
 
-    exclusions = find_exclusions(data, runs / "exclusions.json")
-    copies = find_corpus_copies(
-        data,
-        archive,
-        exclusions.of_any_scored_patient,
-        lambda done, count: typer.echo(f"{done} of {count} barred films", err=True),
-    )
-    write_corpus_copies(copies, out)
+    done: Counter[str] = Counter()
+
+    def count(name: str) -> None:
+        folder = name.split("/")[0]
+        done[folder] += 1
+        if done[folder] % 500 == 0:
+            typer.echo(f"{folder}: {done[folder]}", err=True)
+
+    sources = source or [*FILM_FOLDERS, "covid_adult"]
+    write_same_films(find_same_films(data, sources, scored_index(data), count), out)
+
+
+def _lung_finder(out: OutFile, data: Data = DATA, runs: Runs = RUNS, threads: Threads = 1) -> None:
+    """Train the small lung network that frames films; needs ``lungs.pt`` in the runs' folder."""
+    import onnx
+
+    from pneumoscore.convert.halve import store_weights_as_float16
+    from pneumoscore.files import write_atomically
+    from training.export import lungs_to_onnx
+    from training.lung_finder import FINDER_SIZE, FINDER_STEPS, finder_films, train_lung_finder
+
+    use_threads(threads)
+    net = train_lung_finder(finder_films(data, runs / "lungs.pt"), steps=FINDER_STEPS)
+    model: onnx.ModelProto = store_weights_as_float16(lungs_to_onnx(net, FINDER_SIZE))
+    write_atomically(out, model.SerializeToString())
 
 
 def _findings(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.cohort.brixia import BRIXIA_ZONES, load_brixia
-from pneumoscore.cohort.leakage import film_stem
+from pneumoscore.cohort.film_names import film_stem
 from pneumoscore.cohort.public import FilmMask, load_cohen94, load_masks, read_mask
 from pneumoscore.errors import ModelError
 from pneumoscore.radiograph.prepare import film_map

@@ -16,11 +16,11 @@ from pneumoscore.errors import NotScorableError, PneumoScoreError
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
-from training.corpus_copies import without_copies
 from training.films import read_corpus_index
 from training.finding_auc import kept_films
 from training.gate_images import fits_gate, gate_corpus
 from training.goals.figures import FigureResult, FigureRow, Progress
+from training.leakage import bar_test_films
 
 __all__ = [
     "Rejection",
@@ -166,7 +166,12 @@ def unseen_frontal_films(data: Path) -> Iterator[tuple[str, Radiograph]]:
     """
     for film in load_cohen94(data):
         yield film.name, read_radiograph(film.path)
-    rows = without_copies(read_corpus_index(data / "corpus" / "index.csv"))
+    barred = bar_test_films(data)
+    rows = [
+        row
+        for row in read_corpus_index(data / "corpus" / "index.csv")
+        if f"{row.archive}/{row.file}" not in barred
+    ]
     for archive, every in _FRONTAL_CORPORA.items():
         fitted = {row.patient for row in gate_corpus(rows, archive)}
         kept = [row for row in kept_films(rows, archive) if row.patient not in fitted]

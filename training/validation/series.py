@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pneumoscore.cohort.leakage import film_stem
+from pneumoscore.cohort.film_names import film_stem
 from pneumoscore.cohort.parsing import parse_number, parse_view
 from pneumoscore.cohort.public import load_collection_visible, load_hannover
 from pneumoscore.cohort.tables import Row

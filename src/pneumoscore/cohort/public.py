@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscore.cohort.collection import FRONTAL_VIEWS, collection_film, load_collection
-from pneumoscore.cohort.leakage import film_stem
+from pneumoscore.cohort.film_names import film_stem
 from pneumoscore.cohort.parsing import parse_label, parse_number, parse_sex, parse_view
 from pneumoscore.cohort.tables import Row, read_table, require_columns
 from pneumoscore.cohort.types import Cohort, CohortFilm

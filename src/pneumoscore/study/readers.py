@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pneumoscore.cohort.brixia import BRIXIA_MAXIMUM, load_brixia
 from pneumoscore.cohort.collection import patients_by_film
-from pneumoscore.cohort.leakage import film_stem
+from pneumoscore.cohort.film_names import film_stem
 from pneumoscore.cohort.parsing import parse_number
 from pneumoscore.cohort.ratings import RatingTable, load_ratings
 from pneumoscore.cohort.tables import read_table, require_columns

@@ -1,0 +1,153 @@
+"""Heads of joined networks: fine-tuned ones of a cross-validation, and one that saw no score.
+
+The features of all stand one behind the other, the frozen network's last. A film of part k is
+predicted by the network that kept part k out and by a ridge regression on the frozen features
+of the other parts; both are averaged. What is shipped averages all networks, so the residuals,
+which are those of one network and the ridge, calibrate it from the safe side (CV+: Barber et
+al. 2021).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscore.backbone.lungs import prepare_film
+from pneumoscore.backbone.session import Backbone
+from pneumoscore.files import write_atomically
+from pneumoscore.radiograph.read import read_radiograph
+from training.network import SeverityNetwork, severity_coefficients
+from training.scored import ScoredFilm, folds_by_patient, scored_films
+
+__all__ = ["JoinedHeads", "cross_validated_films", "fit_heads", "scored_features"]
+
+Matrix = NDArray[np.float64]
+_STRENGTH = 100.0  # of the ridge, on standardised features
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinedHeads:
+    """Linear heads on joined features, and what they say of films that they did not see.
+
+    Attributes
+    ----------
+    coefficients : ndarray of float64, shape (2, width)
+        Of geographic extent and opacity (RALO).
+    intercepts : ndarray of float64, shape (2,)
+    held_out : ndarray of float64, shape (n, 2)
+        Predictions for each film by what did not see its patient.
+    fine_tuned, frozen : ndarray of float64, shape (n, 2)
+        The same by the fine-tuned networks alone, and by the ridge alone.
+    """
+
+    coefficients: Matrix
+    intercepts: NDArray[np.float64]
+    held_out: Matrix
+    fine_tuned: Matrix
+    frozen: Matrix
+
+
+def cross_validated_films(data: Path, folds: int) -> tuple[list[ScoredFilm], NDArray[np.int64]]:
+    """Return the films of a cross-validation, and the part of each."""
+    films = [film for film in scored_films(data) if film.name.startswith("scored/")]
+    parts = folds_by_patient(films, folds)
+    return films, np.array([parts[film.patient] for film in films], dtype=np.int64)
+
+
+def scored_features(
+    backbone: Backbone, data: Path, films: Sequence[ScoredFilm], kept: Path
+) -> NDArray[np.float32]:
+    """Return the features of films as scoring computes them, shape (n, width).
+
+    Parameters
+    ----------
+    backbone : Backbone
+    data : Path
+        Data folder.
+    films : sequence of ScoredFilm
+        n films.
+    kept : Path
+        File that keeps the features between runs; made if need be.
+    """
+    if kept.is_file():
+        with np.load(kept, allow_pickle=False) as table:
+            found: NDArray[np.float32] = table["features"]
+            return found
+    spec = backbone.record.input
+    features = np.concatenate(
+        [
+            backbone.run(prepare_film(read_radiograph(data / film.name), spec).array[None]).features
+            for film in films
+        ]
+    )
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, features=features)
+    write_atomically(kept, stream.getvalue())
+    return features
+
+
+def _ridge(features: Matrix, targets: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return coefficients (targets, width) and intercepts of a ridge regression."""
+    from sklearn.linear_model import Ridge
+
+    centre, spread = features.mean(axis=0), features.std(axis=0)
+    unit = np.where(spread > 1e-6, spread, 1.0)
+    model = Ridge(alpha=_STRENGTH).fit((features - centre) / unit, targets)
+    coefficients = np.asarray(model.coef_, dtype=np.float64) / unit
+    return coefficients, np.asarray(model.intercept_ - coefficients @ centre, dtype=np.float64)
+
+
+def fit_heads(
+    features: NDArray[np.float32],
+    targets: Matrix,
+    parts: NDArray[np.int64],
+    members: Sequence[SeverityNetwork],
+    frozen_share: float,
+) -> JoinedHeads:
+    """Join the heads of fine-tuned networks with a ridge on the frozen network's features.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, width)
+        Of each member in the order of the parts it kept out, then of the frozen network.
+    targets : ndarray of float64, shape (n, 2)
+        Readers' extent and opacity (RALO).
+    parts : ndarray of int64, shape (n,)
+        Part of each film.
+    members : sequence of SeverityNetwork
+        One for each part.
+    frozen_share : float
+        Weight of the ridge in the average, from 0 to 1.
+
+    Returns
+    -------
+    JoinedHeads
+    """
+    table = features.astype(np.float64)
+    width = table.shape[1] // (len(members) + 1)
+    fine = np.zeros_like(targets)
+    frozen = np.zeros_like(targets)
+    coefficients = np.zeros((2, table.shape[1]))
+    intercepts = np.zeros(2)
+    last = table[:, len(members) * width :]
+    for part, network in enumerate(members):
+        own = slice(part * width, (part + 1) * width)
+        weight, bias = (
+            value.numpy().astype(np.float64) for value in severity_coefficients([network])
+        )
+        chosen = parts == part
+        fine[chosen] = table[chosen, own] @ weight.T + bias
+        ridge, offset = _ridge(last[~chosen], targets[~chosen])
+        frozen[chosen] = last[chosen] @ ridge.T + offset
+        coefficients[:, own] = weight * (1 - frozen_share) / len(members)
+        intercepts += bias * (1 - frozen_share) / len(members)
+    ridge, offset = _ridge(last, targets)
+    coefficients[:, len(members) * width :] = ridge * frozen_share
+    intercepts += offset * frozen_share
+    held_out = (1 - frozen_share) * fine + frozen_share * frozen
+    return JoinedHeads(coefficients, intercepts, held_out, fine, frozen)
