@@ -69,6 +69,8 @@ class TrainingConfig:
     margin : float
         Side of the frame around the lungs that is shown, in longer sides of their box; 0 for
         the whole film, padded to a square.
+    margin_in_use : float
+        The same for a network that is shown another frame when it is used; 0 for `margin`.
     steps, warmup : int
         Batches in all, and of rising learning rate.
     schedule : int
@@ -121,6 +123,7 @@ class TrainingConfig:
     steps: int
     size: int = 224
     margin: float = 0.0
+    margin_in_use: float = 0.0
     warmup: int = 100
     schedule: int = 0
     learning_rate: float = 2e-3
@@ -148,17 +151,21 @@ class TrainingConfig:
 
     @property
     def input(self) -> InputSpec:
-        """How a film is shown to the network."""
-        if self.margin:
-            return InputSpec(self.size, Squaring.LUNGS, PixelRange.STANDARDISED, margin=self.margin)
-        return InputSpec(self.size, Squaring.PAD, PixelRange.STANDARDISED)
+        """How a film is shown to the network when it is used."""
+        return self._spec(self.margin_in_use or self.margin)
 
     @property
     def stored(self) -> InputSpec:
         """How a film is kept to be changed: a frame is wider, so that a moved view is full."""
+        spec = self._spec(self.margin)
         if not self.margin:
-            return unit_spec(self.input)
-        return unit_spec(self.input, round(self.size * WIDER / 4) * 4, WIDER)
+            return unit_spec(spec)
+        return unit_spec(spec, round(self.size * WIDER / 4) * 4, WIDER)
+
+    def _spec(self, margin: float) -> InputSpec:
+        if margin:
+            return InputSpec(self.size, Squaring.LUNGS, PixelRange.STANDARDISED, margin)
+        return InputSpec(self.size, Squaring.PAD, PixelRange.STANDARDISED)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as the record keeps them."""

@@ -100,7 +100,7 @@ def film_features(pixels: NDArray[np.float32]) -> FilmFeatures:
         grey = np.asarray(cv2.resize(grey, shape, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     # Local contrast, so that windows and gamma do not matter.
     grey = np.asarray(cv2.createCLAHE(3.0, (8, 8)).apply(grey), dtype=np.uint8)
-    keypoints, found = cv2.SIFT_create(_KEYPOINTS, contrastThreshold=0.02).detectAndCompute(
+    keypoints, found = cv2.SIFT.create(_KEYPOINTS, contrastThreshold=0.02).detectAndCompute(
         grey, None
     )
     if found is None or not len(keypoints):

@@ -21,6 +21,7 @@ from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.read import read_radiograph
+from pneumoscore.severity.quality import lung_at_edge
 from training.network import SeverityNetwork, severity_coefficients
 from training.scored import ScoredFilm, folds_by_patient, scored_films
 
@@ -61,8 +62,8 @@ def cross_validated_films(data: Path, folds: int) -> tuple[list[ScoredFilm], NDA
 
 def scored_features(
     backbone: Backbone, data: Path, films: Sequence[ScoredFilm], kept: Path
-) -> NDArray[np.float32]:
-    """Return the features of films as scoring computes them, shape (n, width).
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return what scoring computes of films.
 
     Parameters
     ----------
@@ -72,23 +73,28 @@ def scored_features(
     films : sequence of ScoredFilm
         n films.
     kept : Path
-        File that keeps the features between runs; made if need be.
+        File that keeps the answer between runs; made if need be.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, width)
+        Features.
+    ndarray of float64, shape (n,)
+        Lung at the films' edges (`pneumoscore.severity.quality.lung_at_edge`).
     """
-    if kept.is_file():
-        with np.load(kept, allow_pickle=False) as table:
-            found: NDArray[np.float32] = table["features"]
-            return found
-    spec = backbone.record.input
-    features = np.concatenate(
-        [
-            backbone.run(prepare_film(read_radiograph(data / film.name), spec).array[None]).features
-            for film in films
-        ]
-    )
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, features=features)
-    write_atomically(kept, stream.getvalue())
-    return features
+    if not kept.is_file():
+        features, edges = [], []
+        for film in films:
+            prepared = prepare_film(read_radiograph(data / film.name), backbone.record.input)
+            output = backbone.run(prepared.array[None])
+            features.append(output.features[0])
+            lungs = np.zeros((2, 1, 1)) if output.lungs is None else output.lungs[0]
+            edges.append(lung_at_edge(lungs, prepared.placement))
+        stream = io.BytesIO()
+        np.savez(stream, allow_pickle=False, features=np.stack(features), edges=np.array(edges))
+        write_atomically(kept, stream.getvalue())
+    with np.load(kept, allow_pickle=False) as table:
+        return table["features"], table["edges"]
 
 
 def _ridge(features: Matrix, targets: Matrix) -> tuple[Matrix, NDArray[np.float64]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.store import store_backbone
 from pneumoscore.files import write_atomically
 from pneumoscore.severity.bundle import Bundle, write_bundle
+from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import lung_at_edge
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
-from pneumoscore.study.gate import FittedGate, fit_quality_gate
+from pneumoscore.study.gate import FittedGate, fit_familiarity, fit_quality_gate
 from training.assess import write_scores
 from training.exclusions import seen_films
 from training.export import to_onnx
@@ -39,6 +40,7 @@ from training.train import averaged_network
 __all__ = ["fit_gate", "ship_backbone", "ship_model"]
 
 _LOGGER = logging.getLogger(__name__)
+_WRONGLY_REFUSED = 0.003
 WEIGHTS_LICENCE = (
     "research use only: trained on public films, some of whose sources allow research use only; "
     "begun from the ImageNet weights of EfficientNet-Lite (Apache-2.0)"
@@ -112,10 +114,29 @@ def _measured(path: Path, data: Path) -> BackboneRecord:
     return record
 
 
-def _linear_maps(
-    backbone: Backbone, runs: Path, shipment: Shipment, data: Path
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coefficients (2, width) and intercepts (2,), before the calibration.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """What is fitted to the scored films.
+
+    Attributes
+    ----------
+    coefficients : ndarray of float64, shape (2, width)
+        Of extent and opacity (RALO), before the calibration.
+    intercepts : ndarray of float64, shape (2,)
+    familiarity : Familiarity or None
+        Of the scored films; None if the gate's own images tell it.
+    most_lung_at_edge : float or None
+        The same of the lungs' edges.
+    """
+
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+    familiarity: Familiarity | None = None
+    most_lung_at_edge: float | None = None
+
+
+def _fit_scored(backbone: Backbone, runs: Path, shipment: Shipment, data: Path) -> _Fitted:
+    """Fit what rests on the scored films.
 
     For networks trained side by side this also writes the tables of their predictions for the
     films of the part that each kept out.
@@ -124,11 +145,11 @@ def _linear_maps(
     joint = shipment.joint
     if joint is None:
         weight, bias = severity_coefficients(networks)
-        return weight.numpy().astype(np.float64), bias.numpy().astype(np.float64)
+        return _Fitted(weight.numpy().astype(np.float64), bias.numpy().astype(np.float64))
     members = networks[:-1]
     films, parts = cross_validated_films(data, len(members))
     kept = runs / f"scored-{backbone.record.sha256[:16]}.npz"
-    features = scored_features(backbone, data, films, kept)
+    features, edges = scored_features(backbone, data, films, kept)
     targets = np.array([[film.extent, film.opacity_ralo] for film in films])
     fitted = fit_heads(features, targets, parts, members, shipment.beside_share)
     for part in range(len(members)):
@@ -138,7 +159,13 @@ def _linear_maps(
         write_scores(
             folder / "out_of_fold.csv", [films[row] for row in chosen], fitted.held_out[chosen]
         )
-    return fitted.coefficients, fitted.intercepts
+    table = features.astype(np.float64)
+    return _Fitted(
+        fitted.coefficients,
+        fitted.intercepts,
+        fit_familiarity(table, [film.patient for film in films]),
+        float(np.quantile(edges, 0.99, method="higher")),
+    )
 
 
 def _heads(
@@ -181,7 +208,50 @@ def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
             table["patients"].tolist(),
             familiar=table["familiar"],
             lung_edges=table["edges"],
+            wrongly_refused=_WRONGLY_REFUSED,
         )
+
+
+def _beside_backbone(runs: Path, shipment: Shipment) -> Backbone:
+    """Return the network that was not fine-tuned as a backbone of its own."""
+    folder = runs / f"{shipment.name}-beside"
+    folder.mkdir(exist_ok=True)
+    graph = to_onnx([averaged_network(runs / shipment.beside)], shipment.size, mirrored=False)
+    path = folder / "beside.json"
+    if not path.is_file():
+        store_backbone(
+            graph,
+            folder,
+            name="beside",
+            version=shipment.version,
+            input=shipment.members[0].input,
+            findings=FINDINGS,
+            training_data=shipment.description,
+            licence=WEIGHTS_LICENCE,
+            half=True,
+        )
+    return Backbone.open(path)
+
+
+def _shipped_gate(
+    backbone: Backbone, runs: Path, shipment: Shipment, data: Path, fitted: _Fitted
+) -> FittedGate:
+    """Fit the gate; beside fine-tuned networks, on the features of the one that was not."""
+    seen = _beside_backbone(runs, shipment) if shipment.joint else backbone
+    found = fit_gate(seen, data, runs / f"gate-{seen.record.sha256[:16]}.npz")
+    view = found.gate.view
+    if shipment.joint is None or view is None:
+        return found
+    # The features of the others count for nothing.
+    before = backbone.record.feature_width - seen.record.feature_width
+    padded = replace(view, coefficients=np.pad(view.coefficients, ((0, 0), (before, 0))))
+    gate = replace(
+        found.gate,
+        view=padded,
+        familiarity=fitted.familiarity,
+        most_lung_at_edge=fitted.most_lung_at_edge,
+    )
+    return replace(found, gate=gate)
 
 
 def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
@@ -230,16 +300,15 @@ def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
     from training.card import card_text
 
     backbone = Backbone.open(shipment.name)
-    kept = runs / f"gate-{backbone.record.sha256[:16]}.npz"
-    fitted = fit_gate(backbone, data, kept)
+    maps = _fit_scored(backbone, runs, shipment, data)
+    fitted = _shipped_gate(backbone, runs, shipment, data, maps)
     _LOGGER.info("gate, held-out patients: passed as frontal %s", fitted.accepted)
-    maps = _linear_maps(backbone, runs, shipment, data)
     out_of_fold = read_out_of_fold(runs, shipment.member_names)
     bundle = Bundle(
         name=shipment.name,
         version=shipment.version,
         backbone=shipment.name,
-        heads=_heads(*maps, out_of_fold),
+        heads=_heads(maps.coefficients, maps.intercepts, out_of_fold),
         gate=fitted.gate,
         shown=(GEOGRAPHIC_EXTENT.name, OPACITY.name),
         card="",

@@ -1,10 +1,13 @@
 """The exported graph computes what the trained networks compute."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from training.export import to_onnx
+from training.export import lungs_to_onnx, to_onnx
+from training.lungs import LungNet
 from training.network import SeverityNetwork, severity_coefficients
 from training.trunk import Trunk
 from training.trunk_shape import TrunkShape
@@ -59,6 +62,41 @@ def test_joined_networks_give_the_mean_of_their_scores() -> None:
     scores = torch.from_numpy(features) @ coefficients.T + intercepts
     mean = torch.stack([output.contributions.sum((2, 3)) for output in outputs]).mean(0)
     np.testing.assert_allclose(scores.numpy(), mean.numpy(), atol=1e-4)
+
+
+def test_frozen_stages_that_networks_share_are_computed_once() -> None:
+    first = _network(0)
+    second = copy.deepcopy(first)
+    first.trunk.freeze(5)
+    torch.nn.init.normal_(second.blend[0].weight)
+    alone, both = (to_onnx(networks, 64, mirrored=False) for networks in ([first], [first, second]))
+    assert len(both.graph.node) < len(alone.graph.node) + 8
+    assert len(both.graph.initializer) < len(alone.graph.initializer) + 6
+
+
+def test_findings_can_be_those_of_one_network() -> None:
+    import onnxruntime
+
+    networks = [_network(0), _network(1)]
+    model = to_onnx(networks, 64, mirrored=False, findings_shares=[0.0, 1.0])
+    film = torch.randn(2, 1, 64, 64)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (findings,) = session.run(["findings"], {"film": film.numpy()})
+    with torch.inference_mode():
+        expected = networks[1](film).findings.numpy()
+    np.testing.assert_allclose(findings, expected, atol=1e-4)
+
+
+def test_the_lung_network_is_exported_as_it_is() -> None:
+    import onnxruntime
+
+    torch.manual_seed(0)
+    net = LungNet((4, 8)).eval()
+    film = torch.randn(2, 1, 32, 32)
+    session = onnxruntime.InferenceSession(lungs_to_onnx(net, 32).SerializeToString())
+    (logits,) = session.run(None, {"film": film.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, net(film).numpy(), atol=1e-4)
 
 
 def test_a_mirrored_film_gets_the_mirrored_map() -> None:

@@ -1,0 +1,128 @@
+"""Networks trained side by side: each without its own part, resumed exactly, joined in heads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.augment import Augmentation
+from training.config import StreamConfig, read_config
+from training.films import FilmArrays
+from training.finding_targets import FINDINGS
+from training.heads import fit_heads
+from training.joint import averaged_members, train_joint
+from training.network import SeverityNetwork, channels_last
+from training.streams import FilmStream, draw_views
+from training.train import TrainingRun
+from training.trunk import Trunk
+from training.trunk_shape import TrunkShape, trunk_shape
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+
+
+def _stream(parts: np.ndarray) -> FilmStream:
+    count, size = len(parts), 32
+    return FilmStream(
+        name="scored",
+        films=FilmArrays(
+            np.zeros((count, size, size), dtype=np.uint8),
+            np.tile(np.array([[0, 0, 1, 1]], dtype=np.float32), (count, 1)),
+            tuple(str(row) for row in range(count)),
+        ),
+        per_batch=24,
+        findings=np.full((count, 2), np.nan, dtype=np.float32),
+        # The extent is the part, so that a batch tells whose films it holds.
+        totals=np.stack([parts, parts], 1).astype(np.float32),
+        sides=np.full((count, 2, 2), np.nan, dtype=np.float32),
+        parts=parts,
+    )
+
+
+def test_no_network_gets_a_film_of_its_own_part() -> None:
+    parts = np.array([0, 1, 2, -1] * 4)
+    generator = torch.Generator().manual_seed(0)
+    views = draw_views([_stream(parts)], Augmentation(size=32), 0, generator)
+    for part in (0, 1, 2):
+        batch, kept = views.for_network(part, held_out=part)
+        assert 0 < len(batch.films) == int(kept.sum()) < 24
+        assert part not in batch.totals[:, 0].tolist()
+    whole, kept = views.for_network(0)
+    assert len(whole.films) == 24
+    assert kept.all()
+
+
+def test_each_film_is_predicted_by_what_did_not_see_it() -> None:
+    torch.manual_seed(0)
+    shape = TrunkShape("tiny", 0.25, 1.0, "", "", "")
+    members = [SeverityNetwork(2, Trunk(shape), 32).eval() for _ in range(3)]
+    random = np.random.default_rng(0)
+    features = random.normal(size=(60, 4 * 32)).astype(np.float32)
+    parts = np.arange(60) % 3
+    targets = random.normal(size=(60, 2)) + 3
+    found = fit_heads(features, targets, parts, members, 0.25)
+    for part, network in enumerate(members):
+        own = torch.from_numpy(features[parts == part, part * 32 : (part + 1) * 32])
+        weight, bias = network.severity.weight[:, :, 0, 0] * 8, network.severity.bias
+        assert bias is not None
+        expected = (own @ weight.T + bias * 8).detach().numpy()
+        np.testing.assert_allclose(found.fine_tuned[parts == part], expected, atol=1e-4)
+    # A changed label does not change what is said of its own film, nor of its part.
+    changed = targets.copy()
+    changed[0] += 5
+    other = fit_heads(features, changed, parts, members, 0.25)
+    np.testing.assert_allclose(other.held_out[parts == 0], found.held_out[parts == 0])
+    assert np.abs(other.held_out[parts == 1] - found.held_out[parts == 1]).max() > 1e-3
+    blended = 0.75 * found.fine_tuned + 0.25 * found.frozen
+    np.testing.assert_allclose(found.held_out, blended)
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_a_resumed_joint_run_equals_an_unbroken_one(shared_data: Path, tmp_path: Path) -> None:
+    config = replace(
+        read_config(CONFIGS / "smoke.toml"),
+        joint=True,
+        folds=2,
+        frozen_stages=5,
+        margin=1.1,
+        steps=3,
+        checkpoint_every=2,
+        taught_after=1,
+        limit=8,
+        start="start.pt",
+        streams=StreamConfig(scored=3, unscored=2, ordinal=2, boxed=2),
+        augmentation=Augmentation(size=64, shown=0.8333),
+    )
+    torch.manual_seed(0)
+    start = channels_last(SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(config.trunk))))
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+        torch.save(
+            {"average": start.state_dict(), "trunk": config.trunk}, tmp_path / name / "start.pt"
+        )
+    whole = TrainingRun(tmp_path / "whole" / "smoke", config)
+    train_joint(whole, shared_data)
+    broken = TrainingRun(tmp_path / "broken" / "smoke", config)
+
+    class _CutError(Exception):
+        pass
+
+    def cut(step: int, steps: int) -> None:
+        if step == 2:
+            raise _CutError
+
+    with pytest.raises(_CutError):
+        train_joint(broken, shared_data, on_step=cut)
+    train_joint(broken, shared_data)
+    first, second = (averaged_members(run.checkpoint, 5) for run in (whole, broken))
+    assert len(first) == 2
+    for one, other in zip(first, second, strict=True):
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name]), name
+    # The frozen stages are shared; what follows differs, since each saw other films.
+    assert torch.equal(first[0].trunk.stem[0].weight, start.trunk.stem[0].weight)
+    assert not torch.equal(first[0].severity.weight, first[1].severity.weight)
