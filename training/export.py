@@ -132,7 +132,7 @@ def to_onnx(
     networks: Sequence[SeverityNetwork],
     size: int,
     *,
-    mirrored: bool = True,
+    mirrored: bool | Sequence[bool] = True,
     findings_shares: Sequence[float] | None = None,
 ) -> onnx.ModelProto:
     """Return networks as one, with the inputs and outputs of a backbone (docs/architecture.md).
@@ -145,20 +145,22 @@ def to_onnx(
         Frozen stages that they share are computed once.
     size : int
         Rows and columns of the input.
-    mirrored : bool, optional
-        Average the feature map with that of the mirrored film, mirrored back: half as fast,
+    mirrored : bool or sequence of bool, optional
+        For all networks or for each: average the feature map with that of the mirrored film,
+        mirrored back: half as fast,
         steadier, and a mirrored film then gets the same score with its sides exchanged.
     findings_shares : sequence of float, optional
         Weight of each network in the mean of the findings; equal by default.
     """
+    chosen = [mirrored] * len(networks) if isinstance(mirrored, bool) else list(mirrored)
     graph = _Graph()
     name = "feature_map"
     output = name if len(networks) == 1 else ""
     maps = [
         _steady_map(graph, network, size, output)
-        if mirrored
+        if turned
         else _feature_map(graph, network, "film", output)
-        for network in networks
+        for network, turned in zip(networks, chosen, strict=True)
     ]
     feature_map = maps[0] if output else graph.add("Concat", maps, name, axis=1)
     axes = graph.weight(np.array([2, 3], dtype=np.int64))

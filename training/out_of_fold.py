@@ -97,10 +97,40 @@ class OutOfFold:
     ----------
     parts : sequence of sequence of dict
         For each part the lines of its table (`training.assess.COLUMNS`).
+    calibrated : bool, optional
+        Whether predictions are brought to the readers' scale by a line. Without one they are
+        taken as they are, and opacity on 0-6 is 6/8 of that on 0-8.
     """
 
-    def __init__(self, parts: Sequence[Sequence[dict[str, str]]]) -> None:
+    def __init__(
+        self, parts: Sequence[Sequence[dict[str, str]]], *, calibrated: bool = True
+    ) -> None:
         self._parts = [list(part) for part in parts]
+        self._fits = calibrated
+
+    def _line(self, parts: Sequence[Part], scale: Scale) -> Calibration:
+        if not self._fits:
+            source = OPACITY_RALO if scale is OPACITY else scale
+            return Calibration(scale.high / source.high, 0.0)
+        return Calibration.fitted(
+            np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        )
+
+    def _calibrated(self, raw: Vector, parts: Sequence[Part], scale: Scale) -> Vector:
+        line = self._line(parts, scale)
+        return np.asarray(np.clip(line.apply(raw), scale.low, scale.high), dtype=np.float64)
+
+    def _interval(self, parts: list[Part], scale: Scale) -> ConformalInterval:
+        predictions = [
+            self._calibrated(part[0], _without(parts, index), scale)
+            for index, part in enumerate(parts)
+        ]
+        return fit_conformal(
+            np.concatenate(predictions),
+            np.concatenate([part[1] for part in parts]),
+            [row["patient"] for part in parts for row in part[2]],
+            scale,
+        )
 
     def _raw(self, scale: Scale) -> list[Part]:
         source = OPACITY_RALO if scale is OPACITY else scale
@@ -115,14 +145,11 @@ class OutOfFold:
 
     def calibration(self, scale: Scale) -> Calibration:
         """Return the line fitted to all parts, for the network that saw all of them."""
-        raw = self._raw(scale)
-        return Calibration.fitted(
-            np.concatenate([part[0] for part in raw]), np.concatenate([part[1] for part in raw])
-        )
+        return self._line(self._raw(scale), scale)
 
     def interval(self, scale: Scale) -> ConformalInterval:
         """Return the interval of all parts' errors, each part calibrated on the others."""
-        return _interval(self._raw(scale), scale)
+        return self._interval(self._raw(scale), scale)
 
     def on(self, scale: Scale) -> HeldOutPredictions:
         """Return the predictions on one scale, each part calibrated on the others.
@@ -134,8 +161,8 @@ class OutOfFold:
         calibrated, ends = [], []
         for index, (predictions, _, _) in enumerate(raw):
             others = _without(raw, index)
-            values = _calibrated(predictions, others, scale)
-            interval = _interval(others, scale)
+            values = self._calibrated(predictions, others, scale)
+            interval = self._interval(others, scale)
             calibrated.append(values)
             ends += [interval.bounds(value, _LEVEL, scale) for value in values.tolist()]
         rows = tuple(row for part in raw for row in part[2])
@@ -153,25 +180,6 @@ class OutOfFold:
 def _without(parts: list[Part], index: int) -> list[Part]:
     """Return the other parts; a part alone is its own."""
     return [part for other, part in enumerate(parts) if other != index] or parts
-
-
-def _calibrated(raw: Vector, parts: Sequence[Part], scale: Scale) -> Vector:
-    line = Calibration.fitted(
-        np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-    )
-    return np.asarray(np.clip(line.apply(raw), scale.low, scale.high), dtype=np.float64)
-
-
-def _interval(parts: list[Part], scale: Scale) -> ConformalInterval:
-    predictions = [
-        _calibrated(part[0], _without(parts, index), scale) for index, part in enumerate(parts)
-    ]
-    return fit_conformal(
-        np.concatenate(predictions),
-        np.concatenate([part[1] for part in parts]),
-        [row["patient"] for part in parts for row in part[2]],
-        scale,
-    )
 
 
 def _tables(runs: Path, name: str) -> list[list[dict[str, str]]]:
@@ -205,7 +213,7 @@ def _averaged(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
     return rows
 
 
-def read_out_of_fold(runs: Path, names: Sequence[str]) -> OutOfFold:
+def read_out_of_fold(runs: Path, names: Sequence[str], *, calibrated: bool = True) -> OutOfFold:
     """Read the out-of-fold tables of cross-validated networks, and average them.
 
     Parameters
@@ -214,6 +222,8 @@ def read_out_of_fold(runs: Path, names: Sequence[str]) -> OutOfFold:
         Folder of the training runs.
     names : sequence of str
         Configurations whose networks the shipped one consists of.
+    calibrated : bool, optional
+        As for `OutOfFold`.
 
     Raises
     ------
@@ -225,7 +235,8 @@ def read_out_of_fold(runs: Path, names: Sequence[str]) -> OutOfFold:
         raise ModelError(
             "the networks have different numbers of parts", "the same cross-validation"
         )
-    return OutOfFold([_averaged(parts) for parts in zip(*of_networks, strict=True)])
+    averaged = [_averaged(parts) for parts in zip(*of_networks, strict=True)]
+    return OutOfFold(averaged, calibrated=calibrated)
 
 
 def write_calibrated(out_of_fold: OutOfFold, path: Path) -> None:

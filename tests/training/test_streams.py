@@ -93,7 +93,7 @@ def test_a_teacher_scores_the_film_as_it_is_and_the_scores_move_with_it() -> Non
         seen.append(films)
         sums = [(films * lungs[:, side : side + 1]).mean((1, 2, 3)) for side in (0, 1)]
         sides = torch.stack(sums, 1)
-        return torch.stack([sides, 2 * sides], 2)
+        return torch.stack([sides, 2 * sides], 2)[None]
 
     settings = replace(STILL, gamma=0.5, noise=0.1)
     batch = draw_batch([stream], settings, 0, torch.Generator().manual_seed(0), brightness)

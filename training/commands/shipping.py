@@ -42,7 +42,8 @@ def _out_of_fold(config: Config, out: OutFile, runs: Runs = RUNS) -> None:
     from training.card import figures_table
     from training.out_of_fold import read_out_of_fold, write_calibrated
 
-    out_of_fold = read_out_of_fold(runs, shipment_of(config).member_names)
+    shipment = shipment_of(config)
+    out_of_fold = read_out_of_fold(runs, shipment.member_names, calibrated=shipment.joint is None)
     write_calibrated(out_of_fold, out)
     typer.echo("\n".join(figures_table(out_of_fold)))
 

@@ -9,11 +9,10 @@
 | ``lateral`` | the classifier, or View Position or Patient Orientation says so | refuses |
 | ``inverted`` | the classifier says so; without one, the reader | refuses |
 | ``rotated_90``, ``rotated_180`` | the classifier says so | refuses |
-| ``child`` | the classifier says so: the scores are of adults | warns |
 | ``no_lungs_found`` | the frame around the lungs was wanted and not found | warns |
 | ``lungs_cut_off`` | lung reaches too far into an edge of the film | warns |
 | ``outside_training`` | the features lie far from those the model was fitted on | warns |
-| ``child`` | the file says that the patient is under 18 | warns |
+| ``child`` | the classifier sees a child, or the file says under 18 | warns |
 | ``other_body_part`` | the file names another part of the body than the chest | warns |
 | ``side_not_stated`` | a DICOM file does not say where the patient's left is | warns |
 | ``view_not_checked`` | no classifier: nothing told frontal films from others | warns |
@@ -46,7 +45,6 @@ FLAGS = (
     "inverted",
     "rotated_90",
     "rotated_180",
-    "child",
     "no_lungs_found",
     "lungs_cut_off",
     "outside_training",

@@ -260,7 +260,7 @@ def _logistic(
 
     centre, spread = features.mean(axis=0), features.std(axis=0)
     unit = np.where(spread > 1e-6 * np.maximum(1.0, np.abs(centre)), spread, 1.0)
-    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=300, tol=1e-3)
+    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
     model.fit((features - centre) / unit, targets)
     weights, offsets = model.coef_, model.intercept_
     if len(weights) == 1:  # two classes are given as one logit
