@@ -87,6 +87,19 @@ def listen(
     hl7: Annotated[
         bool | None, typer.Option("--hl7", help="Also make an HL7 v2 message of each result.")
     ] = None,
+    records: Annotated[
+        str | None,
+        typer.Option("--records", metavar="PATH|URL", help="Also write scores to these records."),
+    ] = None,
+    priors: Annotated[
+        str | None,
+        typer.Option(
+            "--priors",
+            metavar="URL",
+            help="A DICOMweb service: fetch each patient's films of the last 30 days from it and "
+            "score them for the records; nothing is delivered for them.",
+        ),
+    ] = None,
     status_port: Annotated[
         int | None,
         typer.Option("--status-port", metavar="PORT", help="Answer GET /status on the loop back."),
@@ -159,6 +172,8 @@ def listen(
             "segmentation": True if segmentation else None,
             "fhir": fhir,
             "hl7": hl7,
+            "records": records,
+            "priors": priors,
             "status_port": status_port,
             "tls_cert": tls_cert,
             "tls_key": tls_key,

@@ -13,25 +13,31 @@ from pathlib import Path
 from typing import IO
 
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.pacs.dicomweb import Archive
 from pneumoscore.pacs.listener.acceptor import start_server
 from pneumoscore.pacs.listener.deliver import Deliverer
 from pneumoscore.pacs.listener.intake import FilmIntake
 from pneumoscore.pacs.listener.journal import Journal
 from pneumoscore.pacs.listener.options import ListenOptions
+from pneumoscore.pacs.listener.priors import Priors
 from pneumoscore.pacs.listener.service import DicomService, server_context
 from pneumoscore.pacs.listener.status import StatusServer, store_status
 from pneumoscore.pacs.listener.work import FilmWorker, MessageMaker, Terms, reason_file
 from pneumoscore.pacs.objects.build import ObjectOptions
+from pneumoscore.pacs.objects.header import FilmHeader
+from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pacs.targets import Target, make_target
 from pneumoscore.pipeline.engines.processes import ReaderPool
 from pneumoscore.pipeline.inbox import Inbox, State
 from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.reading import FilmReader
+from pneumoscore.pipeline.result import FileResult
 from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["Listener"]
 
+_CR = "1.2.840.10008.5.1.4.1.1.1"
 _HOUR = 3600.0
 _DAY = 86400.0
 _MOST_ATTEMPTS = 10
@@ -67,6 +73,7 @@ class Listener:
     ) -> None:
         self._options = options
         self._journal = journal
+        self._model = model
         self._stop = threading.Event()
         self._came = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -81,12 +88,13 @@ class Listener:
             for target in targets
         ]
         self._pool = ReaderPool(FilmReader.of(model, scoring), scoring.seconds)
+        self._priors = _priors(options, model, self.inbox, journal, self._came.set)
         self._worker = FilmWorker(
             self.inbox,
             self.outbox,
             model,
             self._pool,
-            _terms(options, scoring, targets),
+            _terms(options, scoring, targets, self._priors, model),
             journal,
         )
         intake = FilmIntake(
@@ -152,11 +160,18 @@ class Listener:
         self._stop.set()
 
     def _warm_up(self) -> None:
-        """Load what the first film would otherwise wait for."""
-        from pneumoscore.pacs.objects import capture, report, segmentation  # noqa: F401
+        """Load what the first film would otherwise wait for: readers, tables, lettering."""
+        from pneumoscore.pacs.objects import capture, segmentation  # noqa: F401
+        from pneumoscore.pacs.objects.report import report_dataset
+        from pneumoscore.present.lettering import font
 
         with ThreadPoolExecutor(self._options.workers) as threads:
-            list(threads.map(self._pool, [b""] * self._options.workers))
+            read = threads.map(self._pool, [b""] * self._options.workers)
+            header = FilmHeader(_CR, "1.2", "1.3", "1.4", "CR", 1, 1, ("L", "F"), None, ())
+            model = self._model.identity
+            report_dataset(header, FilmReport(Refusal((), "", model), ""))
+            font(12)
+            list(read)
 
     def _start(self) -> None:
         for number in range(self._options.workers):
@@ -168,6 +183,9 @@ class Listener:
             )
         for deliverer in self._deliverers:
             self._thread("deliverer", lambda it=deliverer: it.run(self._stop))
+        if self._priors is not None:
+            priors = self._priors
+            self._thread("priors", lambda: priors.run(self._stop))
 
     def _thread(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)
@@ -224,7 +242,47 @@ def _locked(store: Path) -> IO[str]:
     return lock
 
 
-def _terms(options: ListenOptions, scoring: ScoringOptions, targets: list[Target]) -> Terms:
+def _priors(
+    options: ListenOptions,
+    model: SeverityModel,
+    inbox: Inbox,
+    journal: Journal,
+    wake: Callable[[], None],
+) -> Priors | None:
+    if not options.priors:
+        return None
+    archive = Archive(options.priors)
+    return Priors(archive, options.priors_days, inbox, model.identity.sha256, journal, wake)
+
+
+def _recorder(place: str, model: SeverityModel) -> Callable[[FileResult], None]:
+    """Return what writes scores to records, one at a time."""
+    from pneumoscore.settings import require_extra
+
+    require_extra("monitor", "sqlalchemy", "alembic")
+    from pneumoscore.pipeline.intake import dicom_record
+    from pneumoscore.records.database import Records
+    from pneumoscore.records.reading import check_model
+    from pneumoscore.records.writing import add_films
+
+    records = Records.open(place)
+    check_model(records, model.identity)
+    lock = threading.Lock()
+
+    def record(result: FileResult) -> None:
+        with lock:
+            add_films(records, [dicom_record(result)], source="listener", actor="listener")
+
+    return record
+
+
+def _terms(
+    options: ListenOptions,
+    scoring: ScoringOptions,
+    targets: list[Target],
+    priors: Priors | None,
+    model: SeverityModel,
+) -> Terms:
     messages: list[MessageMaker] = []
     if options.fhir:
         from pneumoscore.pacs.messages import fhir_object
@@ -239,6 +297,8 @@ def _terms(options: ListenOptions, scoring: ScoringOptions, targets: list[Target
         objects=ObjectOptions(options.report, options.capture, options.segmentation),
         messages=tuple(messages),
         targets=tuple((target.name, tuple(target.kinds)) for target in targets),
+        record=_recorder(options.records, model) if options.records else None,
+        scored=None if priors is None else priors.look_for,
     )
 
 

@@ -38,6 +38,13 @@ class ListenOptions:
         Which other objects.
     fhir, hl7 : bool
         Also make FHIR bundles and HL7 messages, for the targets that take them.
+    records : str
+        Path or URL of the records that scores go to; empty for none.
+    priors : str
+        A DICOMweb service that a patient's earlier films are fetched from, to be scored for the
+        records; nothing is delivered for them. Empty for none.
+    priors_days : int
+        How far back.
     status_port : int
         Port of the status page on the loop back; 0 for none.
     keep_days : float
@@ -79,6 +86,9 @@ class ListenOptions:
     segmentation: bool = False
     fhir: bool = False
     hl7: bool = False
+    records: str = ""
+    priors: str = ""
+    priors_days: int = 30
     status_port: int = 0
     keep_days: float = 7.0
     keep_dead_days: float = 30.0
@@ -112,6 +122,8 @@ class ListenOptions:
             raise SettingsError("tls_cert without tls_key, or the other way", "both or none")
         if self.tls_ca is not None and self.tls_cert is None:
             raise SettingsError("tls_ca without tls_cert", "our own certificate too")
+        if self.priors and not self.records:
+            raise SettingsError("priors without records", "records that they are scored for")
         for text in self.allow:
             parse_node(text)
 

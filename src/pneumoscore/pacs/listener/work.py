@@ -23,6 +23,7 @@ from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.pacs.outbox import Outbox, OutboxObject
 from pneumoscore.pipeline.inbox import Entry, Inbox, State
 from pneumoscore.pipeline.reading import ReadFilm, Reading
+from pneumoscore.pipeline.result import FileResult
 from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["FilmWorker", "MessageMaker", "Terms", "reason_file"]
@@ -50,12 +51,18 @@ class Terms:
         Further objects.
     targets : tuple of (str, tuple of str)
         Names of the targets, and the kinds that each takes.
+    record : callable or None
+        Writes a scored film to the records.
+    scored : callable or None
+        Told of each film that has a result, to look for the patient's earlier ones.
     """
 
     level: float
     objects: ObjectOptions
     messages: tuple[MessageMaker, ...]
     targets: tuple[tuple[str, tuple[str, ...]], ...]
+    record: Callable[[FileResult], None] | None = None
+    scored: Callable[[FilmHeader], None] | None = None
 
 
 def reason_file(film: Path) -> Path:
@@ -170,15 +177,46 @@ class FilmWorker:
             self._inbox.done(entry)
             return "known by its pixels"
         report = self._report(read)
-        objects = [
-            OutboxObject(item.sop_instance_uid, item.kind, item.sop_class_uid, item.data)
-            for item in film_objects(header, report, read.view, self._terms.objects)
-        ]
-        objects += [make(header, report) for make in self._terms.messages]
+        prior = bool(entry.details.get("prior"))
+        objects = [] if prior else self._objects(header, report, read)
         state = "refused" if isinstance(report.outcome, Refusal) else "scored"
+        self._record(entry, film, read, report)
         self._outbox.add(uid, sha256, state, picture, objects, self._terms.targets)
         self._inbox.done(entry)
+        if not prior and self._terms.scored is not None:
+            self._terms.scored(header)
         return state
+
+    def _objects(
+        self, header: FilmHeader, report: FilmReport, read: ReadFilm
+    ) -> list[OutboxObject]:
+        made = film_objects(header, report, read.view, self._terms.objects)
+        return [
+            *(
+                OutboxObject(item.sop_instance_uid, item.kind, item.sop_class_uid, item.data)
+                for item in made
+            ),
+            *(make(header, report) for make in self._terms.messages),
+        ]
+
+    def _record(self, entry: Entry, film: str, read: ReadFilm, report: FilmReport) -> None:
+        """Write a score to the records; what cannot be recorded is said, and delivered still."""
+        if self._terms.record is None or isinstance(report.outcome, Refusal):
+            return
+        result = FileResult(
+            entry.path,
+            report.outcome,
+            flags=report.flags,
+            metadata=read.metadata,
+            view=read.view,
+            content=entry.content,
+        )
+        try:
+            self._terms.record(result)
+        except PneumoScoreError as error:
+            self._journal.say("film not recorded", film=film, reason=str(error))
+        except Exception as error:
+            self._journal.say("film not recorded", film=film, reason=type(error).__name__)
 
     def _first_is_open(self, uid: str) -> bool:
         first = self._inbox.find(film_key(uid, self._model.identity.sha256))
