@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -18,8 +19,16 @@ from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from pneumoscore.errors import SettingsError
 from pneumoscore.pacs.listener.acceptor import GuardedServer, Limits, start_server
-from pneumoscore.pacs.listener.journal import silence_libraries
+from pneumoscore.pacs.listener.intake import FilmIntake
+from pneumoscore.pacs.listener.journal import Journal, silence_libraries
+from pneumoscore.pacs.listener.options import ListenOptions
+from pneumoscore.pacs.listener.service import DicomService, server_context
+from pneumoscore.pacs.outbox import Outbox
+from pneumoscore.pacs.send import send_films
+from pneumoscore.pacs.targets import Node
+from pneumoscore.pipeline.inbox import Inbox, State
 from tests.fixtures.orthanc import Listener, free_port, running, wait_for
 from tests.fixtures.pacs import film_bytes
 
@@ -224,3 +233,59 @@ def _answers(url: str) -> bool:
         return requests.get(url, timeout=2).ok
     except requests.RequestException:
         return False
+
+
+def test_endless_foreign_and_broken_transfers_leave_others_alone(
+    phantom_film: Dataset, tmp_path: Path
+) -> None:
+    silence_libraries()
+    options = ListenOptions(allow=("TEST",), max_film_mb=1, store=tmp_path)
+    inbox, outbox = Inbox(tmp_path / "inbox"), Outbox(tmp_path / "outbox")
+    log = io.StringIO()
+    journal = Journal(log)
+    intake = FilmIntake(
+        inbox, outbox, "0" * 64, journal, most_waiting=2, min_free_bytes=0, wake=lambda: None
+    )
+    service = DicomService(options, intake, outbox, journal)
+    port = free_port()
+    server = start_server(
+        service.entity(), ("127.0.0.1", port), options.limits, handlers=service.handlers
+    )
+    node = Node("PNEUMOSCORE", "127.0.0.1", port)
+    small = [deepcopy(phantom_film) for _ in range(4)]
+    for number, film in enumerate(small, start=1):
+        film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+    endless, tomography = deepcopy(phantom_film), deepcopy(phantom_film)
+    endless.Rows = 256 * 12
+    endless.PixelData = endless.PixelData * 12
+    tomography.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    tomography.file_meta.MediaStorageSOPClassUID = tomography.SOPClassUID
+    (error,) = send_films(node, "TEST", [film_bytes(endless)])
+    assert error is not None
+    (error,) = send_films(node, "TEST", [film_bytes(tomography)])
+    assert error is not None
+    # One that goes away in the middle of its film.
+    entity = AE("TEST")
+    entity.add_requested_context(phantom_film.SOPClassUID)
+    association = entity.associate("127.0.0.1", port, ae_title="PNEUMOSCORE")
+    association.abort()
+    # Two may wait, the third is told that there is no room; what was sent twice is known.
+    sent = [film_bytes(film) for film in (*small[:2], small[2], small[0])]
+    answers = send_films(node, "TEST", sent)
+    assert answers[:3] == [None, None, "answered 0xa700"]
+    assert inbox.counts()[State.WAITING] == 2
+    assert "1.2.3" not in log.getvalue()
+    server.shutdown()
+
+
+def test_certificates_that_cannot_be_used_are_an_error(tmp_path: Path) -> None:
+    own, key = certificate(tmp_path, "server")
+    options = ListenOptions(allow=("TEST",), tls_cert=own, tls_key=key, tls_ca=own)
+    context = server_context(options)
+    assert context is not None
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    with pytest.raises(SettingsError, match="certificates"):
+        server_context(ListenOptions(allow=("TEST",), tls_cert=key, tls_key=own))
+    with pytest.raises(SettingsError, match="tls_key"):
+        ListenOptions(allow=("TEST",), tls_cert=own)
+    assert server_context(ListenOptions(allow=("TEST",))) is None
