@@ -127,6 +127,7 @@ def test_the_card_states_data_figures_and_limits(fitted, site):
         f"{head.figures['mean_mae']:.2f}",
         site[1].record.sha256,
         "saw no film of its patient",
+        "Quality gate: that of the built-in model severity",
     ):
         assert text in card
 

@@ -280,7 +280,7 @@ def fit_severity_model(
         gatekeeper=gatekeeper,
     )
     version = version or bundle_hash(bundle, record)[:8]
-    card = fitted_card(name, version, record, films, feature_set, fitted)
+    card = fitted_card(name, version, record, films, feature_set, fitted, gatekeeper)
     return FittedModel(replace(bundle, version=version, card=card), fitted)
 
 

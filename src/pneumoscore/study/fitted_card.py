@@ -30,6 +30,7 @@ def fitted_card(
     cohort: Cohort,
     feature_set: str,
     heads: Sequence[FittedHead],
+    gatekeeper: str | None = None,
 ) -> str:
     """Return the card, Markdown: use, data, figures, limits.
 
@@ -45,6 +46,8 @@ def fitted_card(
         What the heads see.
     heads : sequence of FittedHead
         With their cross-validated figures.
+    gatekeeper : str, optional
+        The built-in model whose gate sees each film first.
     """
     views = sorted({film.view or "unknown" for film in cohort})
     lines = [
@@ -62,6 +65,11 @@ def fitted_card(
         f"- Backbone: {record.name} {record.version} (SHA-256 {record.sha256}). "
         f"It saw: {record.training_data}. Licence of its weights: {record.licence}.",
         f"- Heads: ridge regression on {_FEATURE_SETS[feature_set]}.",
+        *(
+            ()
+            if gatekeeper is None
+            else (f"- Quality gate: that of the built-in model {gatekeeper}, on its own backbone.",)
+        ),
         "",
         "## Data of the heads",
         "",
