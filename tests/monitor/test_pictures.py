@@ -146,7 +146,7 @@ def test_ward_is_sorted_by_verdict_and_size(
     page = ward_page(ward)
     assert RESEARCH_NOTICE in page
     assert "&lt;u&gt;" in page
-    assert "6 days ago" in page
+    assert "6 d ago" in page
     assert page.count("<polyline") == 6
     everyone = ward_overview(records, "geographic_extent", RuleSet(), errors, everyone=True)
     assert [(row.patient, row.word) for row in everyone.rows[-2:]] == [

@@ -64,3 +64,11 @@ def test_a_shortened_text_keeps_both_ends(text: str, width: int) -> None:
         head, tail = short.split("…", 1) if text.count("…") == 0 else (short[0], short[-1])
         assert text.startswith(head)
         assert text.endswith(tail)
+
+
+def test_the_name_of_a_patient_is_broken_and_never_cut() -> None:
+    name = "MRN-0012345678901234567890"
+    rows = ((name, "worsening, to be confirmed", "6.9"),)
+    lines = Table("", ("patient", "advice", "score"), rows, whole_names=True).lines(36)
+    assert "".join(line.split("  ")[0] for line in lines[2:]) == name
+    assert not any("…" in line for line in lines)

@@ -55,12 +55,16 @@ class Table:
         HTML; every other cell is shown as text.
     note : str
         What a reader must know of it.
+    whole_names : bool
+        Whether names (the first column) are broken over lines where there is no room, and
+        never cut: those of patients.
     """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    whole_names: bool = False
 
     def markdown(self) -> str:
         """Return the table as Markdown, columns padded."""
@@ -95,7 +99,7 @@ class Table:
         """Return the table as lines of plain text, no longer than `width`.
 
         Where there is not room for all, text is wrapped, then names (the first column) are
-        cut in the middle, and numbers give way last. A line
+        cut in the middle (unless `whole_names`), and numbers give way last. A line
         end in a column name starts a further line of the head.
 
         Parameters
@@ -113,7 +117,7 @@ class Table:
         lines.append("-" * min(width, sum(widths) + _GAP * (len(widths) - 1)))
         for row in rows:
             cells = [
-                [shortened(cell, place)] if column == 0 else _wrapped(cell, place)
+                _wrapped(cell, place) if column or self.whole_names else [shortened(cell, place)]
                 for column, (cell, place) in enumerate(zip(row, widths, strict=True))
             ]
             lines += [_line(parts, widths) for parts in zip_longest(*cells, fillvalue="")]

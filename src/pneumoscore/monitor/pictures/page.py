@@ -166,15 +166,16 @@ def ward_table(ward: Ward, course: Callable[[WardRow, Scale], str]) -> Table:
     )
     return Table(
         f"{scale.title} ({scale.low:g}-{scale.high:g}), {ward.model}",
-        ("patient", "advice", "course", "score", "change", "last film", "comparability"),
+        ("patient", "advice", "course", "score", "change", "last film", "remarks"),
         rows,
         "Course: all films, over the whole range of the score. Change: of the last film from "
         "the one before, in points, and of the level, in standard errors.",
+        whole_names=True,
     )
 
 
 def _last(row: WardRow) -> str:
-    ago = "" if row.days_ago is None else f" ({row.days_ago:.0f} days ago)"
+    ago = "" if row.days_ago is None else f" ({row.days_ago:.0f} d ago)"
     return when(row.last_at, row.calendar, clock=False) + ago
 
 
