@@ -51,6 +51,7 @@ COMMANDS = {
     "study": Command(
         "pneumoscore.cli.study", "Reproduce the paper, evaluate models, measure readers."
     ),
+    "serve": Command("pneumoscore.cli.serve", "Serve pages: score films, read studies blinded."),
     "deidentify": Command(
         "pneumoscore.cli.deidentify", "Write films without what names their patients."
     ),

@@ -8,13 +8,13 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from pneumoscore.errors import FailureReason
+from pneumoscore.errors import FailureReason, PneumoScoreError
 from pneumoscore.pipeline.engines import KnownContent, default_workers
 from pneumoscore.pipeline.engines.batches import scored_in_batches
 from pneumoscore.pipeline.options import ScoringOptions
@@ -24,7 +24,7 @@ from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
 from pneumoscore.severity.model import SeverityModel
 
-__all__ = ["LENGTH", "Processes", "ReaderPool", "receive", "send"]
+__all__ = ["LENGTH", "Processes", "ReaderPool", "WorkerError", "WorkerPool", "receive", "send"]
 
 LENGTH = struct.Struct("<Q")
 """Bytes of the message that follows."""
@@ -63,52 +63,75 @@ class Processes:
             pool.end()
 
 
-class ReaderPool:
-    """Reading processes, taken and given back; as many as threads ask at once.
-
-    Call it with a path or bytes; it returns what was read, or why the process could not.
+class WorkerError(PneumoScoreError):
+    """A process that crashed or took too long over one message.
 
     Parameters
     ----------
-    reader : FilmReader
-        What they read by.
-    seconds : float
-        How long one file may take.
+    why : FailureReason
+        ``CRASHED`` or ``TIMEOUT``.
+    found, expected, remedy : str
+        As in `PneumoScoreError`.
     """
 
-    def __init__(self, reader: FilmReader, seconds: float) -> None:
-        self._setup = pickle.dumps(reader)
-        self._seconds = seconds
+    def __init__(self, why: FailureReason, found: str, expected: str, remedy: str = "") -> None:
+        self.why = why
+        super().__init__(found, expected, remedy)
+
+
+class WorkerPool:
+    """Processes that do one thing with one message after the other.
+
+    They are taken and given back; there are as many as threads ask at once.
+
+    Parameters
+    ----------
+    work : callable
+        What they do, picklable; each process gets it once.
+    seconds : float
+        How long one message may take.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], seconds: float) -> None:
+        self._setup = pickle.dumps(work)
+        self.seconds = seconds
         self._lock = threading.Lock()
         self._idle: list[_Process] = []
 
-    def __call__(self, source: Path | bytes) -> ReadFilm:
-        """Return what a process read, or why it could not."""
+    def ask(self, message: Any) -> Any:
+        """Return what the work makes of a message.
+
+        Raises
+        ------
+        WorkerError
+            If the process crashed or took too long; the next message has another.
+        """
         with self._lock:
             process = self._idle.pop() if self._idle else None
         if process is None:
             process = _Process(self._setup)
         try:
-            film = process.ask(source, self._seconds)
+            reply = process.ask(message, self.seconds)
         except BaseException:
             process.end()
             raise
-        if film is not None:
+        if reply is not None:
             with self._lock:
                 self._idle.append(process)
-            return film
+            return pickle.loads(reply)
         timed_out = process.timed_out
         process.end()
         if timed_out:
-            return ReadFilm(
-                error=f"reading took over {self._seconds:g} seconds and was given up; expected "
+            raise WorkerError(
+                FailureReason.TIMEOUT,
+                f"reading took over {self.seconds:g} seconds and was given up",
                 "an intact file",
-                reason=FailureReason.TIMEOUT,
-                seconds=self._seconds,
             )
-        return ReadFilm(
-            error="its decoder crashed; expected an intact file; export or copy it again",
-            reason=FailureReason.CRASHED,
+        raise WorkerError(
+            FailureReason.CRASHED,
+            "its decoder crashed",
+            "an intact file",
+            "export or copy it again",
         )
 
     def end(self) -> None:
@@ -119,8 +142,36 @@ class ReaderPool:
             process.end()
 
 
+class ReaderPool:
+    """Reading processes. Call it with a path or bytes; it never raises for a file's sake.
+
+    Parameters
+    ----------
+    reader : FilmReader
+        What they read by.
+    seconds : float
+        How long one file may take.
+    """
+
+    def __init__(self, reader: FilmReader, seconds: float) -> None:
+        self._pool = WorkerPool(reader, seconds)
+
+    def __call__(self, source: Path | bytes) -> ReadFilm:
+        """Return what a process read, or why it could not."""
+        try:
+            film: ReadFilm = self._pool.ask(source)
+        except WorkerError as error:
+            spent = self._pool.seconds if error.why is FailureReason.TIMEOUT else 0.0
+            return ReadFilm(error=str(error), reason=error.why, seconds=spent)
+        return film
+
+    def end(self) -> None:
+        """End all processes."""
+        self._pool.end()
+
+
 class _Process:
-    """One process that reads one file after the other."""
+    """One process that answers one message after the other."""
 
     def __init__(self, setup: bytes) -> None:
         # It finds the package where this process did, whatever its own folder holds.
@@ -135,8 +186,8 @@ class _Process:
         self._setup: bytes | None = setup
         self.timed_out = False
 
-    def ask(self, source: Path | bytes, seconds: float) -> ReadFilm | None:
-        """Return what was read; None if the process died, or was ended for taking too long."""
+    def ask(self, message: Any, seconds: float) -> bytes | None:
+        """Return the reply; None if the process died, or was ended for taking too long."""
         requests, replies = self._process.stdin, self._process.stdout
         assert requests is not None
         assert replies is not None
@@ -150,16 +201,13 @@ class _Process:
             watch.daemon = True
             watch.start()
             try:
-                send(requests, pickle.dumps(source))
+                send(requests, pickle.dumps(message))
                 reply = receive(replies)
             finally:
                 watch.cancel()
         except OSError:
             return None
-        if reply is None or self.timed_out:
-            return None
-        film: ReadFilm = pickle.loads(reply)
-        return film
+        return None if self.timed_out else reply
 
     def _give_up(self) -> None:
         self.timed_out = True

@@ -1,7 +1,7 @@
-"""A process that reads films until its input ends; run as a module by `Processes`.
+"""A process that works until its input ends; run as a module by `WorkerPool`.
 
-Messages are pickles: first a `FilmReader`, then paths or bytes; each is answered by a
-`ReadFilm`. They come from the process that started this one, never from outside.
+Messages are pickles: first what is done (a `FilmReader`), then what it is done with; each is
+answered. They come from the process that started this one, never from outside.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import os
 import pickle
 import signal
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from pneumoscore.pipeline.engines.processes import receive, send
-from pneumoscore.pipeline.reading import FilmReader
 
 __all__: list[str] = []
 
@@ -28,10 +29,10 @@ def _main() -> None:
     setup = receive(requests)
     if setup is None:
         return
-    reader: FilmReader = pickle.loads(setup)
+    work: Callable[[Any], Any] = pickle.loads(setup)
     send(replies, b"ready")
     while (message := receive(requests)) is not None:
-        send(replies, pickle.dumps(reader(pickle.loads(message)), pickle.HIGHEST_PROTOCOL))
+        send(replies, pickle.dumps(work(pickle.loads(message)), pickle.HIGHEST_PROTOCOL))
 
 
 if __name__ == "__main__":

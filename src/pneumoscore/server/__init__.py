@@ -1,0 +1,1 @@
+"""The page: films scored, patients followed and studies read blinded, in a browser."""

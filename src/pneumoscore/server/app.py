@@ -1,0 +1,129 @@
+"""The application: routes, door, headers, start and end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.resources import files as package_files
+from typing import Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.server.films.uploads import TooLargeError
+from pneumoscore.server.http import (
+    administration,
+    films,
+    health,
+    live,
+    models,
+    reading,
+    sign_in,
+    studies,
+)
+from pneumoscore.server.http.door import admit
+from pneumoscore.server.http.headers import SecureHeaders
+from pneumoscore.server.http.pages import page
+from pneumoscore.server.http.rights import RIGHTS
+from pneumoscore.server.site import Site
+from pneumoscore.severity.score import RESEARCH_NOTICE
+
+__all__ = ["create_app"]
+
+_PARTS = (health, live, sign_in, films, models, reading, studies, administration)
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The request cannot be understood or its rules forbid it"},
+    401: {"description": "No valid session or token"},
+    403: {"description": "The account, scope or page may not do that"},
+    404: {"description": "Nothing of that name that this account may see"},
+    409: {"description": "Something there stands against it"},
+    413: {"description": "More bytes than allowed"},
+    422: {"description": "A value is missing or of the wrong kind"},
+    429: {"description": "Too many tries; wait as Retry-After says"},
+}
+
+
+def create_app(site: Site) -> FastAPI:
+    """Return the application of a site.
+
+    Parameters
+    ----------
+    site : Site
+        Its parts; the queue is started and stopped with the application.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        site.queue.start()
+        try:
+            yield
+        finally:
+            site.queue.stop()
+
+    app = FastAPI(
+        title="PneumoScore",
+        description=f"{RESEARCH_NOTICE}.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(admit)],
+        responses=_ERRORS,
+    )
+    app.state.site = site
+    for part in _PARTS:
+        app.include_router(part.router)
+    app.get("/api/v1/openapi.json", include_in_schema=False)(lambda: JSONResponse(app.openapi()))
+    _require_rights(app)
+    static = package_files("pneumoscore.server") / "static"
+    app.mount("/static", StaticFiles(directory=str(static)))
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(PneumoScoreError, _own_error)
+    app.add_middleware(SecureHeaders, secure=site.options.secure)
+    return app
+
+
+def _require_rights(app: FastAPI) -> None:
+    """Raise unless every route has its right and every right its route."""
+    served = {
+        (method, getattr(route, "path", ""))
+        for route in (*app.routes, *(route for part in _PARTS for route in part.router.routes))
+        for method in getattr(route, "methods", None) or ()
+        if method != "HEAD"
+    }
+    if served != set(RIGHTS):
+        raise RuntimeError(f"routes and rights differ: {sorted(served ^ set(RIGHTS))}")
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
+        "/api/"
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    if error.status_code == 303 and error.headers:
+        return RedirectResponse(error.headers["Location"], 303)
+    if isinstance(error, HTTPException) or error.status_code >= 400:
+        request.state.session = getattr(request.state, "session", None)
+    if _wants_page(request):
+        return page(
+            request,
+            "error.html",
+            error.status_code,
+            title=f"{error.status_code}",
+            problem=str(error.detail),
+        )
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+
+
+async def _own_error(request: Request, error: Exception) -> Response:
+    status = 413 if isinstance(error, TooLargeError) else 400
+    if _wants_page(request):
+        return page(request, "error.html", status, title=str(status), problem=str(error))
+    return JSONResponse({"detail": str(error)}, status)

@@ -1,0 +1,15 @@
+"""Errors of the server that a person can mend."""
+
+from __future__ import annotations
+
+from pneumoscore.errors import PneumoScoreError
+
+__all__ = ["AccountError", "ReadingError"]
+
+
+class AccountError(PneumoScoreError):
+    """An account's name, password or role that cannot be."""
+
+
+class ReadingError(PneumoScoreError):
+    """A step in a reader study that its state or its rules do not allow."""

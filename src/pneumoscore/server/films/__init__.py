@@ -1,0 +1,1 @@
+"""Films in: counted as they stream, read and scored apart, kept for a time."""

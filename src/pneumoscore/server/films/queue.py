@@ -1,0 +1,141 @@
+"""The queue: films that wait are scored one after the other, whatever becomes of each."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from pneumoscore.records.database import Records
+from pneumoscore.server.film_store import FilmStore
+from pneumoscore.server.films.uploads import (
+    derived,
+    expire_uploads,
+    finish_upload,
+    waiting_uploads,
+)
+from pneumoscore.server.live import Bell
+
+__all__ = ["FilmQueue", "FilmWorker"]
+
+_LOG = logging.getLogger(__name__)
+_EXPIRE_SECONDS = 60.0
+
+
+class FilmWorker(Protocol):
+    """Does `film_work` in a process of its own, under limits."""
+
+    def work(self, film: Path, out: Path) -> dict[str, Any]:
+        """Return the result; a crash or a hang is one too, with ``error`` and ``reason``."""
+
+    def close(self) -> None:
+        """End the processes."""
+
+
+class FilmQueue:
+    """Threads that take waiting films from the records to the worker.
+
+    What waits lies in the records and the store, so a restart goes on where it was.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    store : FilmStore
+        With the films.
+    worker : FilmWorker
+        Closed with the queue.
+    bell : Bell
+        Rung after each film.
+    threads : int
+        Films at once.
+    on_done : callable, optional
+        Called with the outcome, ``scored`` or the reason.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        store: FilmStore,
+        worker: FilmWorker,
+        bell: Bell,
+        threads: int,
+        on_done: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        self._records = records
+        self._store = store
+        self._worker = worker
+        self._bell = bell
+        self._on_done = on_done
+        self._changed = threading.Condition()
+        self._taken: set[str] = set()
+        self._stopped = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"pneumoscore-queue-{n}", daemon=True)
+            for n in range(threads)
+        ]
+        self._threads.append(threading.Thread(target=self._expire, daemon=True))
+
+    def start(self) -> None:
+        """Delete what was begun and never became whole, then begin."""
+        for part in self._store.begun():
+            part.unlink(missing_ok=True)
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that a film waits."""
+        with self._changed:
+            self._changed.notify()
+
+    def score(self, film: Path, out: Path) -> dict[str, Any]:
+        """Score one film at once, outside the queue (for a study's films)."""
+        return self._worker.work(film, out)
+
+    def stop(self) -> None:
+        """Finish the films at hand and end."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=60.0)
+        self._worker.close()
+
+    def waiting(self) -> int:
+        """Return how many films wait."""
+        return len(waiting_uploads(self._records, 10_000))
+
+    def _next(self) -> str | None:
+        with self._changed:
+            while not self._stopped:
+                for number in waiting_uploads(self._records):
+                    if number not in self._taken:
+                        self._taken.add(number)
+                        return number
+                self._changed.wait(timeout=5.0)
+        return None
+
+    def _run(self) -> None:
+        while (number := self._next()) is not None:
+            try:
+                out = derived(self._store, number)
+                result = self._worker.work(self._store.path(number), out)
+                finish_upload(self._records, number, result)
+                self._on_done(str(result.get("reason", "scored")))
+            except Exception:
+                # A fault of ours is logged, and the film stays for the next start.
+                _LOG.exception("a film could not be taken through the queue")
+                continue
+            self._taken.discard(number)
+            self._bell.ring()
+
+    def _expire(self) -> None:
+        while not self._stopped:
+            try:
+                expire_uploads(self._records, self._store)
+            except Exception:
+                _LOG.exception("uploads could not be expired")
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped, timeout=_EXPIRE_SECONDS)

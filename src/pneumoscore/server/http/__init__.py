@@ -1,0 +1,1 @@
+"""Requests and answers: pages, the JSON API, and who may ask for what."""

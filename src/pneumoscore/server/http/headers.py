@@ -1,0 +1,90 @@
+"""Headers of every answer, and a bound on what is sent in."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["FORM_BYTES", "POLICY", "SecureHeaders"]
+
+FORM_BYTES = 64 * 1024
+"""Largest body of a request that is no film."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing from elsewhere, nothing inline."""
+
+_ALWAYS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+_UPLOADS = ("/api/v1/films", "/api/v1/studies/")
+
+
+class SecureHeaders:
+    """Sets security headers, forbids caching of what is no static file, bounds small bodies.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        What it stands around.
+    secure : bool
+        Whether browsers come by TLS and may be told to stay with it.
+    """
+
+    def __init__(self, app: ASGIApp, secure: bool) -> None:
+        self._app = app
+        self._secure = secure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        static = scope["path"].startswith("/static/")
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "max-age=3600" if static else "no-store")
+                if self._secure:
+                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            await send(message)
+
+        if scope["path"].startswith(_UPLOADS) and scope["method"] == "POST":
+            await self._app(scope, receive, answer)
+            return
+        await _bounded(self._app, scope, receive, answer)
+
+
+async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Read a small body whole before anything parses it, or answer 413."""
+    body, more = b"", scope["method"] not in ("GET", "HEAD")
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > FORM_BYTES:
+            await send({"type": "http.response.start", "status": 413, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given or scope["method"] in ("GET", "HEAD"):
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    await app(scope, replay, send)

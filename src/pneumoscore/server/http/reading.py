@@ -1,0 +1,173 @@
+"""Reading blinded: what a reader sees, one item at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import FileResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from pneumoscore.server.errors import ReadingError
+from pneumoscore.server.films.uploads import derived
+from pneumoscore.server.films.work import SCREEN_SIDE
+from pneumoscore.server.http.door import SessionHere, SiteHere
+from pneumoscore.server.http.films import ViewSize
+from pneumoscore.server.http.pages import page
+from pneumoscore.server.reading.scores import CHANGE_STEPS, EXTENT_STEPS, OPACITY_STEPS, Answer
+from pneumoscore.server.reading.sittings import (
+    ReadingProgress,
+    answer_item,
+    end_sitting,
+    item_at,
+    progress_of,
+)
+from pneumoscore.server.reading.studies import (
+    StudyState,
+    find_study,
+    list_studies,
+    study_films,
+    study_readers,
+)
+from pneumoscore.server.sessions import Session
+from pneumoscore.server.site import Site
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+class GivenAnswer(BaseModel):
+    """What a reader gives; see `pneumoscore.server.reading.scores.Answer`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    extent_right: int | None = Field(None, ge=0, le=4)
+    extent_left: int | None = Field(None, ge=0, le=4)
+    opacity_right: int | None = Field(None, ge=0, le=3)
+    opacity_left: int | None = Field(None, ge=0, le=3)
+    change: int | None = Field(None, ge=-2, le=2)
+    cannot_assess: str | None = Field(None, max_length=2000)
+    comment: str = Field("", max_length=2000)
+    seconds: float = Field(0.0, ge=0.0, lt=86_400.0)
+
+
+def _as_dict(progress: ReadingProgress) -> dict[str, Any]:
+    return {
+        "answered": progress.answered,
+        "count": progress.count,
+        "first_open": progress.first_open,
+        "next": progress.next,
+        "break_due": progress.break_due,
+        "done": progress.done,
+    }
+
+
+def _mine(site: Site, session: Session, study: str) -> None:
+    """Raise 404 unless this account reads in the study: whether it exists is not told."""
+    if all(item.account_id != session.account.id for item in study_readers(site.records, study)):
+        raise HTTPException(404, "no such study")
+
+
+@router.get("/reading")
+def my_studies(request: Request, site: SiteHere, session: SessionHere) -> Response:
+    """Show the studies in which this account reads."""
+    rows = []
+    for study in list_studies(site.records, session.account):
+        if study.state is StudyState.DRAFT:
+            continue
+        readers = study_readers(site.records, study.id)
+        if any(item.account_id == session.account.id for item in readers):
+            rows.append((study, progress_of(site.records, study.id, session.account)))
+    return page(request, "reading.html", title="Reading", rows=rows)
+
+
+@router.get("/reading/{study}")
+def read_page(request: Request, site: SiteHere, session: SessionHere, study: str) -> Response:
+    """Show the reading room of one study."""
+    _mine(site, session, study)
+    found = find_study(site.records, study)
+    if found is None or found.state is StudyState.DRAFT:
+        raise HTTPException(404, "no such study")
+    examples = [film.id for film in study_films(site.records, study) if film.example]
+    return page(
+        request,
+        "read.html",
+        title=found.name,
+        study=found,
+        progress=progress_of(site.records, study, session.account),
+        examples=examples,
+        extent=EXTENT_STEPS,
+        opacity=OPACITY_STEPS,
+        change=CHANGE_STEPS,
+        screen_side=SCREEN_SIDE,
+    )
+
+
+@router.get("/api/v1/reading/{study}/progress")
+def progress(site: SiteHere, session: SessionHere, study: str) -> dict[str, Any]:
+    """Return how far this reader is."""
+    _mine(site, session, study)
+    return _as_dict(progress_of(site.records, study, session.account))
+
+
+@router.get("/api/v1/reading/{study}/items/{position}")
+def item(site: SiteHere, session: SessionHere, study: str, position: int) -> dict[str, Any]:
+    """Return one item of this reader's order, if it may be seen now."""
+    _mine(site, session, study)
+    try:
+        found = item_at(site.records, study, session.account, position)
+    except ReadingError as error:
+        raise HTTPException(409, str(error)) from error
+    answer = found.answer
+    return {
+        "position": found.position,
+        "films": list(found.films),
+        "taken_at": [None if at is None else at.isoformat() for at in found.taken_at],
+        "answer": None
+        if answer is None
+        else GivenAnswer.model_validate(answer, from_attributes=True).model_dump(),
+    }
+
+
+@router.put("/api/v1/reading/{study}/items/{position}")
+def give_answer(
+    site: SiteHere, session: SessionHere, study: str, position: int, given: GivenAnswer
+) -> dict[str, Any]:
+    """Record an answer; it is on the disk when this answers."""
+    _mine(site, session, study)
+    try:
+        after = answer_item(
+            site.records, study, session.account, position, Answer(**given.model_dump())
+        )
+    except ReadingError as error:
+        raise HTTPException(409, str(error)) from error
+    return _as_dict(after)
+
+
+@router.post("/api/v1/reading/{study}/end-sitting")
+def close_sitting(site: SiteHere, session: SessionHere, study: str) -> dict[str, Any]:
+    """Lock what was answered so far; there is no way back behind it."""
+    _mine(site, session, study)
+    try:
+        return _as_dict(end_sitting(site.records, study, session.account))
+    except ReadingError as error:
+        raise HTTPException(409, str(error)) from error
+
+
+@router.get("/api/v1/reading/{study}/films/{film}/view", response_class=Response)
+def study_view(
+    site: SiteHere,
+    session: SessionHere,
+    study: str,
+    film: str,
+    size: ViewSize = ViewSize.SCREEN,
+) -> Response:
+    """Return a study's film for the viewer; pixels only, nothing of its header."""
+    _mine(site, session, study)
+    if all(item.id != film for item in study_films(site.records, study)):
+        raise HTTPException(404, "no such film")
+    path = derived(site.films, film) / size.value
+    if not path.is_file():
+        raise HTTPException(404, "no such film")
+    return FileResponse(path, media_type="application/octet-stream")

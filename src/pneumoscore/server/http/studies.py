@@ -1,0 +1,285 @@
+"""Studies made, opened, locked, unblinded and handed on by their owner."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from pneumoscore.files import program_mark
+from pneumoscore.records.rows import add_audit
+from pneumoscore.server.accounts import Role, list_accounts
+from pneumoscore.server.errors import ReadingError
+from pneumoscore.server.films.uploads import derived, receive_film
+from pneumoscore.server.http.door import SessionHere, SiteHere
+from pneumoscore.server.http.films import FilmName
+from pneumoscore.server.http.pages import page
+from pneumoscore.server.reading.agreement import agreement_tables
+from pneumoscore.server.reading.plan import StudyOptions
+from pneumoscore.server.reading.results import read_results
+from pneumoscore.server.reading.sample_size import Assumptions, plan_precision, precision_table
+from pneumoscore.server.reading.studies import (
+    ReaderStudy,
+    StudyFilm,
+    StudyState,
+    add_film,
+    create_study,
+    drop_film,
+    find_study,
+    list_studies,
+    lock_study,
+    open_study,
+    set_options,
+    set_readers,
+    study_films,
+    study_readers,
+    unblind_study,
+)
+from pneumoscore.server.sessions import Session
+from pneumoscore.server.site import Site
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+def _owned(site: Site, session: Session, study: str) -> ReaderStudy:
+    found = find_study(site.records, study)
+    if found is None or found.owner_id != session.account.id:
+        raise HTTPException(404, "no such study")
+    return found
+
+
+def _there(study: str) -> Response:
+    return RedirectResponse(f"/studies/{study}", 303)
+
+
+@router.get("/studies")
+def studies_page(request: Request, site: SiteHere, session: SessionHere) -> Response:
+    """Show one's own studies."""
+    mine = [
+        study
+        for study in list_studies(site.records, session.account)
+        if study.owner_id == session.account.id
+    ]
+    return page(request, "studies.html", title="Studies", studies=mine)
+
+
+@router.post("/studies")
+def make_study(
+    site: SiteHere, session: SessionHere, name: Annotated[str, Form(max_length=200)]
+) -> Response:
+    """Make a draft."""
+    return _there(create_study(site.records, session.account, name, StudyOptions()))
+
+
+@router.get("/studies/{study}")
+def study_page(request: Request, site: SiteHere, session: SessionHere, study: str) -> Response:
+    """Show a study to its owner: what may be seen in its state, and no more."""
+    found = _owned(site, session, study)
+    tables: list[Any] = []
+    if found.state in (StudyState.LOCKED, StudyState.UNBLINDED):
+        tables = list(agreement_tables(read_results(site.records, study)))
+    return page(
+        request,
+        "study.html",
+        title=found.name,
+        study=found,
+        films=study_films(site.records, study),
+        readers=study_readers(site.records, study),
+        candidates=[
+            account
+            for account in list_accounts(site.records)
+            if account.role.includes(Role.READER) and not account.disabled
+        ],
+        tables=tables,
+    )
+
+
+@router.post("/studies/{study}/options")
+def change_options(
+    site: SiteHere,
+    session: SessionHere,
+    study: str,
+    instructions: Annotated[str, Form(max_length=8000)] = "",
+    repeats: Annotated[float, Form(ge=0.0, le=100.0)] = 10.0,
+    distance: Annotated[int, Form(ge=1, le=10_000)] = 10,
+    pairs: Annotated[bool, Form()] = False,
+    reversed_pairs: Annotated[float, Form(ge=0.0, le=100.0)] = 100.0,
+    hide_dates: Annotated[bool, Form()] = False,
+    sitting: Annotated[int, Form(ge=0, le=10_000)] = 25,
+) -> Response:
+    """Say how a draft will be read; shares come in per cent."""
+    before = _owned(site, session, study).options
+    options = StudyOptions(
+        instructions,
+        repeats / 100.0,
+        distance,
+        pairs,
+        reversed_pairs / 100.0,
+        hide_dates,
+        sitting,
+        before.seed,
+    )
+    set_options(site.records, study, options, actor=session.account.name)
+    return _there(study)
+
+
+@router.post("/studies/{study}/readers")
+def change_readers(
+    site: SiteHere,
+    session: SessionHere,
+    study: str,
+    reader: Annotated[list[str] | None, Form()] = None,
+) -> Response:
+    """Say who reads a draft."""
+    _owned(site, session, study)
+    wanted = set(reader or ())
+    chosen = [item for item in list_accounts(site.records) if item.id in wanted]
+    set_readers(site.records, study, chosen, actor=session.account.name)
+    return _there(study)
+
+
+@router.post("/api/v1/studies/{study}/films", status_code=201)
+async def send_study_film(
+    request: Request,
+    site: SiteHere,
+    session: SessionHere,
+    study: str,
+    name: FilmName = None,
+    example: bool = False,
+) -> JSONResponse:
+    """Take one film into a draft. Its score is sealed: nobody sees it before the unblinding."""
+    await run_in_threadpool(_owned, site, session, study)
+    declared = request.headers.get("content-length")
+    stored = await receive_film(
+        site.films,
+        request.stream(),
+        site.options,
+        int(declared) if declared and declared.isdigit() else None,
+    )
+    told = "".join(sign for sign in unquote(name or "film") if sign.isprintable()) or "film"
+    try:
+        film = await run_in_threadpool(_sealed, site, stored, told, example)
+        await run_in_threadpool(add_film, site.records, study, film, actor=session.account.name)
+    except ReadingError as error:
+        site.films.drop(stored[0])
+        raise HTTPException(409, str(error)) from error
+    return JSONResponse({"id": film.id, "name": told}, 201)
+
+
+def _sealed(site: Site, stored: tuple[str, str], name: str, example: bool) -> StudyFilm:
+    number, sha256 = stored
+    result = site.queue.score(site.films.path(number), derived(site.films, number))
+    if "pixels_sha256" not in result:
+        raise ReadingError(f"{name}: {result.get('error', 'cannot be read')}")
+    said = result["metadata"]
+    at = said["acquired_at"]
+    return StudyFilm(
+        id=number,
+        code="",
+        name=name,
+        patient=said["patient_id"] or name,
+        taken_at=None if at is None else datetime.fromisoformat(at).replace(tzinfo=None),
+        sha256=sha256,
+        pixels_sha256=result["pixels_sha256"],
+        sop_instance_uid=said["sop_instance_uid"],
+        example=example,
+        model_scores=result.get("score") or {"error": result.get("error")},
+    )
+
+
+@router.post("/studies/{study}/films/{film}/drop")
+def take_film_out(site: SiteHere, session: SessionHere, study: str, film: str) -> Response:
+    """Take a film out of a draft."""
+    _owned(site, session, study)
+    if any(item.id == film for item in study_films(site.records, study)):
+        drop_film(site.records, study, film, actor=session.account.name)
+        site.films.drop(film)
+    return _there(study)
+
+
+@router.post("/studies/{study}/open")
+def begin(site: SiteHere, session: SessionHere, study: str) -> Response:
+    """Let the reading begin."""
+    _owned(site, session, study)
+    open_study(site.records, study, actor=session.account.name)
+    return _there(study)
+
+
+@router.post("/studies/{study}/lock")
+def lock(
+    site: SiteHere,
+    session: SessionHere,
+    study: str,
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """End the reading for good."""
+    _owned(site, session, study)
+    lock_study(site.records, study, actor=session.account.name, reason=reason)
+    return _there(study)
+
+
+@router.post("/studies/{study}/unblind")
+def unblind(site: SiteHere, session: SessionHere, study: str) -> Response:
+    """Let the model's scores be seen; the audit says who did it and when."""
+    _owned(site, session, study)
+    unblind_study(site.records, study, actor=session.account.name)
+    return _there(study)
+
+
+@router.get("/studies/{study}/export.zip", response_class=Response)
+def export(site: SiteHere, session: SessionHere, study: str) -> Response:
+    """Return ratings and labels in the forms that other commands take.
+
+    Files are named by code; no patient's identifier leaves the study.
+    """
+    found = _owned(site, session, study)
+    results = read_results(site.records, study)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ratings.csv", results.ratings_csv())
+        archive.writestr("labels.csv", results.labels_csv())
+        archive.writestr("answers.csv", results.answers_csv())
+        for number, table in enumerate(agreement_tables(results), start=1):
+            archive.writestr(f"agreement-{number}.csv", table.csv())
+        archive.comment = program_mark("reader study").encode("ascii")
+    with site.records.writing() as connection:
+        details = {"study": study, "state": found.state.value}
+        add_audit(connection, session.account.name, "study_exported", details)
+    return Response(
+        stream.getvalue(),
+        media_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="study.zip"'},
+    )
+
+
+@router.get("/sample-size")
+def sample_size(
+    request: Request,
+    session: SessionHere,
+    films_sd: float = 2.4,
+    readers_sd: float = 0.3,
+    error_sd: float = 0.55,
+    model_sd: float = 1.1,
+) -> Response:
+    """Show what studies of some sizes would tell."""
+    del session
+    given = (films_sd, readers_sd, error_sd, model_sd)
+    if not all(0.0 <= value <= 8.0 for value in given) or films_sd == 0.0:
+        raise HTTPException(422, "standard deviations lie between 0 and 8 points")
+    assumptions = Assumptions(*given)
+    planned = plan_precision((30, 60, 100, 200), (2, 3, 5), assumptions, repeats=100)
+    return page(
+        request,
+        "sample_size.html",
+        title="Sample size",
+        assumptions=assumptions,
+        planned=precision_table(planned, assumptions),
+    )

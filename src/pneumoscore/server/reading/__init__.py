@@ -1,0 +1,1 @@
+"""Blinded reader studies: made, read, locked, unblinded, handed on."""

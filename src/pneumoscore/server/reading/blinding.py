@@ -1,0 +1,81 @@
+"""What must be withheld: the model's scores of films that somebody reads blinded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from pneumoscore.records.database import Records
+from pneumoscore.records.site_schema import (
+    reader_studies,
+    reader_study_films,
+    reader_study_readers,
+)
+from pneumoscore.server.accounts import Account
+from pneumoscore.server.reading.studies import StudyState
+
+__all__ = ["WithheldFilms", "withheld_films"]
+
+
+@dataclass(frozen=True, slots=True)
+class WithheldFilms:
+    """Films whose scores an account may not see, by all that can name them.
+
+    Attributes
+    ----------
+    sha256 : frozenset of str
+        Of files.
+    pixels_sha256 : frozenset of str
+        Of decoded pixels: the same film in another file format or under another header.
+    sop_instance_uids : frozenset of str
+        Of headers, which is how the records name films.
+    """
+
+    sha256: frozenset[str] = frozenset()
+    pixels_sha256: frozenset[str] = frozenset()
+    sop_instance_uids: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.sha256 or self.sop_instance_uids)
+
+    def holds(
+        self,
+        *,
+        sha256: str | None = None,
+        pixels_sha256: str | None = None,
+        sop_instance_uid: str | None = None,
+    ) -> bool:
+        """Return whether a film is one of them by any of its names."""
+        return (
+            sha256 in self.sha256
+            or pixels_sha256 in self.pixels_sha256
+            or sop_instance_uid in self.sop_instance_uids
+        )
+
+
+def withheld_films(records: Records, account: Account) -> WithheldFilms:
+    """Return the films of studies not yet unblinded that the account reads in or owns.
+
+    A draft counts too, so that nobody looks a film up between its choice and the reading.
+    """
+    mine = select(reader_study_readers.c.study_id).where(
+        reader_study_readers.c.account_id == account.id
+    )
+    blinded = select(reader_studies.c.id).where(
+        reader_studies.c.state != StudyState.UNBLINDED.value,
+        (reader_studies.c.owner_id == account.id) | reader_studies.c.id.in_(mine),
+    )
+    with records.reading() as connection:
+        rows = connection.execute(
+            select(
+                reader_study_films.c.sha256,
+                reader_study_films.c.pixels_sha256,
+                reader_study_films.c.sop_instance_uid,
+            ).where(reader_study_films.c.study_id.in_(blinded))
+        ).all()
+    return WithheldFilms(
+        frozenset(row.sha256 for row in rows),
+        frozenset(row.pixels_sha256 for row in rows),
+        frozenset(row.sop_instance_uid for row in rows if row.sop_instance_uid),
+    )

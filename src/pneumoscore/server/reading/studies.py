@@ -1,0 +1,473 @@
+"""Reader studies: made, filled, opened, locked, unblinded.
+
+``draft`` → ``open`` → ``locked`` → ``unblinded``. Films, readers and options change in the draft
+only; nobody sees a reader's scores before the lock, nor the model's before the unblinding, which is
+an act of its own in the audit.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from pneumoscore.records.database import Records
+from pneumoscore.records.rows import add_audit
+from pneumoscore.records.site_schema import (
+    accounts,
+    reader_items,
+    reader_studies,
+    reader_study_films,
+    reader_study_readers,
+)
+from pneumoscore.server.accounts import Account, Role
+from pneumoscore.server.clock import now
+from pneumoscore.server.errors import ReadingError
+from pneumoscore.server.reading.plan import StudyOptions, reading_order
+
+__all__ = [
+    "ReaderStudy",
+    "StudyFilm",
+    "StudyReader",
+    "StudyState",
+    "add_film",
+    "create_study",
+    "drop_film",
+    "find_study",
+    "list_studies",
+    "lock_study",
+    "open_study",
+    "set_options",
+    "set_readers",
+    "study_films",
+    "study_readers",
+    "unblind_study",
+]
+
+
+class StudyState(StrEnum):
+    """How far a study is."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    LOCKED = "locked"
+    UNBLINDED = "unblinded"
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderStudy:
+    """One study.
+
+    Attributes
+    ----------
+    id, name : str
+        Random identifier, and its name.
+    owner_id : str
+        Account that made it.
+    state : StudyState
+        How far it is.
+    options : StudyOptions
+        How it is read.
+    """
+
+    id: str
+    name: str
+    owner_id: str
+    state: StudyState
+    options: StudyOptions
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFilm:
+    """One film of a study.
+
+    Attributes
+    ----------
+    id : str
+        Random identifier, which is also its name in the film store.
+    code : str
+        What tables call it: ``F001``, in the order in which films were added.
+    name : str
+        File name that it came under.
+    patient : str
+        Patient identifier of its header; the file name where it states none.
+    taken_at : datetime or None
+        When it was acquired.
+    sha256, pixels_sha256 : str
+        Of the file, and of what was decoded from it.
+    sop_instance_uid : str or None
+        Of its header.
+    example : bool
+        Whether it is shown with the instructions and not read.
+    model_scores : dict or None
+        The sealed result of the model (``Score.as_dict`` or an error).
+    """
+
+    id: str
+    code: str
+    name: str
+    patient: str
+    taken_at: datetime | None
+    sha256: str
+    pixels_sha256: str
+    sop_instance_uid: str | None
+    example: bool
+    model_scores: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReader:
+    """One reader of a study.
+
+    Attributes
+    ----------
+    account_id, name : str
+        Whose account.
+    label : str
+        What tables call him: ``reader-1``.
+    done_at : datetime or None
+        When he finished.
+    """
+
+    account_id: str
+    name: str
+    label: str
+    done_at: datetime | None
+
+
+def _study(row: Any) -> ReaderStudy:
+    options = StudyOptions.from_json(row.options)
+    return ReaderStudy(row.id, row.name, row.owner_id, StudyState(row.state), options)
+
+
+def _require(connection: Connection, number: str, *states: StudyState) -> ReaderStudy:
+    row = connection.execute(select(reader_studies).where(reader_studies.c.id == number)).first()
+    if row is None:
+        raise ReadingError("there is no such study", "a study of this site")
+    study = _study(row)
+    if study.state not in states:
+        raise ReadingError(
+            f"the study {study.name!r} is {study.state}", " or ".join(states) + " for this step"
+        )
+    return study
+
+
+def create_study(records: Records, owner: Account, name: str, options: StudyOptions) -> str:
+    """Make a draft and return its identifier.
+
+    Raises
+    ------
+    ReadingError
+        If the account may not, or the name is empty or taken.
+    """
+    if not owner.role.includes(Role.OWNER):
+        raise ReadingError(f"{owner.name!r} is a {owner.role}", "an owner of studies")
+    if not name.strip() or len(name) > 120 or not name.isprintable():
+        raise ReadingError("the study's name is empty or unfit", "1 to 120 printable characters")
+    row = {
+        "id": secrets.token_hex(8),
+        "name": name.strip(),
+        "owner_id": owner.id,
+        "state": StudyState.DRAFT.value,
+        "options": options.as_json(),
+        "created_at": now(),
+        "opened_at": None,
+        "locked_at": None,
+        "unblinded_at": None,
+    }
+    with records.writing() as connection:
+        same = select(reader_studies.c.id).where(reader_studies.c.name == row["name"])
+        if connection.execute(same).first() is not None:
+            raise ReadingError(f"there is a study {name!r} already", "another name")
+        connection.execute(insert(reader_studies), row)
+        add_audit(connection, owner.name, "study_created", {"study": row["id"]})
+    return str(row["id"])
+
+
+def find_study(records: Records, number: str) -> ReaderStudy | None:
+    """Return a study by its identifier."""
+    with records.reading() as connection:
+        row = connection.execute(
+            select(reader_studies).where(reader_studies.c.id == number)
+        ).first()
+    return None if row is None else _study(row)
+
+
+def list_studies(records: Records, account: Account) -> tuple[ReaderStudy, ...]:
+    """Return the studies that an account owns or reads in; all for an administrator."""
+    statement = select(reader_studies).order_by(reader_studies.c.created_at)
+    if account.role is not Role.ADMINISTRATOR:
+        mine = select(reader_study_readers.c.study_id).where(
+            reader_study_readers.c.account_id == account.id
+        )
+        statement = statement.where(
+            (reader_studies.c.owner_id == account.id) | reader_studies.c.id.in_(mine)
+        )
+    with records.reading() as connection:
+        return tuple(_study(row) for row in connection.execute(statement))
+
+
+def set_options(records: Records, number: str, options: StudyOptions, *, actor: str) -> None:
+    """Change how a draft will be read.
+
+    Raises
+    ------
+    ReadingError
+        If it is no draft any more.
+    """
+    with records.writing() as connection:
+        _require(connection, number, StudyState.DRAFT)
+        connection.execute(
+            update(reader_studies)
+            .where(reader_studies.c.id == number)
+            .values(options=options.as_json())
+        )
+        add_audit(connection, actor, "study_changed", {"study": number})
+
+
+def add_film(records: Records, number: str, film: StudyFilm, *, actor: str) -> None:
+    """Add a film to a draft; its code is given here.
+
+    Raises
+    ------
+    ReadingError
+        If the study is no draft, or holds these pixels already.
+    """
+    with records.writing() as connection:
+        _require(connection, number, StudyState.DRAFT)
+        theirs = reader_study_films.c.study_id == number
+        same = select(reader_study_films.c.name).where(
+            theirs, reader_study_films.c.pixels_sha256 == film.pixels_sha256
+        )
+        if (twice := connection.execute(same).first()) is not None:
+            raise ReadingError(
+                f"{film.name} shows the same pixels as {twice.name}, which is in the study already"
+            )
+        last = connection.execute(
+            select(func.coalesce(func.max(reader_study_films.c.position), 0)).where(theirs)
+        ).scalar_one()
+        connection.execute(
+            insert(reader_study_films),
+            {
+                "id": film.id,
+                "study_id": number,
+                "position": int(last) + 1,
+                "name": film.name,
+                "patient": film.patient,
+                "taken_at": film.taken_at,
+                "sha256": film.sha256,
+                "pixels_sha256": film.pixels_sha256,
+                "sop_instance_uid": film.sop_instance_uid,
+                "example": film.example,
+                "model_scores": None
+                if film.model_scores is None
+                else json.dumps(film.model_scores, allow_nan=False),
+            },
+        )
+        add_audit(connection, actor, "study_film_added", {"study": number, "film": film.id})
+
+
+def drop_film(records: Records, number: str, film: str, *, actor: str) -> None:
+    """Take a film out of a draft.
+
+    Raises
+    ------
+    ReadingError
+        If the study is no draft.
+    """
+    with records.writing() as connection:
+        _require(connection, number, StudyState.DRAFT)
+        connection.execute(
+            delete(reader_study_films).where(
+                reader_study_films.c.study_id == number, reader_study_films.c.id == film
+            )
+        )
+        add_audit(connection, actor, "study_film_dropped", {"study": number, "film": film})
+
+
+def study_films(records: Records, number: str) -> tuple[StudyFilm, ...]:
+    """Return a study's films in the order in which they were added."""
+    with records.reading() as connection:
+        return _films(connection, number)
+
+
+def _films(connection: Connection, number: str) -> tuple[StudyFilm, ...]:
+    rows = connection.execute(
+        select(reader_study_films)
+        .where(reader_study_films.c.study_id == number)
+        .order_by(reader_study_films.c.position)
+    )
+    return tuple(
+        StudyFilm(
+            row.id,
+            f"F{row.position:03d}",
+            row.name,
+            row.patient,
+            row.taken_at,
+            row.sha256,
+            row.pixels_sha256,
+            row.sop_instance_uid,
+            row.example,
+            None if row.model_scores is None else json.loads(row.model_scores),
+        )
+        for row in rows
+    )
+
+
+def set_readers(records: Records, number: str, readers: Sequence[Account], *, actor: str) -> None:
+    """Say who reads a draft.
+
+    Raises
+    ------
+    ReadingError
+        If the study is no draft, or an account may not read.
+    """
+    for reader in readers:
+        if not reader.role.includes(Role.READER) or reader.disabled:
+            raise ReadingError(f"{reader.name!r} may not read", "an account of role reader")
+    with records.writing() as connection:
+        _require(connection, number, StudyState.DRAFT)
+        theirs = reader_study_readers.c.study_id == number
+        connection.execute(delete(reader_study_readers).where(theirs))
+        for index, reader in enumerate(readers, start=1):
+            connection.execute(
+                insert(reader_study_readers),
+                {
+                    "study_id": number,
+                    "account_id": reader.id,
+                    "label": f"reader-{index}",
+                    "done_at": None,
+                },
+            )
+        names = [reader.name for reader in readers]
+        add_audit(connection, actor, "study_readers", {"study": number, "readers": names})
+
+
+def study_readers(records: Records, number: str) -> tuple[StudyReader, ...]:
+    """Return who reads a study."""
+    with records.reading() as connection:
+        return _readers(connection, number)
+
+
+def _readers(connection: Connection, number: str) -> tuple[StudyReader, ...]:
+    rows = connection.execute(
+        select(reader_study_readers, accounts.c.name)
+        .join(accounts, accounts.c.id == reader_study_readers.c.account_id)
+        .where(reader_study_readers.c.study_id == number)
+        .order_by(reader_study_readers.c.label)
+    )
+    return tuple(StudyReader(row.account_id, row.name, row.label, row.done_at) for row in rows)
+
+
+def _pairs(films: Sequence[StudyFilm]) -> list[tuple[str, str]]:
+    """Return consecutive dated films of each patient, earlier first."""
+    dated = [film for film in films if film.taken_at is not None]
+    dated.sort(key=lambda film: (film.patient, film.taken_at or datetime.min))
+    return [
+        (first.id, second.id)
+        for first, second in pairwise(dated)
+        if first.patient == second.patient
+    ]
+
+
+def open_study(records: Records, number: str, *, actor: str) -> None:
+    """Draw each reader's order and let reading begin; nothing can be changed after it.
+
+    Raises
+    ------
+    ReadingError
+        If there are no films or no readers, or the repeats do not fit.
+    """
+    with records.writing() as connection:
+        study = _require(connection, number, StudyState.DRAFT)
+        films = [film for film in _films(connection, number) if not film.example]
+        readers = _readers(connection, number)
+        if not films or not readers:
+            raise ReadingError(
+                f"the study has {len(films)} films and {len(readers)} readers", "one of each"
+            )
+        pairs = _pairs(films)
+        for reader in readers:
+            order = reading_order([film.id for film in films], pairs, study.options, reader.label)
+            rows = [
+                {
+                    "id": secrets.token_hex(8),
+                    "study_id": number,
+                    "account_id": reader.account_id,
+                    "position": position,
+                    "film_id": item.film,
+                    "other_film_id": item.other,
+                    "repeat": item.repeat,
+                }
+                for position, item in enumerate(order)
+            ]
+            connection.execute(insert(reader_items), rows)
+        _move_to(connection, number, StudyState.OPEN, "opened_at")
+        add_audit(
+            connection,
+            actor,
+            "study_opened",
+            {"study": number, "films": len(films), "readers": len(readers), "pairs": len(pairs)},
+        )
+
+
+def _move_to(connection: Connection, number: str, state: StudyState, column: str) -> None:
+    connection.execute(
+        update(reader_studies)
+        .where(reader_studies.c.id == number)
+        .values({"state": state.value, column: now()})
+    )
+
+
+def lock_study(records: Records, number: str, *, actor: str, reason: str = "") -> None:
+    """End the reading for good; the readers' scores can then be seen.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    number : str
+        The study.
+    actor : str
+        Who, for the audit.
+    reason : str, optional
+        Why it is locked although a reader has not finished; needed only then.
+
+    Raises
+    ------
+    ReadingError
+        If it is not open, or a reader has not finished and no reason is given.
+    """
+    with records.writing() as connection:
+        _require(connection, number, StudyState.OPEN)
+        waiting = [item.name for item in _readers(connection, number) if item.done_at is None]
+        if waiting and not reason.strip():
+            raise ReadingError(
+                f"{', '.join(waiting)} has not finished",
+                "all readers done",
+                "wait, or give a reason to lock the study all the same",
+            )
+        _move_to(connection, number, StudyState.LOCKED, "locked_at")
+        details = {"study": number, "unfinished": waiting, "reason": reason.strip()}
+        add_audit(connection, actor, "study_locked", details)
+
+
+def unblind_study(records: Records, number: str, *, actor: str) -> None:
+    """Let the model's scores of a locked study be seen; written into the audit.
+
+    Raises
+    ------
+    ReadingError
+        If the study is not locked.
+    """
+    with records.writing() as connection:
+        _require(connection, number, StudyState.LOCKED)
+        _move_to(connection, number, StudyState.UNBLINDED, "unblinded_at")
+        add_audit(connection, actor, "study_unblinded", {"study": number})

@@ -1,0 +1,53 @@
+"""The running server's parts, handed to every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pneumoscore.records.database import Records
+from pneumoscore.server.film_store import FilmStore
+from pneumoscore.server.options import ServerOptions
+from pneumoscore.server.throttle import Throttle
+
+if TYPE_CHECKING:
+    from pneumoscore.server.films.queue import FilmQueue
+    from pneumoscore.server.live import Bell
+    from pneumoscore.server.metrics import Metrics
+
+__all__ = ["Site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every request may use.
+
+    Attributes
+    ----------
+    options : ServerOptions
+        How the server runs.
+    records : Records
+        Open.
+    films : FilmStore
+        Uploaded films.
+    queue : FilmQueue
+        Reads and scores them.
+    bell : Bell
+        Rings when a film is done, for pages that show what is new.
+    metrics : Metrics
+        Counts.
+    setup_code : str
+        What the first administrator must know; printed where the server was started.
+    names, addresses : Throttle
+        Sign-in tries for an account, and from an address.
+    """
+
+    options: ServerOptions
+    records: Records
+    films: FilmStore
+    queue: FilmQueue
+    bell: Bell
+    metrics: Metrics
+    setup_code: str
+    names: Throttle = field(default_factory=lambda: Throttle(10, 300.0))
+    addresses: Throttle = field(default_factory=lambda: Throttle(60, 300.0))

@@ -1,0 +1,210 @@
+"""The pages in a real browser: a film scored, a study read, and no barrier that axe finds."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pneumoscore.phantom import (
+    LungDisease,
+    PhantomSpec,
+    SyntheticPatient,
+    render_phantom,
+    write_phantom_dicom,
+)
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.timeout(600)]
+
+PASSWORD = "correct horse battery"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+)
+FIRST_PAINT_MS = 1000
+PAGE_BYTES = 150 * 1024
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class Served:
+    """A running server and the code of its first administrator."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        program = [str(Path(sys.executable).with_name("pneumoscore")), "serve"]
+        options = ["--port", self.url.rsplit(":", 1)[1], "--records", str(folder / "records.db")]
+        self.process = subprocess.Popen(
+            [*program, *options, "--store", str(folder / "films")],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        first, second = self.process.stderr.readline(), self.process.stderr.readline()
+        assert "Research use only" in first
+        self.code = re.search(r"Code: (\w+)", second)[1]  # type: ignore[index]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    server = Served(tmp_path_factory.mktemp("served"))
+    yield server
+    server.process.terminate()
+    assert server.process.wait(timeout=60) in (0, -15)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as runtime:
+        program = runtime.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
+        yield program
+        program.close()
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("phantoms")
+    found = []
+    for number, extent in enumerate((0.0, 0.3, 0.7)):
+        lung = LungDisease(extent, 0.5 if extent else 0.0)
+        spec = PhantomSpec(right=lung, left=lung, seed=number, size=512)
+        found.append(folder / f"film-{number}.dcm")
+        at = datetime(2026, 1, 1 + number)
+        write_phantom_dicom(render_phantom(spec), found[-1], SyntheticPatient(), at)
+    return found
+
+
+def barriers(page: Any) -> list[tuple[str, str]]:
+    """Return what axe finds serious or critical."""
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.impact, v.id])")
+    return [(impact, rule) for impact, rule in found if impact in ("serious", "critical")]
+
+
+def _page(chromium: Any, scheme: str = "dark") -> Any:
+    page = chromium.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme=scheme
+    ).new_page()
+    page.set_default_timeout(120_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.problems = problems
+    return page
+
+
+def _sign_in(page: Any, served: Served, name: str) -> None:
+    page.goto(f"{served.url}/login")
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_url(f"{served.url}/")
+
+
+def test_from_the_first_start_to_a_study_read(
+    served: Served, chromium: Any, phantoms: list[Path]
+) -> None:
+    page = _page(chromium)
+    page.goto(f"{served.url}/")
+    assert page.url == f"{served.url}/setup"
+    assert barriers(page) == []
+    page.fill("input[name=code]", served.code)
+    page.fill("input[name=name]", "root")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_url(f"{served.url}/")
+
+    # A film is scored and looked at.
+    page.set_input_files("#files", str(phantoms[2]))
+    page.wait_for_selector("tr[data-state=done]")
+    assert barriers(page) == []
+    page.click("tr[data-state=done] a")
+    page.wait_for_selector("canvas[data-shown=screen]")
+    assert "Research use only" in page.inner_text("body")
+    grey = """() => {
+        const context = document.getElementById('film').getContext('2d');
+        return [...context.getImageData(450, 450, 1, 1).data].slice(0, 3);
+    }"""
+    page.select_option("#scale", "")
+    before = page.evaluate(grey)
+    page.focus("#film")
+    page.keyboard.press("i")
+    after = page.evaluate(grey)
+    assert all(abs(a + b - 255) <= 1 for a, b in zip(before, after, strict=True))
+    page.keyboard.press("r")
+    assert page.evaluate(grey) == before
+    assert barriers(page) == []
+
+    # Accounts, a study, a reader.
+    page.goto(f"{served.url}/accounts")
+    for name, role in (("ada", "owner"), ("ben", "reader")):
+        form = page.locator("form[action='/accounts']")
+        form.locator("input[name=name]").fill(name)
+        form.locator("select[name=role]").select_option(role)
+        form.locator("input[name=password]").fill(PASSWORD)
+        form.locator("button").click()
+        page.wait_for_selector(f"th:text-is('{name}')")
+    assert barriers(page) == []
+    owner = _page(chromium, "light")
+    _sign_in(owner, served, "ada")
+    owner.goto(f"{served.url}/studies")
+    owner.fill("input[name=name]", "Pilot")
+    owner.click("form[action='/studies'] button")
+    owner.wait_for_selector("#films")
+    owner.fill("textarea[name=instructions]", "Score each lung.")
+    owner.fill("input[name=repeats]", "0")
+    owner.click("form[action$=options] button")
+    owner.check("label:has-text('ben') input")
+    owner.click("form[action$=readers] button")
+    owner.set_input_files("#films", [str(path) for path in phantoms])
+    owner.wait_for_selector("li:has-text('F003')")
+    assert barriers(owner) == []
+    owner.click("form[action$=open] button")
+    owner.wait_for_selector("form[action$=lock]")
+
+    reader = _page(chromium)
+    _sign_in(reader, served, "ben")
+    reader.goto(f"{served.url}/reading")
+    reader.click("td a")
+    reader.click("#begin")
+    for position in range(3):
+        reader.wait_for_selector(f"#room[data-position='{position}'] canvas")
+        for row in ("extent_right", "opacity_right", "extent_left", "opacity_left"):
+            reader.focus(f"input[name={row}]")
+            reader.keyboard.press("1")
+        if position == 0:
+            assert barriers(reader) == []
+        reader.keyboard.press("Enter")
+    reader.wait_for_selector("#room[data-position=done]")
+    reader.click("#pause")
+    reader.wait_for_selector("#room[data-position=over]")
+
+    owner.click("form[action$=lock] button")
+    owner.wait_for_selector("form[action$=unblind]")
+    owner.click("form[action$=unblind] button")
+    owner.wait_for_selector("text=State: unblinded")
+    assert [*page.problems, *owner.problems, *reader.problems] == []
+
+
+def test_pages_are_small(served: Served, chromium: Any) -> None:
+    page = _page(chromium)
+    sizes: list[int] = []
+    page.on("response", lambda answer: sizes.append(len(answer.body())))
+    page.goto(f"{served.url}/login")
+    page.wait_for_load_state("networkidle")
+    assert 0 < sum(sizes) < PAGE_BYTES
