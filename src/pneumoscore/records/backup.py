@@ -21,6 +21,7 @@ from pneumoscore.records.errors import RecordsError, translated
 from pneumoscore.records.lock import locked
 from pneumoscore.records.rows import actor_name, add_audit, insert_rows
 from pneumoscore.records.schema import TABLES, audit, patients
+from pneumoscore.records.site_schema import SITE_TABLES
 
 __all__ = ["backup", "check_file", "check_records", "restore"]
 
@@ -66,7 +67,7 @@ def check_records(records: Records) -> dict[str, int]:
 def _counts(connection: Connection) -> dict[str, int]:
     return {
         table.name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-        for table in TABLES
+        for table in (*TABLES, *SITE_TABLES)
     }
 
 
@@ -239,7 +240,7 @@ def _copy_rows(source: Records, target: Records) -> None:
             raise RecordsError(
                 f"there are records at {target.place}", "an empty database", "make a new one"
             )
-        for table in TABLES:
+        for table in (*TABLES, *SITE_TABLES):
             statement = select(table).order_by(*table.primary_key.columns)
             if table is patients:
                 # A merged patient's row may refer to one with a higher number.
