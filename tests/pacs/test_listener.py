@@ -139,7 +139,7 @@ def test_nothing_is_lost_or_doubled_when_all_go_down(
         routing.start()
         for round_ in range(5):
             wait_for(
-                lambda n=round_: beside.status()["films"]["done"] > 4 * n, 120, "it works again"
+                lambda n=round_: beside.status()["films"]["done"] > 4 * n, 240, "it works again"
             )
             beside.kill()
             beside.start()

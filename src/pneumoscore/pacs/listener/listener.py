@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -175,17 +176,13 @@ class Listener:
 
     def _start(self) -> None:
         for number in range(self._options.workers):
-            self._thread(
-                f"worker {number}",
-                lambda number=number: self._worker.run(
-                    f"worker {number}", self._stop, self._came, self._wake_deliverers
-                ),
-            )
+            name = f"worker {number}"
+            work = partial(self._worker.run, name, self._stop, self._came, self._wake_deliverers)
+            self._thread(name, work)
         for deliverer in self._deliverers:
-            self._thread("deliverer", lambda it=deliverer: it.run(self._stop))
+            self._thread("deliverer", partial(deliverer.run, self._stop))
         if self._priors is not None:
-            priors = self._priors
-            self._thread("priors", lambda: priors.run(self._stop))
+            self._thread("priors", partial(self._priors.run, self._stop))
 
     def _thread(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

@@ -12,10 +12,11 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from pydicom.sr.coding import Code
+
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.pacs.identity import CODING_SCHEME_UID, MANUFACTURER, PRODUCT, software_version
 from pneumoscore.pacs.objects import codes as ours
-from pneumoscore.pacs.objects.codes import Code
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore

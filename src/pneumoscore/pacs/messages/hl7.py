@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydicom.sr.coding import Code
+
 from pneumoscore.pacs.identity import CODING_SCHEME, PRODUCT, software_version
 from pneumoscore.pacs.objects import codes as ours
-from pneumoscore.pacs.objects.codes import Code
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
 from pneumoscore.severity.score import RESEARCH_NOTICE

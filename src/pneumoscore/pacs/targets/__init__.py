@@ -86,8 +86,13 @@ class Target(Protocol):
         Kinds of parcels that it takes.
     """
 
-    name: str
-    kinds: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """See above."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """See above."""
 
     def send(self, parcels: Sequence[Parcel]) -> list[Sent]:
         """Send parcels, and say of each what became of it; never raises for a peer's sake."""

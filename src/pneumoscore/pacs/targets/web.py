@@ -109,6 +109,6 @@ class FhirTarget:
                 sent.append(Sent(parcel.uid, why))
                 continue
             code = answer.status_code
-            error = None if answer.ok else f"the server answered {code}"
-            sent.append(Sent(parcel.uid, error, code in (400, 422)))
+            why = f"the server answered {code}"
+            sent.append(Sent(parcel.uid, None if answer.ok else why, code in (400, 422)))
         return sent
