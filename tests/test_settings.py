@@ -100,6 +100,16 @@ def test_the_home_folder_is_that_of_the_variable_the_file_or_the_platform(file, 
     assert home_folder() == Path("/data/pneumoscore")
 
 
+def test_the_records_are_where_the_settings_say(file, monkeypatch):
+    database = pytest.importorskip("pneumoscore.records.database")
+    file.write_text('records = "/site/records.db"')
+    monkeypatch.delenv("PNEUMOSCORE_RECORDS", raising=False)
+    assert database.records_url().database == "/site/records.db"
+    monkeypatch.setenv("PNEUMOSCORE_RECORDS", "/mine.db")
+    assert database.records_url().database == "/mine.db"
+    assert database.records_url("/named.db").database == "/named.db"
+
+
 def test_a_missing_extra_says_how_to_install_it():
     require_extra("none", "json", "sys")
     with pytest.raises(MissingExtraError, match=r"pip install 'pneumoscore\[monitor\]'"):

@@ -17,7 +17,7 @@ from pneumoscore.records.errors import RecordsError, translated
 from pneumoscore.records.lock import locked
 from pneumoscore.records.migrate import require_known, stored_version, upgrade
 from pneumoscore.records.schema import HEAD
-from pneumoscore.settings import home_folder
+from pneumoscore.settings import Settings, home_folder, load_settings
 
 __all__ = ["RECORDS_VARIABLE", "Records", "open_engine", "records_url"]
 
@@ -35,15 +35,16 @@ def records_url(place: str | os.PathLike[str] | None = None) -> URL:
     ----------
     place : str or path, optional
         Path of an SQLite file, or a URL (``postgresql://user@host/name``). By default what
-        ``PNEUMOSCORE_RECORDS`` names, else ``records.db`` in the folder of the user's program
-        data.
+        ``PNEUMOSCORE_RECORDS`` or the settings file names, else ``records.db`` in the folder of
+        the user's program data.
 
     Raises
     ------
     RecordsError
         If the URL is malformed or of another kind of database.
     """
-    given = os.fspath(place or os.environ.get(RECORDS_VARIABLE) or home_folder() / "records.db")
+    settings = load_settings().section("", Settings)
+    given = os.fspath(place or settings.records or home_folder() / "records.db")
     if "://" not in given:
         return URL.create("sqlite", database=str(Path(given).expanduser().absolute()))
     try:
