@@ -1,8 +1,10 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -86,6 +88,14 @@ def test_a_patient_on_both_sides_is_flagged(site, tmp_path):
     assert result.exit_code == 1
     assert "patient on both sides: 6.png, 7.png" in result.stdout
     assert _run("check", "--cohort", site / "films.csv").exit_code == 0
+
+
+def test_the_page_names_every_command_and_option():
+    page = (Path(__file__).parents[2] / "docs" / "study.md").read_text(encoding="utf-8")
+    for name, command in typer.main.get_command(app).commands.items():
+        assert f"`study {name}`" in page
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert not [o for o in options if o.startswith("--") and o not in page and o != "--help"]
 
 
 def test_either_a_cohort_or_predictions(site):
