@@ -11,11 +11,13 @@ from pneumoscore.cohort.checks import CohortError
 from pneumoscore.cohort.mapping import load_table
 from pneumoscore.cohort.public import load_scored
 from pneumoscore.errors import ModelError, NotScorableError
+from pneumoscore.files import sha256_of
 from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.quality import QualityGate
+from pneumoscore.severity.seen import SeenFilms
 from pneumoscore.study.fit import fit_severity_model
 
 
@@ -67,6 +69,22 @@ def test_the_fit_learns_and_beats_the_mean(fitted):
     assert head.figures["pearson"] > 0.9
     assert 0.8 <= head.figures["coverage"] <= 1.0
     assert head.head.interval.patients == 30
+
+
+def test_the_card_says_how_many_films_had_taught_the_backbone(
+    site, cohort, fitted, monkeypatch, tmp_path
+):
+    assert fitted.taught is None
+    assert "may have seen" in fitted.bundle.card
+    hashes = {sha256_of(film.path) for film in cohort}
+    assert set(fitted.bundle.seen.files) == hashes
+    seen = SeenFilms().with_films(sorted(hashes)[:7])
+    built_in = replace(fitted.bundle, seen=seen)
+    monkeypatch.setattr("pneumoscore.study.fit._built_in", lambda record: built_in)
+    again = fit_severity_model(site[1], cohort, name="again", cache=tmp_path)
+    assert again.taught == 7
+    assert "7 of the 60 films had taught the backbone" in again.bundle.card
+    assert set(again.bundle.seen.files) == hashes
 
 
 def test_the_written_model_scores_films_from_its_folder(site, cohort, fitted, tmp_path):

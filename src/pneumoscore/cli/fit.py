@@ -130,3 +130,5 @@ def _print_figures(model: FittedModel) -> None:
             f"90 % interval covers {100 * figures['coverage']:.0f} %, "
             f"mean width {figures['width']:.2f}"
         )
+    if model.taught:
+        typer.echo(f"{model.taught} of the films had taught the backbone: these figures flatter.")

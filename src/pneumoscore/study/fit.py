@@ -97,10 +97,13 @@ class FittedModel:
         Its files.
     heads : tuple of FittedHead
         The bundle's heads with their figures.
+    taught : int or None
+        How many of the films had taught the backbone; None where nobody knows.
     """
 
     bundle: Bundle
     heads: tuple[FittedHead, ...]
+    taught: int | None = None
 
     def write(
         self, folder: str | Path, backbone: Path | None = None, *, overwrite: bool = False
@@ -268,6 +271,7 @@ def fit_severity_model(
         familiarity = fit_familiarity(features.features.astype(np.float64), films.patients)
         gate, gatekeeper = QualityGate(familiarity=familiarity), DEFAULT_MODEL
     seen = SeenFilms() if built_in is None else built_in.seen
+    taught = None if built_in is None else len(seen.among(film.path for film in films))
     bundle = Bundle(
         name=name,
         version=version or "1",
@@ -280,8 +284,10 @@ def fit_severity_model(
         gatekeeper=gatekeeper,
     )
     version = version or bundle_hash(bundle, record)[:8]
-    card = fitted_card(name, version, record, films, feature_set, fitted, gatekeeper)
-    return FittedModel(replace(bundle, version=version, card=card), fitted)
+    card = fitted_card(
+        name, version, record, films, feature_set, fitted, gatekeeper=gatekeeper, taught=taught
+    )
+    return FittedModel(replace(bundle, version=version, card=card), fitted, taught)
 
 
 def _scales(cohort: Cohort, wanted: Sequence[str] | None) -> tuple[Scale, ...]:

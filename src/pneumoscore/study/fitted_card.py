@@ -23,6 +23,17 @@ _FEATURE_SETS = {
 }
 
 
+def _known(taught: int | None, films: int) -> str:
+    if taught is None:
+        return (
+            "The backbone may have seen some of these films in its own training; then the "
+            "figures flatter."
+        )
+    if taught:
+        return f"{taught} of the {films} films had taught the backbone: the figures flatter."
+    return "None of these films is known to have taught the backbone."
+
+
 def fitted_card(
     name: str,
     version: str,
@@ -31,6 +42,7 @@ def fitted_card(
     feature_set: str,
     heads: Sequence[FittedHead],
     gatekeeper: str | None = None,
+    taught: int | None = None,
 ) -> str:
     """Return the card, Markdown: use, data, figures, limits.
 
@@ -48,6 +60,8 @@ def fitted_card(
         With their cross-validated figures.
     gatekeeper : str, optional
         The built-in model whose gate sees each film first.
+    taught : int, optional
+        How many of the films had taught the backbone; None where nobody knows.
     """
     views = sorted({film.view or "unknown" for film in cohort})
     lines = [
@@ -95,8 +109,8 @@ def fitted_card(
         )
     lines += [
         "",
-        "The backbone may have seen some of these films in its own training; then the figures "
-        "flatter. Validate the model on films of your own patients before any study.",
+        f"{_known(taught, len(cohort))} Validate the model on films of your own patients before "
+        "any study.",
         "",
         "## Scales",
         "",
