@@ -11,13 +11,20 @@ import typer
 from pneumoscore.cli import patient_corrections, patient_study, patient_views
 from pneumoscore.cli.options import (
     Force,
-    Level,
+    LevelOrSetting,
     ModelName,
     NoVoi,
     Threads,
     new_app,
+    settings_with,
 )
-from pneumoscore.cli.patient_options import Actor, PatientId, RecordsPlace, open_records
+from pneumoscore.cli.patient_options import (
+    Actor,
+    PatientId,
+    RecordsPlace,
+    open_records,
+    records_place,
+)
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
 from pneumoscore.cli.study_options import CohortName, Images, MappingFile, NamedData
@@ -56,7 +63,7 @@ def import_folder(
     ],
     records: RecordsPlace = None,
     model: ModelName = None,
-    level: Level = 0.9,
+    level: LevelOrSetting = None,
     force: Force = False,
     threads: Threads = None,
     no_voi: NoVoi = False,
@@ -81,7 +88,7 @@ def rescore(
     ] = None,
     records: RecordsPlace = None,
     model: ModelName = None,
-    level: Level = 0.9,
+    level: LevelOrSetting = None,
     force: Force = False,
     threads: Threads = None,
     no_voi: NoVoi = False,
@@ -97,7 +104,8 @@ def rescore(
     from pneumoscore.records.reading import files_to_rescore
     from pneumoscore.severity.model import SeverityModel
 
-    identity = SeverityModel.open(model, threads=threads).identity
+    settings = settings_with(model=model, threads=threads)
+    identity = SeverityModel.open(settings.model, threads=settings.threads).identity
     with open_records(records) as place:
         paths = files_to_rescore(place, identity.sha256, patient)
     if not paths:
@@ -113,7 +121,7 @@ class _Scoring:
 
     model: str | None
     threads: int | None
-    level: float
+    level: float | None
     force: bool
     voi: bool
     thumbnails: bool
@@ -142,9 +150,10 @@ def _score_into(
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.severity.model import SeverityModel
 
-    opened = SeverityModel.open(chosen.model, threads=chosen.threads)
+    settings = settings_with(model=chosen.model, threads=chosen.threads, level=chosen.level)
+    opened = SeverityModel.open(settings.model, threads=settings.threads)
     options = ScoringOptions(
-        level=chosen.level,
+        level=settings.level,
         force=chosen.force,
         read=ReadOptions(voi=chosen.voi),
         view=chosen.thumbnails,
@@ -189,7 +198,7 @@ def import_cohort(
     images: Images = None,
     mapping: MappingFile = None,
     model: ModelName = None,
-    level: Level = 0.9,
+    level: LevelOrSetting = None,
     threads: Threads = None,
     no_thumbnails: _NoThumbnails = False,
     actor: Actor = None,
@@ -331,7 +340,7 @@ def restore(
     """Put a backup in the place of the records, after checking it."""
     from pneumoscore.records.backup import restore as run
 
-    counts = run(file, records, replace=replace, actor=actor)
+    counts = run(file, records_place(records), replace=replace, actor=actor)
     typer.echo(f"restored: {counts['films']} films, {counts['scores']} scores")
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "RulesFile",
     "errors_of",
     "open_records",
+    "records_place",
 ]
 
 RecordsPlace = Annotated[
@@ -62,7 +63,14 @@ def open_records(place: str | None, *, create: bool = False) -> Records:
     """
     from pneumoscore.records.database import Records
 
-    return Records.open(place, create=create)
+    return Records.open(records_place(place), create=create)
+
+
+def records_place(place: str | None) -> str | None:
+    """Return where the records are: by the option, else by the settings."""
+    from pneumoscore.cli.options import settings_with
+
+    return settings_with(records=place).records
 
 
 def errors_of(model: StoredModel | None, file: Path | None) -> tuple[ErrorModel | None, str]:

@@ -260,7 +260,10 @@ def robust_scale(values: NDArray[np.float64], weights: NDArray[np.float64] | Non
         if scale <= 0.0:
             return 0.0
         shrunk = np.minimum(np.abs(values) / scale, bound)
-        scale *= float(np.sqrt(np.average(shrunk**2, weights=weights) / expected))
+        factor = float(np.sqrt(np.average(shrunk**2, weights=weights) / expected))
+        scale *= factor
+        if abs(factor - 1.0) < 1e-6:
+            break
     return scale
 
 

@@ -10,9 +10,9 @@ from alembic import op
 from pneumoscore.records.migrations.append_only import protect
 
 revision = "0001"
-down_revision = None
-branch_labels = None
-depends_on = None
+down_revision: str | None = None
+branch_labels: str | None = None
+depends_on: str | None = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 

@@ -8,9 +8,9 @@ from alembic import op
 from pneumoscore.records.migrations.append_only import protect
 
 revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
+down_revision: str | None = "0001"
+branch_labels: str | None = None
+depends_on: str | None = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 

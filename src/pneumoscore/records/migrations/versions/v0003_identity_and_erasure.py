@@ -8,9 +8,9 @@ from alembic import op
 from pneumoscore.records.migrations.append_only import protect, unprotect
 
 revision = "0003"
-down_revision = "0002"
-branch_labels = None
-depends_on = None
+down_revision: str | None = "0002"
+branch_labels: str | None = None
+depends_on: str | None = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
