@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.backbone.record import BackboneRecord
-from pneumoscore.present.table import format_estimate
+from pneumoscore.present.table import Table, format_estimate
 from pneumoscore.severity.bundle import Bundle
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY_RALO
 from pneumoscore.severity.score import RESEARCH_NOTICE
@@ -49,26 +49,27 @@ def _with_intervals(
 
 def figures_table(out_of_fold: OutOfFold) -> list[str]:
     """Return the cross-validated figures beside the mean predictor's, as Markdown lines."""
-    lines = [
-        "| scale | films (patients) | MAE | of predicting the mean | Pearson r |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for scale in (GEOGRAPHIC_EXTENT, OPACITY_RALO):
         found = out_of_fold.on(scale)
         targets, predictions = found.targets, found.predictions
         figures = _with_intervals(targets, predictions, found.patients)
         mean_error = float(np.abs(targets - targets.mean()).mean())
-        lines.append(
-            f"| {scale.name} {scale.low:g}-{scale.high:g} "
-            f"| {len(targets)} ({len(set(found.patients))}) "
-            f"| {format_estimate(figures['mae'])} "
-            f"| {mean_error:.2f} | {format_estimate(figures['r'])} |"
+        rows.append(
+            (
+                f"{scale.name} {scale.low:g}-{scale.high:g}",
+                f"{len(targets)} ({len(set(found.patients))})",
+                format_estimate(figures["mae"]),
+                f"{mean_error:.2f}",
+                format_estimate(figures["r"]),
+            )
         )
+    header = ("scale", "films (patients)", "MAE", "of predicting the mean", "Pearson r")
     notes = (
         "95 % intervals by bootstrap over patients. Opacity is judged on the scale of its "
         "labels; the score on 0-6 is 6/8 of it."
     )
-    return [*lines, "", notes]
+    return Table("", header, tuple(rows), notes).markdown().splitlines()
 
 
 def card_text(
@@ -120,11 +121,13 @@ def card_text(
         ),
         (
             "Quality gate, on patient numbers it did not see",
-            [
-                "| image | passed as frontal |",
-                "|---|---|",
-                *(f"| {name} | {share:.1%} |" for name, share in gate.accepted.items()),
-            ],
+            Table(
+                "",
+                ("image", "passed as frontal"),
+                tuple((name, f"{share:.1%}") for name, share in gate.accepted.items()),
+            )
+            .markdown()
+            .splitlines(),
         ),
         ("Limits", _LIMITS),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscore.backbone.record import BackboneRecord
 from pneumoscore.cohort.types import Cohort
+from pneumoscore.present.table import Table
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
@@ -96,19 +97,7 @@ def fitted_card(
         "Cross-validated: each film is predicted by heads that saw no film of its patient, "
         "their regularisation chosen inside the fold. Predictions clipped to the scale.",
         "",
-        "| scale | films (patients) | mean absolute error | of predicting the mean | Pearson r "
-        "| coverage of the 90 % interval | its mean width |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for item in heads:
-        scale, figures = item.head.scale, item.figures
-        lines.append(
-            f"| {scale.title} {scale.low:g}-{scale.high:g} | {item.films} ({item.patients}) "
-            f"| {figures['mae']:.2f} | {figures['mean_mae']:.2f} | {figures['pearson']:.2f} "
-            f"| {100 * figures['coverage']:.0f} % | {figures['width']:.1f} |"
-        )
-    lines += [
-        "",
+        _figures(heads).markdown(),
         f"{_known(taught, len(cohort))} Validate the model on films of your own patients before "
         "any study.",
         "",
@@ -118,3 +107,30 @@ def fitted_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _figures(heads: Sequence[FittedHead]) -> Table:
+    rows = []
+    for item in heads:
+        scale, figures = item.head.scale, item.figures
+        rows.append(
+            (
+                f"{scale.title} {scale.low:g}-{scale.high:g}",
+                f"{item.films} ({item.patients})",
+                f"{figures['mae']:.2f}",
+                f"{figures['mean_mae']:.2f}",
+                f"{figures['pearson']:.2f}",
+                f"{100 * figures['coverage']:.0f} %",
+                f"{figures['width']:.1f}",
+            )
+        )
+    header = (
+        "scale",
+        "films (patients)",
+        "mean absolute error",
+        "of predicting the mean",
+        "Pearson r",
+        "coverage of the 90 % interval",
+        "its mean width",
+    )
+    return Table("", header, tuple(rows))
