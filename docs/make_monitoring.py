@@ -1,9 +1,9 @@
 """Fills docs/monitoring.md with what the commands print, and draws its picture.
 
-Usage: python docs/make_monitoring.py --data ../shared/data [--refit]
+Usage: python docs/make_monitoring.py --data ../shared/data [--refit PREDICTIONS]
 
-``--refit`` measures the built-in model's test-retest error anew first; do so whenever the model
-changed.
+``--refit`` measures the built-in model's test-retest error anew first, with the out-of-fold
+predictions of its networks; do so whenever the model changed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ SYNTHETIC = "PHANTOM-0001"
 ERROR_MODELS = ROOT / "src" / "pneumoscore" / "monitor" / "error_models"
 
 
-def refit(data: str) -> None:
+def refit(data: str, predictions: str) -> None:
     """Measure the built-in model's error into the package."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "errors.json"
-        run([*TRAINING, "fit-error-model", "--data", data, "--out", str(out)])
+        run([*TRAINING, "fit-error-model", "--data", data, "--predictions", predictions,
+             "--out", str(out)])  # fmt: skip
         from pneumoscore.monitor.change.error_model import read_error_model, write_error_model
 
         errors = read_error_model(out)
@@ -60,10 +61,10 @@ def main() -> None:
     """Fill the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="../shared/data")
-    parser.add_argument("--refit", action="store_true")
+    parser.add_argument("--refit", metavar="PREDICTIONS")
     options = parser.parse_args()
     if options.refit:
-        refit(options.data)
+        refit(options.data, options.refit)
     picture()
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(between(text, "validation", validation(options.data)), encoding="utf-8")

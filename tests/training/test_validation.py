@@ -47,7 +47,11 @@ from training.validation.series import (
     hannover_series,
     unfitted_series,
 )
-from training.validation.unfitted import series_rows, unfitted_films
+from training.validation.unfitted import (
+    out_of_fold_pairs,
+    series_rows,
+    unfitted_films,
+)
 
 
 def series(patient: str, course: dict[float, float], **changes: object) -> PatientSeries:
@@ -215,6 +219,21 @@ def test_the_series_that_nothing_was_fitted_on(shared_data: Path) -> None:
     films = unfitted_films(shared_data)
     assert len(films) == 94 + len(rows)
     assert all(film.path.is_file() for film in films)
+
+
+@pytest.mark.shared_data
+def test_pairs_of_the_cross_validation(shared_data: Path, tmp_path: Path) -> None:
+    films = [film for film in load_hannover(shared_data) if film.offset_days is not None]
+    lines = ["file,patient,view,source,scale,target,prediction,low,high"]
+    for scale in ("geographic_extent", "opacity_ralo"):
+        lines += [f"scored/{film.name},1,AP,hannover,{scale},1,4.0,0,8" for film in films]
+    table = tmp_path / "p.csv"
+    table.write_text("\n".join(lines) + "\n")
+    found = out_of_fold_pairs(shared_data, table)
+    assert set(found) == {"geographic_extent", "opacity"}
+    assert len(found["opacity"]) == 26
+    assert {pair.first for pair in found["opacity"]} == {3.0}
+    assert len({pair.patient for pair in found["opacity"]}) == 8
 
 
 def test_movement_before_intensive_care() -> None:

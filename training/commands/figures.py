@@ -32,6 +32,18 @@ def _fit_error_model(
     retakes: Annotated[
         int, typer.Option("--retakes", min=2, help="Perturbed copies of each film.")
     ] = 6,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            metavar="FILE",
+            help="Out-of-fold predictions: their pairs of one day count too.",
+        ),
+    ] = None,
+    apart: Annotated[
+        float,
+        typer.Option("--apart", min=0.0, metavar="DAYS", help="Most days between two of a pair."),
+    ] = 0.0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -40,12 +52,16 @@ def _fit_error_model(
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Measure a built-in model's error on public films that no network was fitted on."""
+    """Measure a built-in model's error on public films that no network was fitted on.
+
+    Pairs are films of one patient and day: of the series, and, by networks that saw neither, of
+    the scored films.
+    """
     from pneumoscore.monitor.change.error_model import write_error_model
     from pneumoscore.monitor.error_fitting import fit_error_model
     from pneumoscore.monitor.error_table import detectable_table
     from pneumoscore.severity.model import SeverityModel
-    from training.validation.unfitted import UNFITTED, unfitted_films
+    from training.validation.unfitted import UNFITTED, out_of_fold_pairs, unfitted_films
 
     opened = SeverityModel.open(model, threads=threads)
     with LateProgress("films") as bar:
@@ -54,7 +70,9 @@ def _fit_error_model(
             unfitted_films(data),
             perturbed=films,
             retakes=retakes,
+            apart_days=apart,
             of_what=UNFITTED,
+            more_pairs=None if predictions is None else out_of_fold_pairs(data, predictions),
             progress=lambda done: bar.update(done, None),
         )
     path = write_error_model(errors, out)

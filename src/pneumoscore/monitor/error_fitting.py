@@ -275,6 +275,7 @@ def fit_error_model(
     retakes: int = 6,
     apart_days: float = 1.0,
     of_what: str = "films",
+    more_pairs: Mapping[str, Sequence[FilmPair]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ErrorModel:
     """Measure a model's test-retest error.
@@ -295,6 +296,8 @@ def fit_error_model(
         counts as error.
     of_what : str, optional
         What the films are, for people.
+    more_pairs : mapping of str to sequence of FilmPair, optional
+        Further pairs by scale, of scores by networks that saw neither film's patient.
     progress : callable, optional
         Called with the number of films done.
 
@@ -319,6 +322,7 @@ def fit_error_model(
     scales = {}
     for scale, found in measured.items():
         everything = near_pairs(paired, scores, scale, apart_days)
+        everything += list((more_pairs or {}).get(scale, ()))
         comparable = [pair for pair in everything if pair.same_projection]
         fitted = fit_scale(found, comparable)
         extra = {
@@ -327,6 +331,7 @@ def fit_error_model(
         }
         scales[scale] = replace(fitted, evidence={**fitted.evidence, **extra})
     identity = model.identity
+    others = ", some scored by networks of a cross-validation" if more_pairs else ""
     gap = "one day" if apart_days == 0 else f"{apart_days:g} days apart at most"
     return ErrorModel(
         identity.name,
@@ -335,7 +340,7 @@ def fit_error_model(
         scales,
         f"{retakes} perturbed copies of each of {len(chosen)} {of_what} (three of "
         f"{len(RETAKES)} perturbations at once), and pairs of films of one patient "
-        f"({gap}, not of differing projection), every patient counted alike",
+        f"({gap}, not of differing projection{others}), every patient counted alike",
     )
 
 
