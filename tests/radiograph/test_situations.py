@@ -265,7 +265,7 @@ def without_imagecodecs(monkeypatch):
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("bits", [8, 12, 16])
-@pytest.mark.parametrize("syntax", ["JPEG lossless", "JPEG lossless SV1", "JPEG-LS"])
+@pytest.mark.parametrize("syntax", ["JPEG lossless", "JPEG lossless SV1", "JPEG-LS", "RLE"])
 def test_the_extra_changes_no_sample(files, monkeypatch, syntax, bits, signed):
     pytest.importorskip("imagecodecs")
     film = files.synthetic_film(bits=bits)

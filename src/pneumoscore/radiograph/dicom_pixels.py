@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.codestream import Codestream, decode_codestream
+from pneumoscore.radiograph.frame_decoders import unpacked
 from pneumoscore.radiograph.guard import translated
 
 __all__ = ["Decoded", "PixelElement", "PixelLayout", "decode"]
@@ -212,10 +213,13 @@ def _run_length(frame: bytes, layout: PixelLayout) -> NDArray[np.integer]:
     for index, (start, end) in enumerate(zip(offsets[:count], ends, strict=True)):
         if not 64 <= start < end <= len(frame):
             raise UnreadableFileError("RLE pixel data with a damaged header", "an intact file")
-        with translated("RLE pixel data"):
-            # Pillow's row is the whole segment: packets may then span the rows of the film.
-            row = Image.frombytes("L", (pixels, 1), frame[start:end], "packbits", "L")
-        plane = np.asarray(row).reshape(-1).astype(planes.dtype, copy=False)
+        row = unpacked(frame[start:end], pixels)
+        if row is None:
+            with translated("RLE pixel data"):
+                # Pillow's row is the whole segment: packets may span the rows of the film.
+                image = Image.frombytes("L", (pixels, 1), frame[start:end], "packbits", "L")
+            row = np.asarray(image).reshape(-1)
+        plane = row.astype(planes.dtype, copy=False)
         planes[index // width] |= plane << planes.dtype.type(8 * (width - 1 - index % width))
     if layout.samples == 1:
         return planes.reshape(layout.rows, layout.columns)

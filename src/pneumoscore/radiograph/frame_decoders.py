@@ -18,7 +18,7 @@ from pneumoscore.radiograph.gdcm_process import gdcm_decoded
 from pneumoscore.radiograph.greyscale import luminance
 from pneumoscore.radiograph.guard import translated
 
-__all__ = ["Codestream", "Header", "baseline", "fast", "jpeg_2000", "with_gdcm"]
+__all__ = ["Codestream", "Header", "baseline", "fast", "jpeg_2000", "unpacked", "with_gdcm"]
 
 _EXTENDED = "1.2.840.10008.1.2.4.51"
 _END = b"\xff\xd9"
@@ -74,6 +74,19 @@ def _imagecodecs() -> ModuleType | None:
 def _whole(frame: bytes) -> bool:
     """Whether a JPEG frame ends as it must; some decoders make up what is missing."""
     return frame[-64:].rstrip(b"\x00").endswith(_END)
+
+
+def unpacked(segment: bytes, count: int) -> NDArray[np.uint8] | None:
+    """Undo PackBits (PS3.5 G.3); None where the extra ``fast`` is not installed or refuses."""
+    codecs = _imagecodecs()
+    if codecs is None:
+        return None
+    try:
+        with translated("RLE pixel data"):
+            values = np.frombuffer(codecs.packbits_decode(segment), np.uint8)
+    except UnreadableFileError:
+        return None
+    return values[:count] if values.size >= count else None
 
 
 def fast(
