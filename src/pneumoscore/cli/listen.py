@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from pneumoscore.cli.options import Level, ModelName, NoVoi, Threads, new_app, settings_with
+from pneumoscore.cli.options import (
+    LevelOrSetting,
+    ModelName,
+    NoVoi,
+    Threads,
+    new_app,
+    settings_with,
+)
 from pneumoscore.cli.pacs_options import Segmentation
 
 __all__ = ["app"]
@@ -130,7 +137,7 @@ def listen(
         int | None, typer.Option("--workers", min=1, help="Processes that read films. 2")
     ] = None,
     model: ModelName = None,
-    level: Level = None,
+    level: LevelOrSetting = None,
     threads: Threads = None,
     no_voi: NoVoi = False,
 ) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import Force, Level, ModelName, NoVoi, Threads, new_app, settings_with
+from pneumoscore.cli.options import (
+    Force,
+    LevelOrSetting,
+    ModelName,
+    NoVoi,
+    Threads,
+    new_app,
+    settings_with,
+)
 from pneumoscore.cli.pacs_options import Capture, ReportClass, Segmentation, SegmentationShare
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
@@ -39,7 +47,7 @@ def objects(
     segmentation: Segmentation = False,
     share: SegmentationShare = 0.25,
     model: ModelName = None,
-    level: Level = None,
+    level: LevelOrSetting = None,
     force: Force = False,
     threads: Threads = None,
     no_voi: NoVoi = False,

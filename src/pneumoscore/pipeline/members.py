@@ -149,6 +149,7 @@ def member_bytes(path: Path, member: str, limit: int) -> bytes:
 
 
 def _opened(path: Path) -> zipfile.ZipFile | tarfile.TarFile:
+    archive: zipfile.ZipFile | tarfile.TarFile | None
     key, archive = getattr(_open, "last", (None, None))
     status = path.stat()
     wanted = (path, status.st_mtime_ns, status.st_size)

@@ -76,7 +76,7 @@ class _Objects:
         self._files.makedirs(f"{self._root}/{PurePosixPath(name).parent}", exist_ok=True)
         # What is large waits in a scratch file; the key appears when all of it is there.
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as stream:
-            yield stream  # type: ignore[misc]
+            yield stream
             stream.seek(0)
             with self._files.open(f"{self._root}/{name}", "wb") as target:
                 shutil.copyfileobj(stream, target)
