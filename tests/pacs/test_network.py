@@ -149,6 +149,30 @@ def _encoded(film: Path, folder: Path) -> dict[str, Path]:
     return out
 
 
+def _wavelets(film: Dataset) -> list[bytes]:
+    """Return the film as JPEG 2000 and HTJ2K, each under a UID of its own."""
+    import imagecodecs
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import UID
+
+    frames = {
+        "90": imagecodecs.jpeg2k_encode(film.pixel_array, reversible=True, codecformat="j2k"),
+        "201": imagecodecs.htj2k_encode(film.pixel_array, reversible=True),
+        "202": imagecodecs.htj2k_encode(film.pixel_array, reversible=True),
+    }
+    out = []
+    for number, frame in frames.items():
+        other = deepcopy(film)
+        other.SOPInstanceUID = f"1.2.826.0.1.3680043.10.8.{number}"
+        other.file_meta.MediaStorageSOPInstanceUID = other.SOPInstanceUID
+        other.file_meta.TransferSyntaxUID = UID(f"1.2.840.10008.1.2.4.{number}")
+        other.PixelData = encapsulate([frame + b"\0" * (len(frame) % 2)])
+        other["PixelData"].VR = "OB"
+        other["PixelData"].is_undefined_length = True
+        out.append(film_bytes(other))
+    return out
+
+
 @pytest.mark.slow
 def test_every_encoding_is_scored_end_to_end(
     phantom_film: Dataset, tmp_path: Path, tiny_folder: Path
@@ -165,10 +189,14 @@ def test_every_encoding_is_scored_end_to_end(
             check=True,
             capture_output=True,
         )
+    wavelets = _wavelets(film)
     listener = Listener(
         tmp_path / "store", tiny_folder, "--allow", "TEST", "--to-folder", str(tmp_path / "out")
     )
     with running(listener):
+        # dcmtk knows no HTJ2K.
+        errors = send_films(Node("PNEUMOSCORE", "127.0.0.1", listener.port), "TEST", wavelets)
+        assert errors == [None] * len(wavelets)
         for path in encoded.values():
             # -dn: dcmsend decompresses what is lossless unless it is told not to.
             subprocess.run(
@@ -186,9 +214,8 @@ def test_every_encoding_is_scored_end_to_end(
                 check=True,
                 capture_output=True,
             )
-        wait_for(
-            lambda: sum(listener.status()["results"].values()) == len(encoded), 120, "all scored"
-        )
+        every = len(encoded) + len(wavelets)
+        wait_for(lambda: sum(listener.status()["results"].values()) == every, 120, "all scored")
         assert listener.status()["dead_films"] == {}
 
 

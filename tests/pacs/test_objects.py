@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
+from pneumoscore.cli import main
 from pneumoscore.pacs.errors import HeaderError
 from pneumoscore.pacs.objects.build import FilmObject, ObjectOptions
 from pneumoscore.pacs.objects.film import (
@@ -229,3 +230,27 @@ def test_a_film_that_nothing_can_refer_to_is_an_error(
     with pytest.raises(HeaderError, match="UID") as caught:
         score_film(film_bytes(film), model)
     assert "passwd" not in str(caught.value)
+
+
+def test_the_command_writes_objects_once_and_names_what_failed(
+    header_films: dict[str, bytes],
+    tiny_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    films, out = tmp_path / "films", tmp_path / "out"
+    films.mkdir()
+    (films / "good.dcm").write_bytes(header_films["utf8"])
+    bad = films / "bad.dcm"
+    bad.write_bytes(header_films["utf8"][:2000])
+    command = ["pacs", "objects", str(films / "good.dcm"), str(bad), "-o", str(out)]
+    command += ["--model", str(tiny_folder), "--force"]
+    assert main(command) == 1
+    said = capsys.readouterr()
+    assert "bad.dcm" in said.err
+    assert "1 of 2 files have no objects" in said.err
+    written = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert sorted(name.split("-")[0] for name in written) == ["capture", "report"]
+    assert main(command) == 1
+    assert "was kept" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == written

@@ -48,6 +48,9 @@ TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
     "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
     "1.2.840.10008.1.2.4.91",  # JPEG 2000
+    "1.2.840.10008.1.2.4.201",  # HTJ2K lossless
+    "1.2.840.10008.1.2.4.202",  # HTJ2K lossless, progressive
+    "1.2.840.10008.1.2.4.203",  # HTJ2K
 )
 """Encodings that are accepted: those that the reader takes."""
 _NO_SUCH_OBJECT, _PROCESSING_FAILURE, _NO_SUCH_ACTION = 0x0112, 0x0110, 0x0123
