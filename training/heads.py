@@ -2,9 +2,10 @@
 
 The features of all stand one behind the other, the frozen network's last. A film of part k is
 predicted by the network that kept part k out and by a ridge regression on the frozen features
-of the other parts; both are averaged. What is shipped averages all networks, so the residuals,
-which are those of one network and the ridge, calibrate it from the safe side (CV+: Barber et
-al. 2021).
+of the other parts; both are averaged. What is shipped averages all these networks, so the
+residuals are its own networks', each on patients it did not see. (CV+ of Barber et al. 2021 would
+centre an interval on each network in turn; one interval around their mean is not it, and what
+it covers is measured.)
 """
 
 from __future__ import annotations

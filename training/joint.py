@@ -3,7 +3,7 @@
 Each network keeps out one part of the scored patients: its films are taken out of its batches.
 The frozen first stages, the changes of films and the painting are computed once for all. The
 networks differ in the films they saw; joined, they are what is shipped, and the residuals of
-each on its own part calibrate them (CV+ of Barber et al. 2021).
+each on its own part make the intervals.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.backbone.lungs import prepare_film
-from pneumoscore.backbone.record import BackboneRecord, save_record
+from pneumoscore.backbone.record import BackboneRecord, load_record, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.store import store_backbone
 from pneumoscore.files import write_atomically
@@ -74,7 +74,7 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         Data folder; the hashes of its tables, and the AUC of the findings on corpus patients
         kept aside, go into the record.
     out : Path
-        Folder to write.
+        Folder to write; of networks trained side by side it holds the record of the one beside.
     """
     networks = _networks(runs, shipment)
     shares = _findings_shares(shipment, len(networks))
@@ -104,7 +104,14 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         half=True,
         details=details,
     )
-    return _measured(out / f"{record.name}.json", data)
+    path = out / f"{record.name}.json"
+    if shipment.joint is None:
+        return _measured(path, data)
+    # Its findings are those of the network beside, and so are their figures.
+    beside = load_record(out / f"{Path(shipment.beside).parent.name}.json")
+    record = replace(record, details={**details, "measured": beside.details["measured"]})
+    save_record(record, path)
+    return record
 
 
 def _measured(path: Path, data: Path) -> BackboneRecord:
