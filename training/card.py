@@ -30,8 +30,7 @@ _LIMITS = (
     "tumour raise them too.",
     "- Most training films come from publications and teaching files of 2020, which show more "
     "striking disease than a ward does.",
-    "- The backbone's findings were not trained on with the scores and have lost what they said "
-    "(AUC in its record); take those of the generic network.",
+    "- The findings are those of the generic network, which no severity score taught.",
     "- No film scored on the opacity scale 0-6 was used: its head is fitted to RALO labels "
     "(0-8) times 6/8.",
 )
@@ -105,7 +104,8 @@ def card_text(
                 f"{record.map_size} x {record.map_size} map.",
                 f"- It saw: {record.training_data}",
                 f"- Licence of the weights: {record.licence}. The code is Apache-2.0.",
-                "- Heads: linear on the pooled features, trained with the network.",
+                "- Heads: linear on the pooled features; of the fine-tuned networks trained with "
+                "them, of the generic network by ridge regression, both averaged.",
             ],
         ),
         (
@@ -113,7 +113,8 @@ def card_text(
             [
                 *figures_table(out_of_fold),
                 "",
-                "Each film is predicted by a network that saw no film of its patient number; the "
+                "Each film is predicted by that one of the shipped networks that saw no film of its "
+                "patient number, and by a ridge regression without them; the "
                 "residuals make the 90 % intervals: what they cover is measured, not "
                 "guaranteed. Figures on other films, with intervals, are "
                 "in docs/figures.md of the repository.",
