@@ -21,12 +21,19 @@ MODELS = {
         "opacity": (3.0237, 1.3582, 4.6891, 2.0433),
         "opacity_ralo": (3.2732, 1.3794, 5.1670, 2.2772),
     },
+    ("severity", "3", "83b198cb9932"): {
+        "geographic_extent": (2.8642, 0.4254, 5.3030, 1.9388),
+        "opacity": (1.9163, 0.4701, 3.3624, 1.2975),
+        "opacity_ralo": (2.5550, 0.6268, 4.4832, 1.7300),
+    },
 }
 # Name and version, and the start of the file's hash: the logit of Lung Opacity, the mean
 # feature, and the length of the gradient of the mean feature.
 BACKBONES = {
     ("generic", "2", "16c10ab788c8"): (-0.5010, 0.3611, 0.1399),
     ("severity", "2", "ca0ef28412ef"): (-0.0048, 0.3517, 0.1541),
+    ("generic", "3", "22273e9abf3d"): (-0.7182, 0.3282, 0.1094),
+    ("severity", "3", "3b8372540397"): (-0.7182, 0.3581, 0.0806),
 }
 
 
