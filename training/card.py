@@ -113,8 +113,8 @@ def card_text(
             [
                 *figures_table(out_of_fold),
                 "",
-                "Each film is predicted by that one of the shipped networks that saw no film of its "
-                "patient number, and by a ridge regression without them; the "
+                "Each film is predicted by that one of the shipped networks that saw no film of "
+                "its patient number, and by a ridge regression without them; the "
                 "residuals make the 90 % intervals: what they cover is measured, not "
                 "guaranteed. Figures on other films, with intervals, are "
                 "in docs/figures.md of the repository.",

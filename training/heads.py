@@ -98,15 +98,25 @@ def scored_features(
         return table["features"], table["edges"]
 
 
-def _ridge(features: Matrix, targets: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
-    """Return coefficients (targets, width) and intercepts of a ridge regression."""
+def _ridge(features: Matrix, targets: Matrix, own: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
+    """Return coefficients (targets, width) and intercepts of a ridge regression.
+
+    It is drawn towards a line through the network's own score, `own` (targets, width), which
+    knows where opacities lie, rather than towards nothing.
+    """
     from sklearn.linear_model import Ridge
 
+    scores = features @ own.T
+    slopes, offsets = np.array(
+        [np.polyfit(scores[:, row], targets[:, row], 1) for row in range(targets.shape[1])]
+    ).T
     centre, spread = features.mean(axis=0), features.std(axis=0)
     unit = np.where(spread > 1e-6, spread, 1.0)
-    model = Ridge(alpha=_STRENGTH).fit((features - centre) / unit, targets)
-    coefficients = np.asarray(model.coef_, dtype=np.float64) / unit
-    return coefficients, np.asarray(model.intercept_ - coefficients @ centre, dtype=np.float64)
+    rest = targets - scores * slopes - offsets
+    model = Ridge(alpha=_STRENGTH).fit((features - centre) / unit, rest)
+    added = np.asarray(model.coef_, dtype=np.float64) / unit
+    intercepts = model.intercept_ - added @ centre + offsets
+    return own * slopes[:, None] + added, np.asarray(intercepts, dtype=np.float64)
 
 
 def fit_heads(
@@ -114,6 +124,7 @@ def fit_heads(
     targets: Matrix,
     parts: NDArray[np.int64],
     members: Sequence[SeverityNetwork],
+    beside: SeverityNetwork,
     frozen_share: float,
 ) -> JoinedHeads:
     """Join the heads of fine-tuned networks with a ridge on the frozen network's features.
@@ -128,6 +139,8 @@ def fit_heads(
         Part of each film.
     members : sequence of SeverityNetwork
         One for each part.
+    beside : SeverityNetwork
+        The frozen network.
     frozen_share : float
         Weight of the ridge in the average, from 0 to 1.
 
@@ -142,6 +155,7 @@ def fit_heads(
     coefficients = np.zeros((2, table.shape[1]))
     intercepts = np.zeros(2)
     last = table[:, len(members) * width :]
+    own_map = severity_coefficients([beside])[0].numpy().astype(np.float64)
     for part, network in enumerate(members):
         own = slice(part * width, (part + 1) * width)
         weight, bias = (
@@ -149,11 +163,11 @@ def fit_heads(
         )
         chosen = parts == part
         fine[chosen] = table[chosen, own] @ weight.T + bias
-        ridge, offset = _ridge(last[~chosen], targets[~chosen])
+        ridge, offset = _ridge(last[~chosen], targets[~chosen], own_map)
         frozen[chosen] = last[chosen] @ ridge.T + offset
         coefficients[:, own] = weight * (1 - frozen_share) / len(members)
         intercepts += bias * (1 - frozen_share) / len(members)
-    ridge, offset = _ridge(last, targets)
+    ridge, offset = _ridge(last, targets, own_map)
     coefficients[:, len(members) * width :] = ridge * frozen_share
     intercepts += offset * frozen_share
     held_out = (1 - frozen_share) * fine + frozen_share * frozen

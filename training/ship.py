@@ -161,7 +161,7 @@ def _fit_scored(backbone: Backbone, runs: Path, shipment: Shipment, data: Path) 
     kept = runs / f"scored-{backbone.record.sha256[:16]}.npz"
     features, edges = scored_features(backbone, data, films, kept)
     targets = np.array([[film.extent, film.opacity_ralo] for film in films])
-    fitted = fit_heads(features, targets, parts, members, shipment.beside_share)
+    fitted = fit_heads(features, targets, parts, members, networks[-1], shipment.beside_share)
     for part in range(len(members)):
         chosen = np.flatnonzero(parts == part)
         folder = runs / f"{joint.name}-fold{part}"

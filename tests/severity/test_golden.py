@@ -21,10 +21,10 @@ MODELS = {
         "opacity": (3.0237, 1.3582, 4.6891, 2.0433),
         "opacity_ralo": (3.2732, 1.3794, 5.1670, 2.2772),
     },
-    ("severity", "3", "83b198cb9932"): {
-        "geographic_extent": (2.8642, 0.4254, 5.3030, 1.9388),
-        "opacity": (1.9163, 0.4701, 3.3624, 1.2975),
-        "opacity_ralo": (2.5550, 0.6268, 4.4832, 1.7300),
+    ("severity", "3", "dba4ef17262b"): {
+        "geographic_extent": (3.1165, 0.6014, 5.6317, 2.0460),
+        "opacity": (1.9960, 0.5584, 3.4335, 1.3365),
+        "opacity_ralo": (2.6613, 0.7446, 4.5780, 1.7820),
     },
 }
 # Name and version, and the start of the file's hash: the logit of Lung Opacity, the mean

@@ -59,11 +59,12 @@ def test_each_film_is_predicted_by_what_did_not_see_it() -> None:
     torch.manual_seed(0)
     shape = TrunkShape("tiny", 0.25, 1.0, "", "", "")
     members = [SeverityNetwork(2, Trunk(shape), 32).eval() for _ in range(3)]
+    beside = SeverityNetwork(2, Trunk(shape), 32).eval()
     random = np.random.default_rng(0)
     features = random.normal(size=(60, 4 * 32)).astype(np.float32)
     parts = np.arange(60) % 3
     targets = random.normal(size=(60, 2)) + 3
-    found = fit_heads(features, targets, parts, members, 0.25)
+    found = fit_heads(features, targets, parts, members, beside, 0.25)
     for part, network in enumerate(members):
         own = torch.from_numpy(features[parts == part, part * 32 : (part + 1) * 32])
         weight, bias = network.severity.weight[:, :, 0, 0] * 8, network.severity.bias
@@ -73,7 +74,7 @@ def test_each_film_is_predicted_by_what_did_not_see_it() -> None:
     # A changed label does not change what is said of its own film, nor of its part.
     changed = targets.copy()
     changed[0] += 5
-    other = fit_heads(features, changed, parts, members, 0.25)
+    other = fit_heads(features, changed, parts, members, beside, 0.25)
     np.testing.assert_allclose(other.held_out[parts == 0], found.held_out[parts == 0])
     assert np.abs(other.held_out[parts == 1] - found.held_out[parts == 1]).max() > 1e-3
     blended = 0.75 * found.fine_tuned + 0.25 * found.frozen
