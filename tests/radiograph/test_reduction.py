@@ -72,7 +72,7 @@ def test_block_means_are_the_means_of_what_is_shown(rows, columns, factor, bits,
     [(2500, 3000, 1024, 2), (2048, 2048, 1024, 2), (2047, 4000, 1024, 1), (9000, 9000, None, 1)],
 )
 def test_the_shorter_side_keeps_what_is_asked(rows, columns, side, factor):
-    assert block_factor(rows, columns, side) == factor
+    assert block_factor((rows, columns), side) == factor
 
 
 SMALL = ReadOptions(least_side=100, trim=False)

@@ -201,7 +201,7 @@ def decode_codestream(frame_of: Callable[[], bytes], wanted: Codestream, syntax:
 
 def _samples(frame: bytes, wanted: Codestream, header: Header, syntax: str) -> NDArray[np.integer]:
     if syntax in _JPEG_2000:
-        factor = block_factor(header.rows, header.columns, wanted.least_side)
+        factor = block_factor((header.rows, header.columns), wanted.least_side)
         halvings = min(header.levels, factor.bit_length() - 1)
         return frame_decoders.jpeg_2000(frame, wanted, header, halvings, syntax in _HTJ2K)
     if syntax in (_BASELINE, _EXTENDED) and header.bits == 8:

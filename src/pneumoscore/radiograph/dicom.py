@@ -159,7 +159,7 @@ def _grey_film(
         if hidden.all():
             hidden = padded
     way = greyscale(values, hidden, elements, layout, options)
-    factor = block_factor(*values.shape, options.least_side)
+    factor = block_factor(values.shape, options.least_side)
     stored = reduced(values, hidden, layout.stored, factor)
     scale = factor * 2 ** round(math.log2(layout.rows / values.shape[0]))
     names = [
@@ -180,7 +180,7 @@ def _colour_film(
 ) -> Film:
     stored = decode(file.data, element, layout, file.syntax, options.least_side).values
     pixels, transforms = colour_pixels(stored, file.elements, layout)
-    factor = block_factor(*pixels.shape, options.least_side)
+    factor = block_factor(pixels.shape, options.least_side)
     scale = factor * 2 ** round(math.log2(layout.rows / pixels.shape[0]))
     origin = Origin((layout.rows, layout.columns)).scaled(scale, scale)
     return Film(block_means(pixels, factor), origin, (*_reduction(scale), *transforms))

@@ -77,7 +77,7 @@ class Decoded:
         limits = np.iinfo(values.dtype)
         if low <= limits.min and high >= limits.max:
             return values
-        return np.clip(values, max(low, limits.min), min(high, limits.max))
+        return np.asarray(np.clip(values, max(low, limits.min), min(high, limits.max)))
 
 
 @dataclass(frozen=True, slots=True)

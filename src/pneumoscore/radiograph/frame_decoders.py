@@ -183,11 +183,13 @@ def _openjpeg(frame: bytes, wanted: Codestream, halvings: int) -> NDArray[np.int
         if image.size != (wanted.columns, wanted.rows):
             raise UnreadableFileError("a JPEG 2000 frame of another size than its DICOM header")
         if halvings and isinstance(image, ImageFile.ImageFile):
-            size = tuple(-(-side // (1 << halvings)) for side in image.size)
+            wide, high = (-(-side // (1 << halvings)) for side in image.size)
             tile = image.tile[0]
             args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-            image.tile = [tile._replace(extents=(0, 0, *size), args=(args[0], halvings, *args[2:]))]
-            image._size = size
+            image.tile = [
+                tile._replace(extents=(0, 0, wide, high), args=(args[0], halvings, *args[2:]))
+            ]
+            image._size = (wide, high)
         image.load()
         values = np.asarray(image)
     return values.astype(values.dtype.newbyteorder("="), copy=False)

@@ -26,7 +26,7 @@ def levels(elements: Elements, sequence: int) -> tuple[Elements, ...]:
         The first item of the sequence in the per-frame and in the shared groups, as far as
         they are there, and the data set itself.
     """
-    found = []
+    found: list[Elements] = []
     for groups in (_PER_FRAME, _SHARED):
         try:
             for group in elements.items(groups)[:1]:

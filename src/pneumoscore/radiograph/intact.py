@@ -100,4 +100,4 @@ def of_unread_process(data: bytes) -> bool:
 def _bmp(data: bytes) -> bool:
     size, _reserved, start = struct.unpack_from("<III", data, 2)
     wide, high = struct.unpack_from("<ii", data, 18)
-    return size == len(data) and 26 <= start < size and wide != 0 and high != 0
+    return bool(size == len(data) and 26 <= start < size and wide != 0 and high != 0)

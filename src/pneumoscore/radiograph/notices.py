@@ -40,7 +40,7 @@ def notices_of(pixels: NDArray[np.float32]) -> tuple[str, ...]:
         notices.append("too_few_pixels")
     step = max(1, int(np.sqrt(pixels.size / 250_000)))
     low, high = np.percentile(pixels[::step, ::step], (1, 99))
-    small = block_means(pixels, block_factor(*pixels.shape, _ENOUGH))
+    small = block_means(pixels, block_factor(pixels.shape, _ENOUGH))
     if high - low < MIN_SPREAD:
         notices.append("almost_constant")
     elif holds_two_films(small):

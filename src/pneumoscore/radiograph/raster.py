@@ -106,7 +106,7 @@ def _film(planes: _Planes, kind: str, inverted: bool, options: ReadOptions) -> F
     """Bring grey to [0, 1], shrunk to what is needed."""
     black, white = _range(planes.grey, planes.white, kind)
     grey = planes.grey
-    factor = block_factor(*grey.shape, options.least_side)
+    factor = block_factor(grey.shape, options.least_side)
     # Transparent pixels are no part of any mean before they are laid over the background.
     early = factor if planes.alpha is None else 1
     pixels = to_unit(block_means(grey, early) if early > 1 else grey, black, white)

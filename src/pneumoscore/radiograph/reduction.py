@@ -30,15 +30,15 @@ class Stored:
     hidden: NDArray[np.bool] | None = None
 
 
-def block_factor(rows: int, columns: int, least_side: int | None) -> int:
+def block_factor(shape: tuple[int, ...], least_side: int | None) -> int:
     """Return the largest whole factor that keeps the shorter side at `least_side` or more.
 
     Examples
     --------
-    >>> block_factor(2500, 3000, 1024), block_factor(900, 900, 1024), block_factor(9000, 9000, None)
-    (2, 1, 1)
+    >>> block_factor((2500, 3000), 1024), block_factor((900, 3000), 1024)
+    (2, 1)
     """
-    return 1 if least_side is None else max(1, min(rows, columns) // least_side)
+    return 1 if least_side is None else max(1, min(shape[:2]) // least_side)
 
 
 def _padded(values: NDArray[Any], factor: int) -> NDArray[Any]:
@@ -52,7 +52,7 @@ def _padded(values: NDArray[Any], factor: int) -> NDArray[Any]:
 
 def _sums(values: NDArray[Any], factor: int, dtype: type) -> NDArray[np.number]:
     values = _padded(values, factor)
-    rows = values[::factor].astype(dtype)
+    rows: NDArray[Any] = values[::factor].astype(dtype)
     for row in range(1, factor):
         rows += values[row::factor]
     sums = rows[:, ::factor].copy()
