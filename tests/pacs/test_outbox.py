@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pneumoscore.errors import SettingsError
-from pneumoscore.pacs.outbox import Delivery, Outbox, OutboxObject, Patience
+from pneumoscore.pacs.deliveries import Delivery, OutboxObject, Patience
+from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pacs.targets import make_target
 from pneumoscore.pacs.targets.folder import FolderTarget
 from pneumoscore.pacs.targets.web import stored_uids

@@ -7,21 +7,19 @@ worker died is delivered once. One SQLite file, objects as files beside it; thei
 
 from __future__ import annotations
 
-import contextlib
-import random
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.files import write_atomically
+from pneumoscore.pacs.deliveries import Delivery, OutboxObject, Patience
 from pneumoscore.pacs.targets import Parcel
+from pneumoscore.pipeline.durable import DurableFile
 
-__all__ = ["Delivery", "Outbox", "OutboxObject", "Patience"]
+__all__ = ["Outbox"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (
@@ -36,67 +34,6 @@ CREATE TABLE IF NOT EXISTS deliveries (
   error TEXT, made REAL NOT NULL, changed REAL NOT NULL, promise TEXT, UNIQUE (uid, target));
 CREATE INDEX IF NOT EXISTS owed ON deliveries (target, state, due);
 """
-
-
-class Delivery(StrEnum):
-    """Where a delivery stands.
-
-    Attributes
-    ----------
-    OWED
-        To be sent once it is due.
-    SENT
-        The target has it; its commitment is awaited where that was asked for.
-    CONFIRMED
-        The target has committed itself to keep it.
-    DEAD
-        Given up; a person must look.
-    """
-
-    OWED = "owed"
-    SENT = "sent"
-    CONFIRMED = "confirmed"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How often and how long a delivery is tried.
-
-    Attributes
-    ----------
-    first, longest : float
-        Seconds before the first repetition, and the most between two; doubled in between.
-    end : float
-        Seconds after which a delivery is given up.
-    """
-
-    first: float = 2.0
-    longest: float = 300.0
-    end: float = 3 * 86400.0
-
-    def delay(self, attempts: int) -> float:
-        """Return the seconds before the next attempt, spread by a fifth."""
-        delay = min(self.first * 2.0 ** min(attempts, 30), self.longest)
-        return delay * random.uniform(0.9, 1.1)
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxObject:
-    """A finished object.
-
-    Attributes
-    ----------
-    uid, kind, sop_class_uid : str
-        As of a `Parcel`.
-    data : bytes
-        Its bytes.
-    """
-
-    uid: str
-    kind: str
-    sop_class_uid: str
-    data: bytes
 
 
 class Outbox:
@@ -122,11 +59,7 @@ class Outbox:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._objects.mkdir(mode=0o700, exist_ok=True)
-            self._database = folder / "outbox.db"
-            self._database.touch(mode=0o600)
-            with self._writing() as connection:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
+            self._entries = DurableFile(folder / "outbox.db", _SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise PneumoScoreError(
                 f"the outbox {folder} cannot be used ({type(error).__name__})",
@@ -169,7 +102,7 @@ class Outbox:
         for item in objects:
             write_atomically(self._path(item.uid), item.data, private=True)
         now = time.time()
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?, ?)",
                 (source, model, state, picture, now),
@@ -252,7 +185,7 @@ class Outbox:
         attempts: int | None = None,
         due: float | None = None,
     ) -> None:
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             connection.execute(
                 "UPDATE deliveries SET state = ?, error = ?, attempts = coalesce(?, attempts), "
                 "due = coalesce(?, due), changed = ?, promise = NULL "
@@ -274,7 +207,7 @@ class Outbox:
 
     def promised(self, uids: Sequence[str], target: str, transaction: str) -> None:
         """Note that a target was asked to commit itself."""
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             connection.executemany(
                 "UPDATE deliveries SET promise = ?, changed = ? "
                 "WHERE uid = ? AND target = ? AND state = ?",
@@ -284,7 +217,7 @@ class Outbox:
     def committed(self, transaction: str, kept: Sequence[str], lost: Sequence[str]) -> int:
         """Note a target's report; what it has not is owed again. How many were confirmed."""
         now = time.time()
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             for uid in lost:
                 connection.execute(
                     "UPDATE deliveries SET state = ?, due = ?, promise = NULL, "
@@ -303,7 +236,7 @@ class Outbox:
     def revive(self) -> int:
         """Let all dead deliveries be owed again, from the beginning; how many."""
         now = time.time()
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             return connection.execute(
                 "UPDATE deliveries SET state = ?, attempts = 0, due = ?, made = ? WHERE state = ?",
                 (Delivery.OWED, now, now, Delivery.DEAD),
@@ -335,7 +268,7 @@ class Outbox:
         )
         for (uid,) in rows:
             self._path(uid).unlink(missing_ok=True)
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             connection.executemany("UPDATE objects SET kept = 0 WHERE uid = ?", rows)
         return len(rows)
 
@@ -371,26 +304,9 @@ class Outbox:
         return self._objects / f"{uid}.dcm"
 
     def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        with contextlib.closing(self._connected()) as connection:
+        with self._entries.reading() as connection:
             return connection.execute(statement, values).fetchall()
 
     def _row(self, statement: str, values: Sequence[Any] = ()) -> Any:
         rows = self._rows(statement, values)
         return rows[0] if rows else None
-
-    def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._database, timeout=30.0, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(self._connected()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")

@@ -8,7 +8,6 @@ as files beside it; both are their owner's only.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -21,11 +20,11 @@ from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.files import sha256_of
+from pneumoscore.pipeline.durable import DurableFile
 from pneumoscore.pipeline.inbox_entry import Entry, State
 
 __all__ = ["Entry", "Inbox", "State"]
 
-_PATIENCE_SECONDS = 30.0
 _FIRST_DELAY, _LONGEST_DELAY = 5.0, 3600.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -69,11 +68,7 @@ class Inbox:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._films.mkdir(mode=0o700, exist_ok=True)
-            self._database = folder / "inbox.db"
-            self._database.touch(mode=0o600)
-            with self._writing() as connection:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
+            self._entries = DurableFile(folder / "inbox.db", _SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise PneumoScoreError(
                 f"the inbox {folder} cannot be used ({error})", "a folder that may be written"
@@ -131,7 +126,7 @@ class Inbox:
 
     def _enter(self, name: str, key: str, content: str, details: Mapping[str, Any]) -> bool:
         now = time.time()
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             row = connection.execute("SELECT content FROM entries WHERE key = ?", (key,)).fetchone()
             if row is None:
                 connection.execute(
@@ -166,7 +161,7 @@ class Inbox:
             Empty if nothing waits.
         """
         now = time.time()
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             connection.execute(
                 "UPDATE entries SET state = ?, error = coalesce(error, 'its worker ended'), "
                 "changed = ? WHERE state = ? AND due <= ? AND attempts >= ?",
@@ -224,7 +219,7 @@ class Inbox:
         For the only user of an inbox, at its start: whoever claimed before has died, and not
         for the films' sake.
         """
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             return connection.execute(
                 "UPDATE entries SET state = ?, attempts = max(0, attempts - 1), due = ?, "
                 "worker = NULL WHERE state = ?",
@@ -233,13 +228,13 @@ class Inbox:
 
     def find(self, key: str) -> Entry | None:
         """Return the entry of a key, or None."""
-        with contextlib.closing(self._connected()) as connection:
+        with self._entries.reading() as connection:
             row = connection.execute(f"{_COLUMNS} WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._entry(row)
 
     def revive(self, number: int) -> None:
         """Let a dead entry wait again, with all its attempts."""
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             connection.execute(
                 "UPDATE entries SET state = ?, attempts = 0, due = ? WHERE id = ? AND state = ?",
                 (State.WAITING, time.time(), number, State.DEAD),
@@ -247,7 +242,7 @@ class Inbox:
 
     def remove(self, key: str) -> bool:
         """Remove an entry and its film for good; whether there was one."""
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             row = connection.execute("SELECT file FROM entries WHERE key = ?", (key,)).fetchone()
             connection.execute("DELETE FROM entries WHERE key = ?", (key,))
         if row is not None:
@@ -257,7 +252,7 @@ class Inbox:
     def entries(self, state: State | None = None) -> Iterator[Entry]:
         """Yield the entries, or those in one state, the oldest first."""
         where, values = ("WHERE state = ?", (str(state),)) if state is not None else ("", ())
-        with contextlib.closing(self._connected()) as connection:
+        with self._entries.reading() as connection:
             rows = connection.execute(f"{_COLUMNS} {where} ORDER BY id", values).fetchall()
         for row in rows:
             yield self._entry(row)
@@ -270,7 +265,7 @@ class Inbox:
         KeyError
             If there is none of this number.
         """
-        with contextlib.closing(self._connected()) as connection:
+        with self._entries.reading() as connection:
             row = connection.execute(f"{_COLUMNS} WHERE id = ?", (number,)).fetchone()
         if row is None:
             raise KeyError(number)
@@ -278,7 +273,7 @@ class Inbox:
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state."""
-        with contextlib.closing(self._connected()) as connection:
+        with self._entries.reading() as connection:
             rows = connection.execute("SELECT state, count(*) FROM entries GROUP BY state")
             found = {State(state): int(count) for state, count in rows}
         return {state: found.get(state, 0) for state in State}
@@ -287,7 +282,7 @@ class Inbox:
         self, entry: Entry, state: State, error: str | None = None, due: float | None = None
     ) -> None:
         now = time.time()
-        with self._writing() as connection:
+        with self._entries.writing() as connection:
             connection.execute(
                 "UPDATE entries SET state = ?, error = ?, due = ?, worker = NULL, changed = ? "
                 "WHERE id = ?",
@@ -307,26 +302,6 @@ class Inbox:
             error,
             float(came),
         )
-
-    def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._database, timeout=_PATIENCE_SECONDS, isolation_level=None
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        # FULL: what was acknowledged outlives a power failure (SQLite, "PRAGMA synchronous").
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(self._connected()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
 
 
 _COLUMNS = "SELECT id, key, file, content, details, state, attempts, error, came FROM entries"

@@ -6,9 +6,10 @@ import sqlite3
 import threading
 import time
 
+from pneumoscore.pacs.deliveries import Delivery
 from pneumoscore.pacs.identity import own_uid
 from pneumoscore.pacs.listener.journal import Journal
-from pneumoscore.pacs.outbox import Delivery, Outbox
+from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pacs.targets import Target
 
 __all__ = ["Deliverer"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.errors import SettingsError
+from pneumoscore.pacs.deliveries import Patience
 from pneumoscore.pacs.listener.acceptor import Limits
-from pneumoscore.pacs.outbox import Patience
 from pneumoscore.pacs.targets import Node, parse_node
 
 __all__ = ["ListenOptions"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError
+from pneumoscore.pacs.deliveries import OutboxObject
 from pneumoscore.pacs.errors import HeaderError
 from pneumoscore.pacs.listener.intake import film_key
 from pneumoscore.pacs.listener.journal import Journal, film_name
@@ -20,7 +21,7 @@ from pneumoscore.pacs.objects.build import ObjectOptions, film_objects
 from pneumoscore.pacs.objects.film import describe_input
 from pneumoscore.pacs.objects.header import FilmHeader, film_header, read_header
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
-from pneumoscore.pacs.outbox import Outbox, OutboxObject
+from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pipeline.inbox import Entry, Inbox, State
 from pneumoscore.pipeline.reading import ReadFilm, Reading
 from pneumoscore.pipeline.result import FileResult

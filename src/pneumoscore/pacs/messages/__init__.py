@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from pneumoscore.pacs.deliveries import OutboxObject
 from pneumoscore.pacs.objects.result import objects_uid
-from pneumoscore.pacs.outbox import OutboxObject
 
 if TYPE_CHECKING:
     from pneumoscore.pacs.objects.header import FilmHeader
