@@ -1,3 +1,3 @@
-"""Labelled data: cohorts, public data sets, ratings, checks and the leakage rule."""
+"""Labelled data: cohorts, public data sets, ratings and checks."""
 
 from __future__ import annotations
