@@ -333,3 +333,33 @@ def test_films_are_recorded_before_their_part_is_written(tmp_path, model, tiny_f
     assert "5 films scored" in capsys.readouterr().out
     assert main(["patient", "check", "--records", str(place)]) == 0
     assert "films       5" in capsys.readouterr().out
+
+
+def test_bad_files_of_every_kind_are_named_with_their_reason_and_stop_nothing(
+    films, tmp_path, model, tiny_model
+):
+    whole = (films / "0.png").read_bytes()
+    bad = {
+        "empty.dcm": (b"", "unreadable"),
+        "cut.png": (whole[: len(whole) // 2], "unreadable"),
+        "page.jpg": (b"<html>no film</html>", "unreadable"),
+        "document.tif": (b"%PDF-1.7 no film", "unreadable"),
+        "preamble.dcm": (bytes(128) + b"DICM", "unreadable"),
+        "noise.dcm": (bytes(128) + b"DICM" + os.urandom(2000), "unreadable"),
+    }
+    for name, (content, _) in bad.items():
+        (films / name).write_bytes(content)
+    Image.new("L", (300, 300), 90).save(films / "constant.png")
+    write_film(films / "small.png", tiny_model, 1)
+    with Image.open(films / "small.png") as image:
+        image.resize((40, 40)).save(films / "small.png")
+    (films / "dangling.png").symlink_to("nowhere.png")
+    expected = {name: reason for name, (_, reason) in bad.items()}
+    expected |= {"constant.png": "refused", "small.png": "refused", "dangling.png": "missing"}
+    expected |= {"bad.png": "unreadable"}
+    report = run(films, tmp_path / "out", model)
+    assert report.scored == 10
+    with (tmp_path / "out" / "failures.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {Path(row["file"]).name: row["reason"] for row in rows} == expected
+    assert all(row["error"] for row in rows)
