@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.public import load_cohen94
 from pneumoscore.severity.model import SeverityModel
-from pneumoscore.statistics.accuracy import mae
-from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 from pneumoscore.statistics.coverage import score_bins
 from pneumoscore.study.evaluation import main_figures
 from pneumoscore.study.features import film_features
@@ -100,20 +98,6 @@ def _groups(values: tuple[str, ...]) -> dict[str, NDArray[np.intp]]:
     return {value: index for value, index in found.items() if value and len(index) >= _FEWEST}
 
 
-def _worst_over_best(table: PredictionTable, repeats: int) -> Estimate:
-    views = np.array(table.views)
-
-    def statistics(draw: Draw) -> dict[str, float]:
-        errors = [
-            mae(table.targets[index], table.predictions[index])
-            for view in _groups(table.views)
-            if len(index := draw.index[views[draw.index] == view])
-        ]
-        return {"ratio": max(errors) / min(errors)}
-
-    return PatientBootstrap(table.patients, repeats).estimate(statistics)["ratio"]
-
-
 def cross_validation_figure(out_of_fold: Tables, repeats: int) -> FigureResult:
     """Figure 3: out-of-fold predictions of the scored films, overall, by view and source.
 
@@ -131,6 +115,7 @@ def cross_validation_figure(out_of_fold: Tables, repeats: int) -> FigureResult:
             ),
             estimate_row(f"{scale}: r", found["pearson"]),
         ]
+        by_view = []
         for group, values in (("view", table.views), ("source", table.sources)):
             for value, index in _groups(values).items():
                 part = main_figures(table.take(index), repeats)
@@ -138,10 +123,19 @@ def cross_validation_figure(out_of_fold: Tables, repeats: int) -> FigureResult:
                 rows.append(
                     estimate_row(f"{scale}, {group} {value} ({len(index)}): MAE", part["mae"])
                 )
-        if len(_groups(table.views)) > 1:
-            ratio = _worst_over_best(table, repeats)
-            numbers[scale]["worst view over best"] = {"ratio": ratio}
-            rows.append(estimate_row(f"{scale}: worst view over best", ratio, at_most=_WORST_VIEW))
+                if group == "view":
+                    by_view.append(part["mae"].value)
+        if len(by_view) > 1:
+            # Without an interval: a draw's largest over its smallest error is biased upwards.
+            ratio = max(by_view) / min(by_view)
+            rows.append(
+                FigureRow(
+                    f"{scale}: worst view over best",
+                    f"{ratio:.2f}",
+                    f"<= {_WORST_VIEW:.2f}",
+                    ratio <= _WORST_VIEW,
+                )
+            )
     return FigureResult(3, tuple(rows), numbers)
 
 
