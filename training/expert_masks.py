@@ -46,7 +46,7 @@ def read_expert_masks(
             for row in csv.DictReader(file)
             if row["kind"] == "findings" and not barred(row["image"])
         ]
-    films = folder_films(data, [row["image"] for row in rows], spec)
+    films = folder_films(data, [row["image"] for row in rows], spec, whole=True)
     bits = placed_masks([data / "masks" / row["file"] for row in rows], films)
     right, left = (bits & _RIGHT) > 0, (bits & _LEFT) > 0
     opaque = (bits & (_GROUND_GLASS | _CONSOLIDATION)) > 0

@@ -169,11 +169,27 @@ def corpus_films(folder: Path, archive: str, files: Sequence[str], spec: InputSp
         return _stack(files, load, spec)
 
 
-def folder_films(data: Path, names: Sequence[str], spec: InputSpec) -> FilmArrays:
-    """Read films below a folder through the product's own reader."""
+def folder_films(
+    data: Path, names: Sequence[str], spec: InputSpec, *, whole: bool = False
+) -> FilmArrays:
+    """Read films below a folder through the product's own reader.
+
+    Parameters
+    ----------
+    data : Path
+        The folder.
+    names : sequence of str
+        Paths below it.
+    spec : InputSpec
+        How they become squares, with ``PixelRange.UNIT``.
+    whole : bool, optional
+        Keep even borders, so that a mask of the whole file lies on the film (`placed_masks`).
+    """
+    from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.radiograph.read import read_radiograph
 
-    return _stack(names, lambda name: read_radiograph(data / name), spec)
+    options = ReadOptions(trim=not whole)
+    return _stack(names, lambda name: read_radiograph(data / name, options=options), spec)
 
 
 def placed_masks(paths: Sequence[Path], films: FilmArrays) -> NDArray[np.uint8]:
@@ -184,7 +200,7 @@ def placed_masks(paths: Sequence[Path], films: FilmArrays) -> NDArray[np.uint8]:
     paths : sequence of Path
         One mask for each film, of any size.
     films : FilmArrays
-        n films.
+        n films, read whole (`folder_films`).
 
     Returns
     -------

@@ -71,7 +71,7 @@ def lung_training_films(
             if row["kind"] == "lungs" and row["image"] not in barred
         ]
     rows = rows[:limit] if limit else rows
-    films = folder_films(data, [row["image"] for row in rows], spec)
+    films = folder_films(data, [row["image"] for row in rows], spec, whole=True)
     return films, placed_masks([data / "lungs" / row["file"] for row in rows], films)
 
 

@@ -13,6 +13,7 @@ from pneumoscore.cohort.brixia import BRIXIA_ZONES, load_brixia
 from pneumoscore.cohort.film_names import film_stem
 from pneumoscore.cohort.public import FilmMask, load_cohen94, load_masks, read_mask
 from pneumoscore.errors import ModelError
+from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.radiograph.prepare import film_map
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.model import SeverityModel
@@ -87,7 +88,9 @@ def score_place(
     ModelError
         If the head has no contribution map.
     """
-    score = model.score(read_radiograph(mask.image), force=True, scales=[scale])
+    # With its borders: the mask is that of the whole file.
+    film = read_radiograph(mask.image, options=ReadOptions(trim=False))
+    score = model.score(film, force=True, scales=[scale])
     found = score[scale]
     if found.contributions is None:
         raise ModelError(
