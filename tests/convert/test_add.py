@@ -17,7 +17,7 @@ from pneumoscore.backbone.registry import available_backbones
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.add import add_backbone
 from pneumoscore.convert.contract import to_contract
-from pneumoscore.errors import ModelError
+from pneumoscore.errors import MissingExtraError, ModelError
 from pneumoscore.radiograph.types import InputSpec
 
 UNIT = InputSpec(32, "pad", "unit")
@@ -214,5 +214,5 @@ def test_without_onnx_the_remedy_is_named(
     plain_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ModelError, match=r"pip install 'pneumoscore\[convert\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'pneumoscore\[convert\]'"):
         add_backbone(plain_file, "mine", input=UNIT)

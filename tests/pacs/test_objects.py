@@ -19,7 +19,6 @@ from pneumoscore.pacs.objects.film import (
     FilmOutcome,
     ScoringTerms,
     describe_input,
-    pixels_digest,
     score_film,
 )
 from pneumoscore.pacs.objects.result import Refusal, objects_uid
@@ -210,7 +209,7 @@ def test_uids_follow_from_film_model_and_kind(
     source = first.header.sop_instance_uid
     assert first.objects[0].sop_instance_uid == objects_uid(source, model.identity, "report")
     assert len({item.sop_instance_uid for item in first.objects}) == 3
-    assert pixels_digest(again.radiograph) == first.pixels_sha256
+    assert again.radiograph.digest() == first.pixels_sha256
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -94,7 +93,7 @@ class FilmReader:
             film,
             metadata=radiograph.metadata,
             view=_view(radiograph) if self.options.view else None,
-            pixels=_hash(radiograph) if self.options.content else None,
+            pixels=radiograph.digest() if self.options.content else None,
             seconds=time.perf_counter() - began,
         )
 
@@ -105,12 +104,6 @@ Reading = Callable[[Path | bytes], ReadFilm]
 
 def _failed(error: str, reason: FailureReason) -> ReadFilm:
     return ReadFilm(error=error, reason=reason)
-
-
-def _hash(radiograph: Radiograph) -> str:
-    digest = hashlib.sha256(f"{radiograph.rows} {radiograph.columns} ".encode("ascii"))
-    digest.update(radiograph.pixels.data)
-    return digest.hexdigest()
 
 
 def _view(radiograph: Radiograph) -> NDArray[np.uint8]:

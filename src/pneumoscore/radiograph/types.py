@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -223,6 +224,12 @@ class Radiograph:
     def columns(self) -> int:
         """Number of pixel columns."""
         return int(self.pixels.shape[1])
+
+    def digest(self) -> str:
+        """Return the SHA-256 of shape and pixels: the same for every lossless encoding."""
+        found = hashlib.sha256(f"{self.rows} {self.columns} ".encode("ascii"))
+        found.update(self.pixels.data)
+        return found.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

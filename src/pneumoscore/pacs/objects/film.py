@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from pneumoscore.severity.model import SeverityModel
     from pneumoscore.severity.score import Score
 
-__all__ = ["FilmOutcome", "ScoringTerms", "describe_input", "pixels_digest", "score_film"]
+__all__ = ["FilmOutcome", "ScoringTerms", "describe_input", "score_film"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class FilmOutcome:
     objects : tuple of FilmObject
         Finished.
     pixels_sha256 : str
-        Of the pixels as they were read (`pixels_digest`).
+        Of the pixels as they were read (`Radiograph.digest`).
     radiograph : Radiograph
         The film.
     """
@@ -74,13 +73,6 @@ def describe_input(spec: InputSpec) -> str:
     'pad to 320 x 320, standardised'
     """
     return f"{spec.squaring} to {spec.size} x {spec.size}, {spec.pixel_range}"
-
-
-def pixels_digest(radiograph: Radiograph) -> str:
-    """Return the SHA-256 of a film's shape and pixels: the same for every lossless encoding."""
-    digest = hashlib.sha256(f"{radiograph.rows} {radiograph.columns} ".encode("ascii"))
-    digest.update(radiograph.pixels.data)
-    return digest.hexdigest()
 
 
 def score_film(
@@ -121,4 +113,4 @@ def score_film(
         outcome = Refusal(error.flags, str(error), model.identity)
     report = FilmReport(outcome, describe_input(model.backbone.record.input))
     objects = film_objects(header, report, radiograph.pixels, options)
-    return FilmOutcome(header, report, objects, pixels_digest(radiograph), radiograph)
+    return FilmOutcome(header, report, objects, radiograph.digest(), radiograph)
