@@ -169,7 +169,7 @@ def test_a_rise_is_said_as_long_as_it_goes_on_and_then_is_over() -> None:
     said = watch_one(days_of(slow), slow, FLAT, RuleSet())
     calls = calls_of(said)
     assert calls[0].trend
-    assert 8 <= calls[0].seen - 6 <= 10
+    assert 6 <= calls[0].seen - 6 <= 10
     assert all(call.higher for call in calls)
     assert [WORDS[word] for word in said.words[0, calls[0].seen :]] == ["worsening"] * (
         27 - calls[0].seen

@@ -60,9 +60,9 @@ class RuleSet:
 
     name: str = "pneumoscore-levels"
     version: str = "2"
-    step_errors: float = 4.2
+    step_errors: float = 4.0
     first_step_errors: float = 4.8
-    trend_errors: float = 3.8
+    trend_errors: float = 3.3
     odd_film: float = 2.6
     recent_films: int = 4
     trend_films: int = 10
@@ -72,7 +72,7 @@ class RuleSet:
     smallest_change: Mapping[str, float] = field(default_factory=dict)
     hold_days: float = 7.0
     trend_days: float = 10.0
-    goes_on_errors: float = 0.7
+    goes_on_errors: float = 0.4
 
     def __post_init__(self) -> None:
         for scale in (*self.scales, *self.smallest_change):
