@@ -213,7 +213,7 @@ def import_cohort(
 
     films = open_cohort(str(cohort), data, images, mapping)
     # Two tables of one name are two cohorts, and number their patients each for itself.
-    issuer = "" if str(cohort) in COHORTS else _table_issuer(Path(cohort))
+    issuer = "" if str(cohort) in COHORTS else _table_issuer(Path(str(cohort)))
     by_path = {film.path: film for film in films}
     chosen = _Scoring(model, threads, level, False, True, not no_thumbnails)
 

@@ -148,12 +148,13 @@ def ward_overview(
         _until_the_end(advice, ended[item.id])
         for item, advice in zip(shown, _advise(shown, scale, rules, errors), strict=True)
     ]
-    rows = []
+    rows: list[WardRow] = []
     for place in sorted(range(len(shown)), key=lambda place: _rank(shown[place], advices[place])):
         if len(rows) == limit:
             break
         left = ended[shown[place].id]
-        rows.append(_row(shown[place], advices[place], left and left.kind, today))
+        kind = None if left is None else left.kind
+        rows.append(_row(shown[place], advices[place], kind, today))
     gone = len(found) - len(shown)
     remark = f"{len(rows)} of {len(found)} patients with scores by this model"
     if gone:

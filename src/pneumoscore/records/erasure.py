@@ -194,7 +194,7 @@ def erase_patient(
     """
     with records.writing() as connection:
         number = find_patient(connection, patient).id
-        ids = list(connection.execute(theirs(number)).scalars())
+        ids = _scalars(connection, theirs(number))
         names = _names(connection, ids)
         uids, known_backups = _film_uids(connection, ids), _backups(connection)
         counts = _erase_rows(connection, ids, [*(key for pair in names for key in pair), *uids])
@@ -214,6 +214,10 @@ def erase_patient(
     )
 
 
+def _scalars(connection: Connection, statement: Any) -> list[Any]:
+    return list(connection.execute(statement).scalars())
+
+
 def _names(connection: Connection, ids: Sequence[int]) -> list[tuple[str, str]]:
     rows = connection.execute(select(patients.c.key, patients.c.issuer).where(_in(patients, ids)))
     return [(row.key, row.issuer) for row in rows]
@@ -225,15 +229,13 @@ def _in(table: Any, ids: Sequence[int]) -> Any:
 
 
 def _film_uids(connection: Connection, ids: Sequence[int]) -> list[str]:
-    found = list(connection.execute(select(films.c.uid).where(_in(films, ids))).scalars())
-    return found + list(
-        connection.execute(select(studies.c.uid).where(_in(studies, ids))).scalars()
-    )
+    of_films = _scalars(connection, select(films.c.uid).where(_in(films, ids)))
+    return of_films + _scalars(connection, select(studies.c.uid).where(_in(studies, ids)))
 
 
 def _erase_rows(connection: Connection, ids: Sequence[int], words: Sequence[str]) -> dict[str, int]:
     connection.execute(insert(erasing), {"id": 1})
-    film_ids = list(connection.execute(select(films.c.id).where(_in(films, ids))).scalars())
+    film_ids = _scalars(connection, select(films.c.id).where(_in(films, ids)))
     counts = {"films": len(film_ids), "scores": 0, "thumbnails": 0}
     for group in batched(film_ids, 500):
         connection.execute(
@@ -315,7 +317,7 @@ def _erase_in(copy: Path, names: Sequence[tuple[str, str]], actor: str | None) -
                 found = connection.execute(select(patients.c.id).where(named)).scalar_one_or_none()
                 if found is None:
                     continue
-                ids = list(connection.execute(theirs(found)).scalars())
+                ids = _scalars(connection, theirs(found))
                 uids = _film_uids(connection, ids)
                 counts = _erase_rows(connection, ids, [key, issuer, *uids])
                 details = {"patient": [keyed_hash(patient_name(key, issuer))], **counts}

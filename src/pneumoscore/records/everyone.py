@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 
@@ -108,7 +109,8 @@ def read_all_series(
     points: dict[int, list[SeriesPoint]] = defaultdict(list)
     moved: set[int] = set()
     instants: dict[int, list[datetime]] = defaultdict(list)
-    for number, at, offset, value, view, flags in connection.execute(statement):
+    rows: Any = connection.execute(statement)
+    for number, at, offset, value, view, flags in rows:
         points[number].append(SeriesPoint(at, value, view, flags))
         if offset:
             moved.add(number)

@@ -152,7 +152,9 @@ def _judge_scale(
     values = [film.values[scale].value for film in films]
     times = [film.taken_at for film in films]
     error = errors.scale(scale)
-    trend, calls, advice = None, (), Advice("one film", "no film", rules.label)
+    advice = Advice("one film", "no film", rules.label)
+    trend: Trend | None = None
+    calls: tuple[SeriesCall, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     if films:
         smallest = rules.smallest_change.get(scale, 0.0)

@@ -316,7 +316,7 @@ def _ended(at: _Watcher, film: int) -> NDArray[np.bool_]:
     rules = at.rules
     long_ago = at.days[:, film] - at.seen_day > rules.hold_days
     if not long_ago.any():
-        return long_ago
+        return np.asarray(long_ago, dtype=np.bool_)
     low = max(0, film + 1 - 2 * rules.trend_films)
     days, values = at.days[:, low : film + 1], at.values[:, low : film + 1]
     known = np.arange(low, film + 1)[None, :] >= at.start[:, None]
@@ -331,4 +331,4 @@ def _ended(at: _Watcher, film: int) -> NDArray[np.bool_]:
     spread = np.maximum((away**2).sum(axis=1), 1e-9)
     slope = (away * clipped).sum(axis=1) / spread
     goes_on = slope * at.direction * np.sqrt(spread) / sd > rules.goes_on_errors
-    return long_ago & ~goes_on
+    return np.asarray(long_ago & ~goes_on, dtype=np.bool_)

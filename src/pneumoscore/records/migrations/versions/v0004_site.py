@@ -6,9 +6,9 @@ from alembic import op
 from pneumoscore.records.migrations.append_only import protect
 
 revision = "0004"
-down_revision = "0003"
-branch_labels = None
-depends_on = None
+down_revision: str | None = "0003"
+branch_labels: str | None = None
+depends_on: str | None = None
 
 
 def _column(spec: str) -> "sa.Column[object]":
