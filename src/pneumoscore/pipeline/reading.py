@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import FailureReason, PneumoScoreError, failure_reason
 from pneumoscore.pipeline.options import VIEW_SIDE, ScoringOptions
-from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
+from pneumoscore.radiograph.types import Origin, Radiograph, RadiographMetadata
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.preparation import Preparation, PreparedFilm
 
@@ -32,6 +32,8 @@ class ReadFilm:
         None if there is none.
     error, reason, metadata, view, pixels, seconds
         As in `pneumoscore.pipeline.result.FileResult`.
+    origin : Origin or None
+        Where its pixels lie in the image of the file.
     """
 
     film: PreparedFilm | None = None
@@ -41,6 +43,7 @@ class ReadFilm:
     view: NDArray[np.uint8] | None = None
     pixels: str | None = None
     seconds: float = 0.0
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +98,7 @@ class FilmReader:
             view=_view(radiograph) if self.options.view else None,
             pixels=radiograph.digest() if self.options.content else None,
             seconds=time.perf_counter() - began,
+            origin=radiograph.origin,
         )
 
 

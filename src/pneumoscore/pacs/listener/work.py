@@ -230,7 +230,7 @@ class FilmWorker:
         if isinstance(result, NotScorableError):
             refusal = Refusal(result.flags, str(result), self._model.identity)
             return FilmReport(refusal, self._preparation)
-        return FilmReport(result, self._preparation)
+        return FilmReport(result, self._preparation, read.origin)
 
     def _unread(self, entry: Entry, film: str, read: ReadFilm) -> None:
         if read.reason in _PASSING:

@@ -111,6 +111,7 @@ def score_film(
         outcome = model.score(radiograph, level=terms.level, force=terms.force)
     except NotScorableError as error:
         outcome = Refusal(error.flags, str(error), model.identity)
-    report = FilmReport(outcome, describe_input(model.backbone.record.input))
+    preparation = describe_input(model.backbone.record.input)
+    report = FilmReport(outcome, preparation, radiograph.origin)
     objects = film_objects(header, report, radiograph.pixels, options)
     return FilmOutcome(header, report, objects, radiograph.digest(), radiograph)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pneumoscore.pacs.identity import own_uid
+from pneumoscore.radiograph.types import Origin
 from pneumoscore.severity.score import ModelIdentity, Score
 
 __all__ = ["FilmReport", "Refusal", "objects_uid"]
@@ -39,10 +40,13 @@ class FilmReport:
         What is said of the film.
     preparation : str
         How the film was made the network's input, in words.
+    origin : Origin or None
+        Where the film that was scored lies in the stored image; None if it is the same.
     """
 
     outcome: Score | Refusal
     preparation: str
+    origin: Origin | None = None
 
     @property
     def model(self) -> ModelIdentity:

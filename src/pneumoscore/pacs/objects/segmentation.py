@@ -16,6 +16,8 @@ from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
 from pneumoscore.present.film_view import relative_map
+from pneumoscore.radiograph.stored import on_stored_image
+from pneumoscore.radiograph.types import Origin
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore, Score
 
 __all__ = ["segmentation_dataset", "weighty_places"]
@@ -25,7 +27,11 @@ _MORPHOLOGY = Code("49755003", "SCT", "Morphologically Altered Structure")
 
 
 def weighty_places(
-    part: ScaleScore, score: Score, share: float, shape: tuple[int, int]
+    part: ScaleScore,
+    score: Score,
+    share: float,
+    shape: tuple[int, int],
+    origin: Origin | None = None,
 ) -> NDArray[np.bool_]:
     """Return the pixels whose place contributes more than `share` of the end of the colours.
 
@@ -39,7 +45,9 @@ def weighty_places(
         Over 0; of `pneumoscore.present.film_view.map_end`, which depends on the scale and never
         on the film.
     shape : tuple of int
-        Rows and columns of the stored image, which the reader may have resampled.
+        Rows and columns of the stored image.
+    origin : Origin, optional
+        Where the film lies in it: the reader may have turned, shrunk and trimmed it.
 
     Returns
     -------
@@ -51,6 +59,8 @@ def weighty_places(
     if part.contributions is None:
         return np.zeros(shape, dtype=bool)
     mask = relative_map(part, score.placement, score.placement.film_shape) > share
+    if origin is not None and origin.shape == shape:
+        return on_stored_image(mask, origin)
     if mask.shape != shape:
         image = Image.fromarray(mask.astype(np.uint8)).resize(
             (shape[1], shape[0]), Image.Resampling.NEAREST
@@ -90,7 +100,7 @@ def segmentation_dataset(
     if isinstance(score, Refusal):
         raise ValueError("a refused film has no map")
     part = score[scale_name]
-    mask = weighty_places(part, score, share, (header.rows, header.columns))
+    mask = weighty_places(part, score, share, (header.rows, header.columns), report.origin)
     if not mask.any():
         return None
     source, model = header.sop_instance_uid, report.model
