@@ -233,7 +233,9 @@ def test_features_that_are_no_mean_are_found_before_anything_is_replaced(
     for node in model.graph.node:
         node.output[:] = ["means" if name == "features" else name for name in node.output]
         node.input[:] = ["means" if name == "features" else name for name in node.input]
-    model.graph.node.append(onnx.helper.make_node("Neg", ["means"], ["features"]))
+    minus = onnx.numpy_helper.from_array(np.array(-1, dtype=np.float32), "minus")
+    model.graph.initializer.append(minus)
+    model.graph.node.append(onnx.helper.make_node("Mul", ["means", "minus"], ["features"]))
     record = load_record(stored)
     with pytest.raises(ModelError, match="mean of the feature map"):
         store_backbone(
