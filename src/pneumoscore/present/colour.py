@@ -98,6 +98,6 @@ def blend(grey: Pixels, values: NDArray[np.floating[Any]]) -> Pixels:
 def _blend_tables() -> tuple[bytes, list[int]]:
     """Return the palette of a map's steps, and how opaque each is, 0 to 255."""
     values = np.arange(-_STEPS, _STEPS + 2) / _STEPS
-    opacity = np.rint(255.0 * _STRONGEST * np.minimum(np.abs(values), 1.0) ** 0.8)
+    opacity = np.rint(255.0 * _STRONGEST * np.minimum(np.abs(values), 1.0) ** 1.2)
     colours = np.rint(255.0 * map_colours(values)).astype(np.uint8)
     return colours.tobytes(), [int(value) for value in opacity]
