@@ -164,7 +164,9 @@ def corpus_films(folder: Path, archive: str, files: Sequence[str], spec: InputSp
 
         def load(name: str) -> Radiograph:
             with Image.open(io.BytesIO(archive_file.read(name))) as image:
-                return Radiograph(np.asarray(image.convert("L"), dtype=np.float32) / 255)
+                return Radiograph(
+                    np.asarray(image.convert("L"), dtype=np.float32) / np.float32(255)
+                )
 
         return _stack(files, load, spec)
 

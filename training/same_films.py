@@ -44,7 +44,7 @@ def grey_pixels(file: Path | io.BytesIO) -> NDArray[np.float32]:
             low, high = float(values.min()), float(values.max())
             return np.asarray((values - low) / max(high - low, 1e-6), dtype=np.float32)
         grey = image.convert("RGBA").convert("L") if image.mode == "P" else image.convert("L")
-        return np.asarray(grey, dtype=np.float32) / 255
+        return np.asarray(grey, dtype=np.float32) / np.float32(255)
 
 
 def images_of(data: Path, source: str) -> Iterator[tuple[str, Path | io.BytesIO]]:
