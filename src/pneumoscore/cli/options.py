@@ -12,7 +12,6 @@ from pneumoscore.settings import Settings, load_settings, require_extra
 
 __all__ = [
     "Force",
-    "Level",
     "LevelOrSetting",
     "ModelName",
     "NoIdentifiers",
@@ -75,15 +74,16 @@ ModelName = Annotated[
         "of your own. Default: the built-in model.",
     ),
 ]
-_LEVEL = typer.Option(
-    "--level",
-    min=0.5,
-    max=0.99,
-    help="Nominal coverage of the intervals. Default: 0.9, that is 90 %.",
-)
-Level = Annotated[float, _LEVEL]
-LevelOrSetting = Annotated[float | None, _LEVEL]
-"""The same where the settings have a say: None is not said."""
+LevelOrSetting = Annotated[
+    float | None,
+    typer.Option(
+        "--level",
+        min=0.5,
+        max=0.99,
+        help="Nominal coverage of the intervals. Default: 0.9, that is 90 %.",
+    ),
+]
+"""None where the command line says nothing, and the settings have a say."""
 Force = Annotated[
     bool,
     typer.Option(

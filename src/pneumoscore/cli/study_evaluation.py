@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import Level, ModelName, Threads, settings_with
+from pneumoscore.cli.options import LevelOrSetting, ModelName, Threads, settings_with
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say
 from pneumoscore.cli.study_options import (
@@ -93,7 +93,7 @@ def evaluate(
     allow_faults: AllowFaults = False,
     align_opacity: Align = False,
     repeats: Repeats = 1000,
-    level: Level = None,
+    level: LevelOrSetting = None,
     threads: Threads = None,
 ) -> None:
     """Evaluate a model, or predictions from a table, against labels and outcomes."""
@@ -132,7 +132,7 @@ def report(
     allow_faults: AllowFaults = False,
     align_opacity: Align = False,
     repeats: Repeats = 1000,
-    level: Level = None,
+    level: LevelOrSetting = None,
     threads: Threads = None,
 ) -> None:
     """Write an evaluation as one page with the TRIPOD+AI and CLAIM items."""
