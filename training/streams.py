@@ -202,7 +202,7 @@ def _draw(
         totals = sides.sum(2)
     masks = torch.cat([lungs, opacity, boxes], 1)
     view = augment(pixels, masks.nan_to_num(), settings, generator)
-    moved = [part.clone() for part in torch.split(view.masks, [2, 2, 1], 1)]
+    moved = [view.masks[:, part].clone() for part in (slice(2), slice(2, 4), slice(4, 5))]
     for part, truth in zip(moved, (lungs, opacity, boxes), strict=True):
         part[view.flipped] = part[view.flipped].flip(1)
         part[truth.isnan().flatten(1).any(1)] = torch.nan
