@@ -13,7 +13,17 @@ import typer
 from pneumoscore.cli.app import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
-OWN_PAGE = {"patient", "study", "pacs", "deidentify", "listen", "pull", "push", "reconcile"}
+OWN_PAGE = {
+    "patient",
+    "study",
+    "pacs",
+    "deidentify",
+    "listen",
+    "pull",
+    "push",
+    "reconcile",
+    "serve",
+}
 
 
 def leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
