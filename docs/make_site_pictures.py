@@ -6,12 +6,15 @@ Usage: python docs/make_site_pictures.py
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pneumoscore.phantom import (
     LungDisease,
@@ -113,6 +116,20 @@ def draw(browser: Any, code: str, films: list[str]) -> None:
     keep(reader, "read")
 
 
+def wait_for_server(seconds: float = 120.0) -> None:
+    """Return when the server takes connections: the code is printed a little before."""
+    address = urlsplit(URL)
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((str(address.hostname), int(address.port or 80)), 1.0).close()
+            return
+        except OSError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.2)
+
+
 def main() -> None:
     """Draw all pictures."""
     from playwright.sync_api import sync_playwright
@@ -122,6 +139,7 @@ def main() -> None:
         films = phantoms(folder)
         process, code = serve(folder)
         try:
+            wait_for_server()
             with sync_playwright() as runtime:
                 chromium = runtime.chromium
                 browser = chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
