@@ -201,3 +201,18 @@ def test_the_default_is_the_same_everywhere(files):
     assert ReadOptions() == ReadOptions(least_side=1024)
     with pytest.raises(ValueError, match="least_side"):
         ReadOptions(least_side=0)
+
+
+@pytest.mark.shared_data
+def test_scores_of_large_films_hardly_move(shared_data):
+    from pneumoscore.severity.model import SeverityModel
+
+    model = SeverityModel.open()
+    paths = sorted((shared_data / "cohen94").iterdir(), key=lambda path: path.stat().st_size)[-3:]
+    for path in paths:
+        default, whole = (
+            model.score(read_radiograph(path, options=options), force=True)
+            for options in (ReadOptions(), ReadOptions(least_side=None))
+        )
+        for item, right in zip(default.scales, whole.scales, strict=True):
+            assert item.value == pytest.approx(right.value, abs=0.1), path.name

@@ -41,7 +41,7 @@ def on_stored_image(values: NDArray[Any], origin: Origin) -> NDArray[Any]:
 
 
 def _taken(
-    values: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64]
+    values: NDArray[Any], rows: NDArray[np.floating], columns: NDArray[np.floating]
 ) -> NDArray[Any]:
     high, wide = values.shape
     row, column = np.floor(rows).astype(np.intp), np.floor(columns).astype(np.intp)
