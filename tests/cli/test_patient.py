@@ -261,6 +261,7 @@ def test_films_of_an_older_model_are_said_and_rescored(
     newer = tiny_model.write_model(tmp_path / "newer")
     data = json.loads((newer / "model.json").read_text())
     data["version"] = "2"
+    data["heads"][0]["intercept"] += 0.1
     (newer / "model.json").write_text(json.dumps(data))
     one = recorded("import", films / "2.dcm", "--model", newer, "--force")
     assert one.status == 0, one.err

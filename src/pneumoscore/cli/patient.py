@@ -253,7 +253,7 @@ def _tell(report: ImportReport, failed: int, skipped: int = 0) -> None:
         say_error(conflict)
     if failed or report.conflicts:
         raise typer.Exit(ExitStatus.SOME_FAILED)
-    if not report.films and not report.known and not skipped:
+    if not (report.films or report.scores or report.known or skipped):
         say_error("no films found; expected DICOM files")
         raise typer.Exit(ExitStatus.NOTHING_DONE)
 
