@@ -237,10 +237,8 @@ def derived(store: FilmStore, number: str) -> Path:
 def expire_uploads(records: Records, store: FilmStore) -> int:
     """Delete the uploads whose time is over; returns how many."""
     with records.writing() as connection:
-        over = connection.execute(
-            select(uploads.c.id).where(uploads.c.expires_at < now())
-        ).scalars()
-        numbers = list(over)
+        over = select(uploads.c.id).where(uploads.c.expires_at < now())
+        numbers = [str(number) for number in connection.execute(over).scalars()]
         connection.execute(delete(uploads).where(uploads.c.id.in_(numbers)))
     for number in numbers:
         _drop_files(store, number)

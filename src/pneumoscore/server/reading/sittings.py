@@ -233,18 +233,17 @@ def answer_item(
             )
         item = items[position]
         answer.check(pair=item.other_film_id is not None)
-        number = connection.execute(
-            select(func.coalesce(func.max(reader_ratings.c.number), 0)).where(
-                reader_ratings.c.item_id == item.id
-            )
-        ).scalar_one()
+        earlier = select(func.coalesce(func.max(reader_ratings.c.number), 0)).where(
+            reader_ratings.c.item_id == item.id
+        )
+        number = int(connection.execute(earlier).scalar_one())
         connection.execute(
             insert(reader_ratings),
             {
                 "id": secrets.token_hex(8),
                 "item_id": item.id,
                 "sitting_id": _sitting(connection, study, reader),
-                "number": int(number) + 1,
+                "number": number + 1,
                 "at": now(),
                 **asdict(answer),
             },

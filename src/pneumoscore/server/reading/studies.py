@@ -250,15 +250,14 @@ def add_film(records: Records, number: str, film: StudyFilm, *, actor: str) -> N
             raise ReadingError(
                 f"{film.name} shows the same pixels as {twice.name}, which is in the study already"
             )
-        last = connection.execute(
-            select(func.coalesce(func.max(reader_study_films.c.position), 0)).where(theirs)
-        ).scalar_one()
+        counted = select(func.coalesce(func.max(reader_study_films.c.position), 0)).where(theirs)
+        last = int(connection.execute(counted).scalar_one())
         connection.execute(
             insert(reader_study_films),
             {
                 "id": film.id,
                 "study_id": number,
-                "position": int(last) + 1,
+                "position": last + 1,
                 "name": film.name,
                 "patient": film.patient,
                 "taken_at": film.taken_at,

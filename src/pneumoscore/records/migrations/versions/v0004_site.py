@@ -1,5 +1,7 @@
 """Accounts, sessions, uploads and blinded reader studies of a site's server."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,7 +16,7 @@ depends_on: str | None = None
 def _column(spec: str) -> "sa.Column[object]":
     """Return a column from ``name kind``; a question mark makes it nullable."""
     name, kind = spec.rstrip("?").split()
-    kinds = {
+    kinds: dict[str, Any] = {
         "text": sa.Text(),
         "time": sa.DateTime(),
         "yes": sa.Boolean(),
