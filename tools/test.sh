@@ -24,4 +24,5 @@ pip --editable ".[dev]"
 "$bin/ruff" format --check .
 "$bin/mypy"
 "$bin/lint-imports"
-exec "$bin/pytest" -q "$@"
+# Two at a time; the tests of one file share what they set up.
+exec "$bin/pytest" -q -n 2 --dist loadfile "$@"

@@ -238,7 +238,7 @@ def expire_uploads(records: Records, store: FilmStore) -> int:
     """Delete the uploads whose time is over; returns how many."""
     with records.writing() as connection:
         over = select(uploads.c.id).where(uploads.c.expires_at < now())
-        numbers = [str(number) for number in connection.execute(over).scalars()]
+        numbers: list[str] = list(map(str, connection.execute(over).scalars()))
         connection.execute(delete(uploads).where(uploads.c.id.in_(numbers)))
     for number in numbers:
         _drop_files(store, number)
