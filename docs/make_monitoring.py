@@ -1,4 +1,4 @@
-"""Fills docs/monitoring.md with what the commands print, and draws its picture.
+"""Fills docs/monitoring.md with what the commands print.
 
 Usage: python docs/make_monitoring.py --data ../shared/data [--refit PREDICTIONS]
 
@@ -13,11 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from make_figures import PROGRAM, ROOT, between, run
+from make_figures import ROOT, between, run
 
 TRAINING = [sys.executable, "-m", "training"]
 PAGE = ROOT / "docs" / "monitoring.md"
-SYNTHETIC = "PHANTOM-0001"
 ERROR_MODELS = ROOT / "src" / "pneumoscore" / "monitor" / "error_models"
 
 
@@ -44,19 +43,6 @@ def validation(data: str) -> str:
     return "\n".join(lines)
 
 
-def picture() -> None:
-    """Draw the timeline of one synthetic patient over five days."""
-    with tempfile.TemporaryDirectory() as folder:
-        records = str(Path(folder) / "records.db")
-        run([*PROGRAM, "demo", folder])
-        films = [str(path) for path in sorted(Path(folder).glob("day-*.dcm"))]
-        patient = [*PROGRAM, "patient"]
-        run([*patient, "import", "--force", "--records", records, *films])
-        run([*patient, "event", SYNTHETIC, "admission", "2026-01-01", "--records", records])
-        out = str(ROOT / "docs" / "pictures" / "timeline.png")
-        run([*patient, "timeline", SYNTHETIC, "--records", records, "--out", out])
-
-
 def main() -> None:
     """Fill the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -65,7 +51,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.refit:
         refit(options.data, options.refit)
-    picture()
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(between(text, "validation", validation(options.data)), encoding="utf-8")
 
