@@ -169,7 +169,10 @@ def test_a_map_of_one_place_is_constant():
     np.testing.assert_array_equal(film_map(np.full((1, 1), 3.0), placement), np.full((4, 6), 3))
 
 
-frames = st.builds(Frame, st.floats(-60, 60), st.floats(-60, 60), st.floats(20, 300))
+# Some of a frame lies on the film of 110 x 90.
+frames = st.builds(Frame, st.floats(-60, 60), st.floats(-60, 60), st.floats(20, 300)).filter(
+    lambda frame: min(frame.top, frame.left) + frame.side > 0
+)
 
 
 @settings(max_examples=60, deadline=None)

@@ -15,6 +15,8 @@ _EVEN = 0.03
 _LEAST_BORDER = 0.01
 _MOST_BORDER = 0.4
 _LEAST_LEFT = 0.4
+_LEAST_SIDE = 32
+"""Pixels; the rows of a smaller picture are even by chance."""
 
 
 def _even_rows(pixels: NDArray[np.float32], hidden: NDArray[np.bool] | None) -> NDArray[np.bool]:
@@ -44,7 +46,8 @@ def trimmed(film: Film) -> Film:
     """Cut off even borders of any grey, padding and what a shutter hides, along the edges.
 
     A side is cut where rows or columns that are even all along make up 1 to 40 % of the length;
-    at least 40 % of it must be left. What is hidden inside the rest stays dark.
+    at least 40 % of it must be left. What is hidden inside the rest stays dark. A picture with a
+    side under 32 pixels stays whole.
 
     Parameters
     ----------
@@ -57,6 +60,8 @@ def trimmed(film: Film) -> Film:
         The film itself, or a part of it.
     """
     rows, columns = film.pixels.shape
+    if min(rows, columns) < _LEAST_SIDE:
+        return film
     top, bottom, left, right = 0, rows, 0, columns
     # A border on one axis hides that of the other until it is cut off.
     for _ in range(3):

@@ -51,6 +51,10 @@ class _Process:
         finally:
             watch.cancel()
 
+    def disown(self) -> None:
+        """Forget a process that is another's to end, as after a fork."""
+        self._process.returncode = 0
+
     def end(self) -> None:
         """End the process and wait for it."""
         for stream in (self._process.stdin, self._process.stdout):
@@ -85,6 +89,8 @@ class _Pool:
         with self._lock:
             if self._owner != os.getpid():
                 # A fork: the processes answer the one that started them.
+                for process in self._idle:
+                    process.disown()
                 self._idle, self._owner = [], os.getpid()
             if self._idle:
                 return self._idle.pop()
@@ -97,10 +103,11 @@ class _Pool:
     def end(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
-            if self._owner != os.getpid():
-                return
         for process in idle:
-            process.end()
+            if self._owner == os.getpid():
+                process.end()
+            else:
+                process.disown()
 
 
 _pool = _Pool()

@@ -20,6 +20,7 @@ from pneumoscore.radiograph.types import (
 __all__ = ["Frame", "central_square", "film_map", "framed", "prepare", "whole_film"]
 
 _MIN_SD = 1e-6
+_SLIVER = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,14 @@ def framed(
     placement = Placement(scale, -frame.top * scale, -frame.left * scale, (rows, columns), size)
     upper, lower = _covered(placement.top, rows * scale, size)
     left, right = _covered(placement.left, columns * scale, size)
+    first = min(max(frame.left + left / scale, 0.0), columns - _SLIVER)
+    highest = min(max(frame.top + upper / scale, 0.0), rows - _SLIVER)
+    # A frame that touches the film by less than an input pixel still shows a sliver of it.
     box = (
-        min(max(frame.left + left / scale, 0.0), columns - 1e-3),
-        min(max(frame.top + upper / scale, 0.0), rows - 1e-3),
-        min(float(columns), frame.left + right / scale),
-        min(float(rows), frame.top + lower / scale),
+        first,
+        highest,
+        max(first + _SLIVER, min(float(columns), frame.left + right / scale)),
+        max(highest + _SLIVER, min(float(rows), frame.top + lower / scale)),
     )
     film = _resized(pixels, box, lower - upper, right - left)
     return film, (slice(upper, lower), slice(left, right)), placement

@@ -62,7 +62,7 @@ class RuleSet:
     version: str = "2"
     step_errors: float = 4.0
     first_step_errors: float = 4.8
-    trend_errors: float = 3.1
+    trend_errors: float = 3.3
     odd_film: float = 2.6
     recent_films: int = 4
     trend_films: int = 10
