@@ -29,7 +29,9 @@ def refit(data: str, predictions: str) -> None:
         from pneumoscore.monitor.change.error_model import read_error_model, write_error_model
 
         errors = read_error_model(out)
-        write_error_model(errors, ERROR_MODELS / f"{errors.name}-{errors.version}.json")
+        target = ERROR_MODELS / f"{errors.name}-{errors.version}.json"
+        target.unlink(missing_ok=True)
+        write_error_model(errors, target)
 
 
 def validation(data: str) -> str:

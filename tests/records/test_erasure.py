@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from pneumoscore.errors import OutputError
 from pneumoscore.phantom import PhantomSpec, SyntheticPatient, render_phantom, write_phantom_dicom
 from pneumoscore.records.backup import backup, check_records
 from pneumoscore.records.database import Records
@@ -126,3 +127,17 @@ def test_an_event_can_be_taken_back(filled: Records) -> None:
         "event removed",
         "ward 3",
     )
+
+
+def test_an_export_replaces_no_file_of_somebody_else(place, record, tmp_path):
+    from pneumoscore.records.writing import import_films
+
+    target = tmp_path / "export.json"
+    with Records.open(place) as records:
+        import_films(records, [record("p")], source="test", actor="test")
+        assert export_patient(records, "p", target) == 1
+        assert export_patient(records, "p", target) == 1
+        target.write_text("my own notes")
+        with pytest.raises(OutputError):
+            export_patient(records, "p", target)
+    assert target.read_text() == "my own notes"

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.files import write_atomically
+from pneumoscore.files import check_output, program_mark, write, write_atomically
 
-__all__ = ["browse", "find_chromium", "print_pdf", "screenshot"]
+__all__ = ["browse", "find_chromium", "marked_pdf", "print_pdf", "screenshot"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _QUIET = (
@@ -73,21 +73,31 @@ def browse(page: Path, browser: str, options: Sequence[str]) -> subprocess.Compl
 
 
 def print_pdf(page: Path, pdf: Path, browser: str) -> None:
-    """Print a page as PDF.
+    """Print a page as PDF, by the rule for outputs; the file carries this program's mark.
 
     Parameters
     ----------
     page, pdf : Path
-        Page and result; `pdf` is replaced as a whole.
+        Page and result.
     browser : str
         As `find_chromium` gives it.
 
     Raises
     ------
+    OutputError
+        If `pdf` is there and no earlier output of this program.
     PneumoScoreError
         If the browser fails, takes too long or prints nothing.
     """
-    _made(page, pdf, browser, ["--no-pdf-header-footer"], "--print-to-pdf")
+    check_output(pdf)
+    write(
+        pdf, marked_pdf(_made(page, ".pdf", browser, ["--no-pdf-header-footer"], "--print-to-pdf"))
+    )
+
+
+def marked_pdf(data: bytes) -> bytes:
+    """Return a PDF with this program's mark as a comment behind its end (ISO 32000-1, 7.2.4)."""
+    return data.rstrip(b"\n") + f"\n% {program_mark('report')}\n%%EOF\n".encode("ascii")
 
 
 def screenshot(
@@ -112,16 +122,17 @@ def screenshot(
         If the browser fails, takes too long or shows nothing.
     """
     scheme = "--blink-settings=preferredColorScheme=" + ("0" if dark else "1")
-    _made(page, picture, browser, [f"--window-size={width},{height}", scheme], "--screenshot")
+    options = [f"--window-size={width},{height}", scheme]
+    write_atomically(picture, _made(page, picture.suffix, browser, options, "--screenshot"))
 
 
-def _made(page: Path, target: Path, browser: str, options: list[str], what: str) -> None:
+def _made(page: Path, suffix: str, browser: str, options: list[str], what: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / f"made{target.suffix}"  # the ending tells the browser the format
+        made = Path(folder) / f"made{suffix}"  # the ending tells the browser the format
         browse(page, browser, [*options, f"{what}={made}"])
         if not made.is_file():
             raise PneumoScoreError(
                 f"{Path(browser).name} made nothing of {page.name}",
                 remedy="open the page in a browser",
             )
-        write_atomically(target, made.read_bytes())
+        return made.read_bytes()

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.files import PRIVATE, write_atomically
+from pneumoscore.files import PRIVATE, program_mark, write
 from pneumoscore.records.database import Records
 from pneumoscore.records.identity import find_patient, patient_name
 from pneumoscore.records.reading import read_audit, read_models, read_timeline, theirs
@@ -94,6 +94,7 @@ def export_patient(records: Records, patient: str, target: Path) -> int:
     ]
     timeline = by_model[-1] if by_model else read_timeline(records, patient)
     content = {
+        "program": program_mark("patient export"),
         "patient": timeline.patient,
         "issuer": timeline.issuer,
         "sex": timeline.sex,
@@ -121,7 +122,7 @@ def export_patient(records: Records, patient: str, target: Path) -> int:
         "audit": [asdict(item) for item in read_audit(records, patient, limit=1_000_000)],
     }
     data = json.dumps(content, indent=1, default=_json_value, ensure_ascii=False)
-    write_atomically(target, f"{data}\n".encode(), private=True)
+    write(target, f"{data}\n".encode(), private=True)
     return len(timeline.films)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from pneumoscore.files import write_atomically
-from pneumoscore.present.browser import find_chromium, print_pdf
+from pneumoscore.files import write
+from pneumoscore.present.browser import find_chromium, marked_pdf, print_pdf
 from pneumoscore.severity.score import RESEARCH_NOTICE
 from pneumoscore.study.evaluation_tables import (
     error_table,
@@ -60,10 +60,15 @@ def write_pdf(content: ReportContent, html: Path, pdf: Path) -> str:
     -------
     str
         ``"printed by chromium"``, or ``"tables only"`` without a browser.
+
+    Raises
+    ------
+    OutputError
+        If `pdf` is there and no earlier output of this program.
     """
     browser = find_chromium()
     if browser is not None:
         print_pdf(html, pdf, browser)
         return f"printed by {Path(browser).name}"
-    write_atomically(pdf, drawn_pdf(content))
+    write(pdf, marked_pdf(drawn_pdf(content)))
     return "tables only, no Chromium found"

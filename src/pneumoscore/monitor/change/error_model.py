@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import ModelError
-from pneumoscore.files import write_atomically
+from pneumoscore.files import program_mark, write
 from pneumoscore.settings import home_folder
 from pneumoscore.severity.score import ModelIdentity
 
@@ -228,6 +228,7 @@ def write_error_model(model: ErrorModel, path: Path | None = None) -> Path:
     """Write an error model where `find_error_model` finds it, or to `path`; return the path."""
     target = path or home_folder() / "error-models" / _file_name(model.name, model.version)
     content = {
+        "program": program_mark("error model"),
         "format": _FORMAT,
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
         "measured": model.measured,
@@ -243,5 +244,5 @@ def write_error_model(model: ErrorModel, path: Path | None = None) -> Path:
         },
     }
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_atomically(target, text.encode("utf-8"))
+    write(target, text.encode("utf-8"), make_folder=True)
     return target
