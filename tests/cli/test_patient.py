@@ -214,6 +214,24 @@ def test_a_cohort_by_day(
     assert "day 1.5" in page.read_text()
 
 
+def test_two_tables_of_one_file_name_are_two_cohorts(
+    patient: Callable, tmp_path: Path, tiny_folder: Path, tiny_model: ModuleType
+) -> None:
+    for number, ward in enumerate(("north", "south")):
+        folder = tmp_path / ward
+        folder.mkdir()
+        pixels = (tiny_model.film(number).pixels * 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "1.png")
+        (folder / "films.csv").write_text("file,patient,offset,view\n1.png,p1,0,AP\n")
+        outcome = patient("import-cohort", "--cohort", folder / "films.csv", "--model", tiny_folder)
+        assert outcome.status == 0, outcome.err
+        assert "1 new films of 1 new patients" in outcome.out
+    # One number stands for two people: which one must be said.
+    asked = patient("changes", "p1")
+    assert asked.status != 0
+    assert "p1^^^" in asked.err
+
+
 def test_an_error_model_of_ones_own_films(
     patient: Callable, tmp_path: Path, tiny_folder: Path, tiny_model: ModuleType
 ) -> None:
