@@ -14,7 +14,7 @@ from pneumoscore.server.errors import ReadingError
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.sample_size import Assumptions, plan_precision
 from pneumoscore.server.reading.scores import Answer
-from pneumoscore.server.reading.studies import set_options
+from pneumoscore.server.reading.steps import set_options
 from pneumoscore.server.site import Site
 from tests.server.test_films import done, send
 from tests.server.test_sign_in import csrf_of

@@ -22,7 +22,7 @@ from pneumoscore.server.reading.sittings import (
     item_at,
     progress_of,
 )
-from pneumoscore.server.reading.studies import (
+from pneumoscore.server.reading.study import (
     StudyState,
     find_study,
     list_studies,

@@ -24,22 +24,24 @@ from pneumoscore.server.reading.agreement import agreement_tables
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.results import read_results
 from pneumoscore.server.reading.sample_size import Assumptions, plan_precision, precision_table
-from pneumoscore.server.reading.studies import (
-    ReaderStudy,
-    StudyFilm,
-    StudyState,
+from pneumoscore.server.reading.steps import (
     add_film,
     create_study,
     drop_film,
-    find_study,
-    list_studies,
     lock_study,
     open_study,
     set_options,
     set_readers,
+    unblind_study,
+)
+from pneumoscore.server.reading.study import (
+    ReaderStudy,
+    StudyFilm,
+    StudyState,
+    find_study,
+    list_studies,
     study_films,
     study_readers,
-    unblind_study,
 )
 from pneumoscore.server.sessions import Session
 from pneumoscore.server.site import Site

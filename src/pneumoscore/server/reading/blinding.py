@@ -13,7 +13,7 @@ from pneumoscore.records.site_schema import (
     reader_study_readers,
 )
 from pneumoscore.server.accounts import Account
-from pneumoscore.server.reading.studies import StudyState
+from pneumoscore.server.reading.study import StudyState
 
 __all__ = ["WithheldFilms", "withheld_films"]
 

@@ -17,12 +17,7 @@ from pneumoscore.records.site_schema import (
     reader_study_readers,
 )
 from pneumoscore.server.errors import ReadingError
-from pneumoscore.server.reading.studies import (
-    StudyFilm,
-    StudyState,
-    find_study,
-    study_films,
-)
+from pneumoscore.server.reading.study import StudyFilm, StudyState, find_study, study_films
 
 __all__ = ["StudyResults", "read_results"]
 

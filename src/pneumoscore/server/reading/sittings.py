@@ -24,7 +24,7 @@ from pneumoscore.server.clock import now
 from pneumoscore.server.errors import ReadingError
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.scores import Answer
-from pneumoscore.server.reading.studies import StudyState
+from pneumoscore.server.reading.study import StudyState
 
 __all__ = ["ReadingItem", "ReadingProgress", "answer_item", "end_sitting", "item_at", "progress_of"]
 

@@ -1,4 +1,4 @@
-"""Reader studies: made, filled, opened, locked, unblinded.
+"""The steps of a reader study: made, filled, opened, locked, unblinded.
 
 ``draft`` → ``open`` → ``locked`` → ``unblinded``. Films, readers and options change in the draft
 only; nobody sees a reader's scores before the lock, nor the model's before the unblinding, which is
@@ -10,18 +10,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from itertools import pairwise
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.rows import add_audit
 from pneumoscore.records.site_schema import (
-    accounts,
     reader_items,
     reader_studies,
     reader_study_films,
@@ -31,127 +27,32 @@ from pneumoscore.server.accounts import Account, Role
 from pneumoscore.server.clock import now
 from pneumoscore.server.errors import ReadingError
 from pneumoscore.server.reading.plan import StudyOptions, reading_order
+from pneumoscore.server.reading.study import (
+    ReaderStudy,
+    StudyFilm,
+    StudyState,
+    films_of,
+    readers_of,
+    study_of,
+)
 
 __all__ = [
-    "ReaderStudy",
-    "StudyFilm",
-    "StudyReader",
-    "StudyState",
     "add_film",
     "create_study",
     "drop_film",
-    "find_study",
-    "list_studies",
     "lock_study",
     "open_study",
     "set_options",
     "set_readers",
-    "study_films",
-    "study_readers",
     "unblind_study",
 ]
-
-
-class StudyState(StrEnum):
-    """How far a study is."""
-
-    DRAFT = "draft"
-    OPEN = "open"
-    LOCKED = "locked"
-    UNBLINDED = "unblinded"
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderStudy:
-    """One study.
-
-    Attributes
-    ----------
-    id, name : str
-        Random identifier, and its name.
-    owner_id : str
-        Account that made it.
-    state : StudyState
-        How far it is.
-    options : StudyOptions
-        How it is read.
-    """
-
-    id: str
-    name: str
-    owner_id: str
-    state: StudyState
-    options: StudyOptions
-
-
-@dataclass(frozen=True, slots=True)
-class StudyFilm:
-    """One film of a study.
-
-    Attributes
-    ----------
-    id : str
-        Random identifier, which is also its name in the film store.
-    code : str
-        What tables call it: ``F001``, in the order in which films were added.
-    name : str
-        File name that it came under.
-    patient : str
-        Patient identifier of its header; the file name where it states none.
-    taken_at : datetime or None
-        When it was acquired.
-    sha256, pixels_sha256 : str
-        Of the file, and of what was decoded from it.
-    sop_instance_uid : str or None
-        Of its header.
-    example : bool
-        Whether it is shown with the instructions and not read.
-    model_scores : dict or None
-        The sealed result of the model (``Score.as_dict`` or an error).
-    """
-
-    id: str
-    code: str
-    name: str
-    patient: str
-    taken_at: datetime | None
-    sha256: str
-    pixels_sha256: str
-    sop_instance_uid: str | None
-    example: bool
-    model_scores: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class StudyReader:
-    """One reader of a study.
-
-    Attributes
-    ----------
-    account_id, name : str
-        Whose account.
-    label : str
-        What tables call him: ``reader-1``.
-    done_at : datetime or None
-        When he finished.
-    """
-
-    account_id: str
-    name: str
-    label: str
-    done_at: datetime | None
-
-
-def _study(row: Any) -> ReaderStudy:
-    options = StudyOptions.from_json(row.options)
-    return ReaderStudy(row.id, row.name, row.owner_id, StudyState(row.state), options)
 
 
 def _require(connection: Connection, number: str, *states: StudyState) -> ReaderStudy:
     row = connection.execute(select(reader_studies).where(reader_studies.c.id == number)).first()
     if row is None:
         raise ReadingError("there is no such study", "a study of this site")
-    study = _study(row)
+    study = study_of(row)
     if study.state not in states:
         raise ReadingError(
             f"the study {study.name!r} is {study.state}", " or ".join(states) + " for this step"
@@ -189,29 +90,6 @@ def create_study(records: Records, owner: Account, name: str, options: StudyOpti
         connection.execute(insert(reader_studies), row)
         add_audit(connection, owner.name, "study_created", {"study": row["id"]})
     return str(row["id"])
-
-
-def find_study(records: Records, number: str) -> ReaderStudy | None:
-    """Return a study by its identifier."""
-    with records.reading() as connection:
-        row = connection.execute(
-            select(reader_studies).where(reader_studies.c.id == number)
-        ).first()
-    return None if row is None else _study(row)
-
-
-def list_studies(records: Records, account: Account) -> tuple[ReaderStudy, ...]:
-    """Return the studies that an account owns or reads in; all for an administrator."""
-    statement = select(reader_studies).order_by(reader_studies.c.created_at)
-    if account.role is not Role.ADMINISTRATOR:
-        mine = select(reader_study_readers.c.study_id).where(
-            reader_study_readers.c.account_id == account.id
-        )
-        statement = statement.where(
-            (reader_studies.c.owner_id == account.id) | reader_studies.c.id.in_(mine)
-        )
-    with records.reading() as connection:
-        return tuple(_study(row) for row in connection.execute(statement))
 
 
 def set_options(records: Records, number: str, options: StudyOptions, *, actor: str) -> None:
@@ -291,35 +169,6 @@ def drop_film(records: Records, number: str, film: str, *, actor: str) -> None:
         add_audit(connection, actor, "study_film_dropped", {"study": number, "film": film})
 
 
-def study_films(records: Records, number: str) -> tuple[StudyFilm, ...]:
-    """Return a study's films in the order in which they were added."""
-    with records.reading() as connection:
-        return _films(connection, number)
-
-
-def _films(connection: Connection, number: str) -> tuple[StudyFilm, ...]:
-    rows = connection.execute(
-        select(reader_study_films)
-        .where(reader_study_films.c.study_id == number)
-        .order_by(reader_study_films.c.position)
-    )
-    return tuple(
-        StudyFilm(
-            row.id,
-            f"F{row.position:03d}",
-            row.name,
-            row.patient,
-            row.taken_at,
-            row.sha256,
-            row.pixels_sha256,
-            row.sop_instance_uid,
-            row.example,
-            None if row.model_scores is None else json.loads(row.model_scores),
-        )
-        for row in rows
-    )
-
-
 def set_readers(records: Records, number: str, readers: Sequence[Account], *, actor: str) -> None:
     """Say who reads a draft.
 
@@ -349,22 +198,6 @@ def set_readers(records: Records, number: str, readers: Sequence[Account], *, ac
         add_audit(connection, actor, "study_readers", {"study": number, "readers": names})
 
 
-def study_readers(records: Records, number: str) -> tuple[StudyReader, ...]:
-    """Return who reads a study."""
-    with records.reading() as connection:
-        return _readers(connection, number)
-
-
-def _readers(connection: Connection, number: str) -> tuple[StudyReader, ...]:
-    rows = connection.execute(
-        select(reader_study_readers, accounts.c.name)
-        .join(accounts, accounts.c.id == reader_study_readers.c.account_id)
-        .where(reader_study_readers.c.study_id == number)
-        .order_by(reader_study_readers.c.label)
-    )
-    return tuple(StudyReader(row.account_id, row.name, row.label, row.done_at) for row in rows)
-
-
 def _pairs(films: Sequence[StudyFilm]) -> list[tuple[str, str]]:
     """Return consecutive dated films of each patient, earlier first."""
     dated = [film for film in films if film.taken_at is not None]
@@ -386,8 +219,8 @@ def open_study(records: Records, number: str, *, actor: str) -> None:
     """
     with records.writing() as connection:
         study = _require(connection, number, StudyState.DRAFT)
-        films = [film for film in _films(connection, number) if not film.example]
-        readers = _readers(connection, number)
+        films = [film for film in films_of(connection, number) if not film.example]
+        readers = readers_of(connection, number)
         if not films or not readers:
             raise ReadingError(
                 f"the study has {len(films)} films and {len(readers)} readers", "one of each"
@@ -446,7 +279,7 @@ def lock_study(records: Records, number: str, *, actor: str, reason: str = "") -
     """
     with records.writing() as connection:
         _require(connection, number, StudyState.OPEN)
-        waiting = [item.name for item in _readers(connection, number) if item.done_at is None]
+        waiting = [item.name for item in readers_of(connection, number) if item.done_at is None]
         if waiting and not reason.strip():
             raise ReadingError(
                 f"{', '.join(waiting)} has not finished",
