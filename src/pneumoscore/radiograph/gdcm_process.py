@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import subprocess
 import sys
@@ -52,8 +53,12 @@ class _Process:
             watch.cancel()
 
     def disown(self) -> None:
-        """Forget a process that is another's to end, as after a fork."""
+        """Forget a process that is another's to end, as after a fork; close our ends of it."""
         self._process.returncode = 0
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
 
     def end(self) -> None:
         """End the process and wait for it."""
