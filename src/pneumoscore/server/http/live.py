@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
-from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.present.pages import style_sheet
 from pneumoscore.server.http.door import SessionHere, SiteHere
@@ -33,7 +32,7 @@ async def _changes(request: Request, site: Site) -> AsyncIterator[str]:
     seen = site.bell.count
     yield ": listening\n\n"
     while not await request.is_disconnected():
-        now = await run_in_threadpool(site.bell.wait, seen, _BEAT_SECONDS)
+        now = await site.bell.wait(seen, _BEAT_SECONDS)
         yield "event: change\ndata: \n\n" if now > seen else ": still here\n\n"
         seen = now
 
