@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from pneumoscore.errors import PneumoScoreError
 from pneumoscore.records.database import Records
-from pneumoscore.server.accounts import Role
+from pneumoscore.server.accounts import Role, create_account
 from pneumoscore.server.app import create_app
 from pneumoscore.server.film_store import FilmStore
-from pneumoscore.server.films.uploads import expire_uploads
+from pneumoscore.server.films.uploads import (
+    NewFilm,
+    expire_uploads,
+    record_uploads,
+    recover_store,
+)
 from pneumoscore.server.site import Site
 from tests.server.conftest import PASSWORD, make_site
 from tests.server.test_sign_in import csrf_of
@@ -70,7 +76,7 @@ def test_nobody_sees_anothers_film(browser: Callable[..., TestClient]) -> None:
 
 
 def everything_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -79,8 +85,6 @@ def test_too_large_leaves_nothing_on_the_disk(
 ) -> None:
     site = make_site(records, tmp_path, upload_bytes=1000)
     with TestClient(create_app(site), base_url="http://127.0.0.1") as client:
-        from pneumoscore.server.accounts import create_account
-
         create_account(records, "ada", Role.VIEWER, PASSWORD, actor="test")
         client.post("/login", data={"name": "ada", "password": PASSWORD})
         body = (b"x" * 300 for _ in range(10)) if chunked else b"x" * 3000
@@ -98,8 +102,6 @@ def test_a_small_body_is_bounded_before_it_is_parsed(browser: Callable[..., Test
 
 
 def test_what_was_acknowledged_outlives_a_stop(records: Records, tmp_path: Path) -> None:
-    from pneumoscore.server.accounts import create_account
-
     create_account(records, "ada", Role.VIEWER, PASSWORD, actor="test")
     site = make_site(records, tmp_path)
     # Without the application's start no queue runs: the server dies before it scores.
@@ -116,8 +118,6 @@ def test_what_was_acknowledged_outlives_a_stop(records: Records, tmp_path: Path)
 
 
 def test_uploads_go_when_their_time_is_over(records: Records, tmp_path: Path) -> None:
-    from pneumoscore.server.accounts import create_account
-
     create_account(records, "ada", Role.VIEWER, PASSWORD, actor="test")
     site = make_site(records, tmp_path, keep=timedelta(seconds=-1))
     with TestClient(create_app(site), base_url="http://127.0.0.1") as client:
@@ -142,3 +142,26 @@ def test_a_film_is_for_its_owner_only(site: Site, browser: Callable[..., TestCli
     send(client, b"film one")
     number = str(done(client)[0]["id"])
     assert site.films.path(number).stat().st_mode & 0o077 == 0
+
+
+def test_a_store_has_one_server(records: Records, tmp_path: Path) -> None:
+    first, second = make_site(records, tmp_path), make_site(records, tmp_path)
+    first.queue.start()
+    with pytest.raises(PneumoScoreError, match="another server"):
+        second.queue.start()
+    first.queue.stop()
+    second.queue.start()
+    second.queue.stop()
+
+
+def test_a_kill_between_record_and_place_keeps_the_film(records: Records, tmp_path: Path) -> None:
+    account = create_account(records, "ada", Role.VIEWER, PASSWORD, actor="test")
+    site = make_site(records, tmp_path)
+    number, lost = "ab" * 16, "cd" * 16
+    for begun in (number, lost):
+        site.films.writing(begun).write_bytes(b"film one")
+    site.films.derived(lost).mkdir()
+    record_uploads(records, timedelta(1), account, [NewFilm(number, "a.dcm", "0" * 64)])
+    recover_store(records, site.films)
+    assert everything_in(tmp_path / "films") == [site.films.path(number)]
+    assert not site.films.derived(lost).exists()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -14,10 +16,20 @@ from pneumoscore.errors import FailureReason, ImageTooLargeError, UnreadableFile
 from pneumoscore.files import mark_in
 from pneumoscore.pipeline.walk import IMAGE_SUFFIXES, Found, is_dicom
 
-__all__ = ["member_bytes", "with_members"]
+__all__ = ["close_members", "member_bytes", "with_members"]
 
 _LOOKED_AT = 8192
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, RuntimeError, ValueError)
+# zlib.error: bytes that are no deflate stream.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
 _open = threading.local()
 
 
@@ -61,9 +73,7 @@ def _inside(path: Path, kind: str, skipped: Counter[str]) -> Iterator[Found]:
             with zipfile.ZipFile(path) as archive:
                 for info in archive.infolist():
                     if not info.is_dir():
-                        with archive.open(info) as stream:
-                            head = stream.read(_LOOKED_AT)
-                        yield from _looked_at(path, info.filename, head, skipped)
+                        yield from _zipped(archive, path, info, skipped)
         else:
             with tarfile.open(path) as archive:
                 for member in archive:
@@ -74,6 +84,25 @@ def _inside(path: Path, kind: str, skipped: Counter[str]) -> Iterator[Found]:
     except _DAMAGED as error:
         words = f"a damaged {kind} file ({type(error).__name__}); export or copy it again"
         yield Found(path, words, FailureReason.UNREADABLE)
+
+
+def _zipped(
+    archive: zipfile.ZipFile, path: Path, info: zipfile.ZipInfo, skipped: Counter[str]
+) -> Iterator[Found]:
+    """Yield a member of a ZIP file; a damaged one costs itself, not those behind it."""
+    try:
+        with archive.open(info) as stream:
+            head = stream.read(_LOOKED_AT)
+    except _DAMAGED as error:
+        encrypted = bool(info.flag_bits & 1)
+        words = (
+            "a member under a password; make the archive file without one"
+            if encrypted
+            else f"a damaged member ({type(error).__name__}); export or copy it again"
+        )
+        yield Found(path, words, FailureReason.UNREADABLE, member=info.filename)
+        return
+    yield from _looked_at(path, info.filename, head, skipped)
 
 
 def _looked_at(path: Path, name: str, head: bytes, skipped: Counter[str]) -> Iterator[Found]:
@@ -146,6 +175,14 @@ def member_bytes(path: Path, member: str, limit: int) -> bytes:
     if len(data) > limit:
         raise ImageTooLargeError("a longer file", f"at most {limit:,} bytes")
     return data
+
+
+def close_members() -> None:
+    """Close the archive file that this thread keeps open."""
+    _, archive = getattr(_open, "last", (None, None))
+    if archive is not None:
+        archive.close()
+    _open.last = (None, None)
 
 
 def _opened(path: Path) -> zipfile.ZipFile | tarfile.TarFile:

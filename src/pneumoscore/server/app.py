@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.server.films.uploads import TooLargeError
+from pneumoscore.server.films.intake import TooLargeError
 from pneumoscore.server.http import (
     administration,
     films,

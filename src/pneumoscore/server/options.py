@@ -66,9 +66,11 @@ class ServerOptions:
     model : str or None
         Severity model; the built-in one by default.
     upload_bytes : int
-        Largest film; also the most that one request may send.
+        Largest film or ZIP file; also the most that one request may send.
     stored_bytes : int
-        Most that all uploads together may take.
+        Most that all uploads and what is made of them may take together.
+    archive_films, archive_bytes : int
+        Most films of one ZIP file, and most bytes that they may unpack to.
     keep : timedelta
         How long an upload and its result are kept.
     session : timedelta
@@ -93,6 +95,8 @@ class ServerOptions:
     model: str | None = None
     upload_bytes: int = 256 * 2**20
     stored_bytes: int = 20 * 2**30
+    archive_films: int = 200
+    archive_bytes: int = 2 * 2**30
     keep: timedelta = timedelta(days=1)
     session: timedelta = timedelta(hours=12)
     idle: timedelta = timedelta(hours=1)

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from pneumoscore.records.database import Records
 from pneumoscore.server.film_store import FilmStore
+from pneumoscore.server.films.expand import Bounds, Expanded
 from pneumoscore.server.films.uploads import (
-    derived,
     expire_uploads,
     finish_upload,
+    recover_store,
     waiting_uploads,
 )
 from pneumoscore.server.live import Bell
@@ -29,6 +30,9 @@ class FilmWorker(Protocol):
 
     def work(self, film: Path, out: Path) -> dict[str, Any]:
         """Return the result; a crash or a hang is one too, with ``error`` and ``reason``."""
+
+    def take_out(self, archive: Path, out: Path, bounds: Bounds) -> Expanded:
+        """Return the films of a ZIP file, each in a file of `out`."""
 
     def close(self) -> None:
         """End the processes."""
@@ -79,9 +83,15 @@ class FilmQueue:
         self._threads.append(threading.Thread(target=self._expire, daemon=True))
 
     def start(self) -> None:
-        """Delete what was begun and never became whole, then begin."""
-        for part in self._store.begun():
-            part.unlink(missing_ok=True)
+        """Take the store, put right what a killed server left, then begin.
+
+        Raises
+        ------
+        PneumoScoreError
+            If another server uses the store.
+        """
+        self._store.claim()
+        recover_store(self._records, self._store)
         for thread in self._threads:
             thread.start()
 
@@ -94,6 +104,10 @@ class FilmQueue:
         """Score one film at once, outside the queue (for a study's films)."""
         return self._worker.work(film, out)
 
+    def take_out(self, archive: Path, out: Path, bounds: Bounds) -> Expanded:
+        """Return the films of a ZIP file, outside the queue."""
+        return self._worker.take_out(archive, out, bounds)
+
     def stop(self) -> None:
         """Finish the films at hand and end."""
         with self._changed:
@@ -102,6 +116,7 @@ class FilmQueue:
         for thread in self._threads:
             thread.join(timeout=60.0)
         self._worker.close()
+        self._store.release()
 
     def waiting(self) -> int:
         """Return how many films wait."""
@@ -111,7 +126,8 @@ class FilmQueue:
         with self._changed:
             while not self._stopped:
                 for number in waiting_uploads(self._records):
-                    if number not in self._taken:
+                    # One that is recorded and not in its place yet comes at once.
+                    if number not in self._taken and self._store.path(number).is_file():
                         self._taken.add(number)
                         return number
                 self._changed.wait(timeout=5.0)
@@ -120,7 +136,7 @@ class FilmQueue:
     def _run(self) -> None:
         while (number := self._next()) is not None:
             try:
-                out = derived(self._store, number)
+                out = self._store.derived(number)
                 result = self._worker.work(self._store.path(number), out)
                 finish_upload(self._records, number, result)
                 self._on_done(str(result.get("reason", "scored")))

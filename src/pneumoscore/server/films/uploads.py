@@ -1,50 +1,38 @@
-"""Uploads: counted as they stream, on the disk before they are acknowledged, dropped in time."""
+"""Uploads as the records hold them: whose, how far, what became of them, dropped in time."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import secrets
-import shutil
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from pneumoscore.errors import PneumoScoreError
 from pneumoscore.records.database import Records
-from pneumoscore.records.site_schema import uploads
+from pneumoscore.records.site_schema import reader_study_films, uploads
 from pneumoscore.server.accounts import Account
 from pneumoscore.server.clock import now
 from pneumoscore.server.film_store import FilmStore
-from pneumoscore.server.options import ServerOptions
 
 __all__ = [
-    "TooLargeError",
+    "NewFilm",
     "Upload",
     "UploadState",
-    "derived",
     "drop_upload",
     "expire_uploads",
     "find_upload",
     "finish_upload",
     "list_uploads",
-    "receive_film",
-    "record_upload",
+    "record_uploads",
+    "recover_store",
     "waiting_uploads",
 ]
 
-_ROOM = 256 * 2**20
-"""Bytes of the disk that uploads leave free."""
-
-
-class TooLargeError(PneumoScoreError):
-    """An upload over its bound, or a disk without room for it."""
+_LONGEST_NAME = 200
 
 
 class UploadState(StrEnum):
@@ -100,77 +88,78 @@ def _upload(row: Any) -> Upload:
     )
 
 
-async def receive_film(
-    store: FilmStore, stream: AsyncIterator[bytes], options: ServerOptions, declared: int | None
-) -> tuple[str, str]:
-    """Write a film as it streams in, and return its identifier and SHA-256.
+@dataclass(frozen=True, slots=True)
+class NewFilm:
+    """A film that lies whole in the store and is not recorded yet, or one that could not be had.
 
-    When this returns, the film is whole and on the disk; when it raises, nothing of it is.
+    Attributes
+    ----------
+    id, name, sha256 : str
+        Its identifier in the store, what it is called, and the hash of its file.
+    result : dict or None
+        What is known already: why it could not be taken out of its archive.
+    """
+
+    id: str
+    name: str
+    sha256: str
+    result: dict[str, Any] | None = None
+
+
+def record_uploads(
+    records: Records, keep: timedelta, account: Account, films: Sequence[NewFilm]
+) -> tuple[Upload, ...]:
+    """Record films, all or none, for the queue to find.
 
     Parameters
     ----------
-    store : FilmStore
-        Where to.
-    stream : async iterator of bytes
-        The body.
-    options : ServerOptions
-        With the bounds.
-    declared : int or None
-        Content-Length, if the sender gave one.
-
-    Raises
-    ------
-    TooLargeError
-        If it is larger than allowed or the disk has no room.
+    records : Records
+        Open.
+    keep : timedelta
+        How long.
+    account : Account
+        Whose they are.
+    films : sequence of NewFilm
+        In the order in which they are shown.
     """
-    if declared is not None and declared > options.upload_bytes:
-        raise TooLargeError(f"a film of {declared} bytes", f"at most {options.upload_bytes}")
-    number, digest, count = secrets.token_hex(16), hashlib.sha256(), 0
-    part = store.writing(number)
-    try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            async for chunk in stream:
-                count += len(chunk)
-                if count > options.upload_bytes:
-                    raise TooLargeError("a larger film", f"at most {options.upload_bytes} bytes")
-                if store.free_bytes() < _ROOM:
-                    raise TooLargeError("the disk is full", remedy="try again later")
-                digest.update(chunk)
-                file.write(chunk)
-        if count == 0:
-            raise PneumoScoreError("an empty film", "the bytes of a file")
-        store.keep(number)
-    except BaseException:
-        store.drop(number)
-        raise
-    return number, digest.hexdigest()
-
-
-def record_upload(
-    records: Records,
-    options: ServerOptions,
-    account: Account,
-    film: tuple[str, str],
-    name: str,
-) -> Upload:
-    """Record a film that lies in the store, for the queue to find."""
     at = now()
-    row = {
-        "id": film[0],
-        "account_id": account.id,
-        "name": name[-200:],
-        "sha256": film[1],
-        "state": UploadState.WAITING.value,
-        "result": None,
-        "created_at": at,
-        "expires_at": at + options.keep,
-    }
+    rows = [
+        {
+            "id": film.id,
+            "account_id": account.id,
+            "name": film.name[-_LONGEST_NAME:],
+            "sha256": film.sha256,
+            "state": (UploadState.FAILED if film.result else UploadState.WAITING).value,
+            "result": None if film.result is None else json.dumps(film.result),
+            # Lists show the newest first.
+            "created_at": at - timedelta(microseconds=place),
+            "expires_at": at + keep,
+        }
+        for place, film in enumerate(films)
+    ]
     with records.writing() as connection:
-        connection.execute(insert(uploads), row)
-    return Upload(
-        film[0], account.id, name[-200:], film[1], UploadState.WAITING, None, at, at + options.keep
-    )
+        if rows:
+            connection.execute(insert(uploads), rows)
+    return tuple(_upload(SimpleNamespace(**row)) for row in rows)
+
+
+def recover_store(records: Records, store: FilmStore) -> None:
+    """Put right what a killed server left: recorded films take their place, others are deleted."""
+    begun = list(store.begun())
+    with records.reading() as connection:
+        known = {
+            number
+            for table in (uploads, reader_study_films)
+            for number in connection.execute(
+                select(table.c.id).where(table.c.id.in_(begun))
+            ).scalars()
+        }
+    for number in begun:
+        if number in known:
+            store.keep(number)
+        else:
+            store.drop(number)
+    store.drop_strays()
 
 
 def waiting_uploads(records: Records, limit: int = 100) -> tuple[str, ...]:
@@ -221,17 +210,7 @@ def drop_upload(records: Records, store: FilmStore, number: str) -> None:
     """Delete an upload, its film and what was made of it."""
     with records.writing() as connection:
         connection.execute(delete(uploads).where(uploads.c.id == number))
-    _drop_files(store, number)
-
-
-def _drop_files(store: FilmStore, number: str) -> None:
     store.drop(number)
-    shutil.rmtree(derived(store, number), ignore_errors=True)
-
-
-def derived(store: FilmStore, number: str) -> Path:
-    """Return the folder of what was made of a film."""
-    return store.path(number).with_suffix(".d")
 
 
 def expire_uploads(records: Records, store: FilmStore) -> int:
@@ -241,5 +220,5 @@ def expire_uploads(records: Records, store: FilmStore) -> int:
         numbers: list[str] = list(map(str, connection.execute(over).scalars()))
         connection.execute(delete(uploads).where(uploads.c.id.in_(numbers)))
     for number in numbers:
-        _drop_files(store, number)
+        store.drop(number)
     return len(numbers)

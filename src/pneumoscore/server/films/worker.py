@@ -2,19 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pneumoscore.errors import FailureReason
 from pneumoscore.pipeline.engines.processes import WorkerError, WorkerPool
+from pneumoscore.server.films.expand import Bounds, Expanded, Member
 
 if TYPE_CHECKING:
     from pneumoscore.severity.model import SeverityModel
 
-__all__ = ["FilmDoer", "ProcessWorker"]
+__all__ = ["ProcessWorker", "ScoreFilm", "TakeOut"]
+
+_OpenModel = Callable[[], "SeverityModel"]
 
 
-class FilmDoer:
-    """What a process does with one film; sent to it once, and opens the model there.
+@dataclass(frozen=True, slots=True)
+class ScoreFilm:
+    """Does `pneumoscore.server.films.work.film_work`.
+
+    Attributes
+    ----------
+    film, out : Path
+        The file, and the folder for what is made of it.
+    """
+
+    film: Path
+    out: Path
+
+    def __call__(self, model: _OpenModel) -> dict[str, Any]:
+        """Return what became of the film."""
+        from pneumoscore.server.films.work import film_work
+
+        return film_work(model(), self.film, self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOut:
+    """Does `pneumoscore.server.films.expand.expand_archive`.
+
+    Attributes
+    ----------
+    archive, out : Path
+        The ZIP file, and the folder for its films.
+    bounds : Bounds
+        What it may hold.
+    """
+
+    archive: Path
+    out: Path
+    bounds: Bounds
+
+    def __call__(self, model: _OpenModel) -> Expanded:
+        """Return what came out."""
+        from pneumoscore.server.films.expand import expand_archive
+
+        return expand_archive(self.archive, self.out, self.bounds)
+
+
+class _Doer:
+    """What a process does: the task that it is sent, with a model that is opened once.
 
     Parameters
     ----------
@@ -26,14 +75,16 @@ class FilmDoer:
         self._name = model
         self._model: SeverityModel | None = None
 
-    def __call__(self, message: tuple[Path, Path]) -> dict[str, Any]:
-        """Do `film_work` with (film, folder for what is made of it)."""
-        from pneumoscore.server.films.work import film_work
+    def __call__(self, task: Callable[[_OpenModel], Any]) -> Any:
+        """Do a task."""
+        return task(self._opened)
+
+    def _opened(self) -> SeverityModel:
         from pneumoscore.severity.model import SeverityModel
 
         if self._model is None:
             self._model = SeverityModel.open(self._name, threads=1)
-        return film_work(self._model, *message)
+        return self._model
 
 
 class ProcessWorker:
@@ -48,15 +99,24 @@ class ProcessWorker:
     """
 
     def __init__(self, model: str | None, seconds: float) -> None:
-        self._pool = WorkerPool(FilmDoer(model), seconds)
+        self._pool = WorkerPool(_Doer(model), seconds)
 
     def work(self, film: Path, out: Path) -> dict[str, Any]:
         """Return what became of a film."""
         try:
-            result: dict[str, Any] = self._pool.ask((film, out))
+            result: dict[str, Any] = self._pool.ask(ScoreFilm(film, out))
         except WorkerError as error:
             return {"error": str(error), "reason": error.why.value}
         return result
+
+    def take_out(self, archive: Path, out: Path, bounds: Bounds) -> Expanded:
+        """Return the films of a ZIP file, each in a file of `out`."""
+        try:
+            expanded: Expanded = self._pool.ask(TakeOut(archive, out, bounds))
+        except WorkerError:
+            words = "a ZIP file that could not be unpacked in time; send it in parts"
+            return Expanded((Member("", None, "", words, FailureReason.UNREADABLE),))
+        return expanded
 
     def close(self) -> None:
         """End the processes."""

@@ -11,15 +11,8 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.present.table import csv_line
-from pneumoscore.server.films.uploads import (
-    Upload,
-    derived,
-    drop_upload,
-    find_upload,
-    list_uploads,
-    receive_film,
-    record_upload,
-)
+from pneumoscore.server.films.intake import receive_film, shown_name, take_in
+from pneumoscore.server.films.uploads import Upload, drop_upload, find_upload, list_uploads
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.pages import page
 from pneumoscore.server.reading.blinding import WithheldFilms, withheld_films
@@ -29,7 +22,7 @@ from pneumoscore.server.site import Site
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
-__all__ = ["router", "shown"]
+__all__ = ["declared_length", "router", "shown"]
 
 router = APIRouter()
 FilmName = Annotated[str | None, Header(alias="X-Film-Name", max_length=1024)]
@@ -119,24 +112,24 @@ def film_page(request: Request, site: SiteHere, session: SessionHere, film: str)
 async def send_film(
     request: Request, site: SiteHere, session: SessionHere, name: FilmName = None
 ) -> JSONResponse:
-    """Take one film, the body as it is; on the disk when this answers.
+    """Take one film, or a ZIP file of films, the body as it is; on the disk when this answers.
 
     The name comes percent-encoded in the header ``X-Film-Name``: never in the URL, which
-    servers and proxies log.
+    servers and proxies log. The answer lists the films, and counts what in a ZIP file is none.
     """
-    declared = request.headers.get("content-length")
-    stored = await receive_film(
-        site.films,
-        request.stream(),
-        site.options,
-        int(declared) if declared and declared.isdigit() else None,
+    received = await receive_film(
+        site.films, request.stream(), site.options, declared_length(request)
     )
-    told = "".join(sign for sign in unquote(name or "film") if sign.isprintable()) or "film"
-    upload = await run_in_threadpool(
-        record_upload, site.records, site.options, session.account, stored, told
-    )
-    site.queue.wake()
-    return JSONResponse(shown(upload, WithheldFilms()), 202)
+    told = shown_name(unquote(name or ""))
+    taken = await run_in_threadpool(take_in, site, session.account, received, told)
+    films = [shown(upload, WithheldFilms()) for upload in taken.uploads]
+    return JSONResponse({"films": films, "passed_over": taken.skipped}, 202)
+
+
+def declared_length(request: Request) -> int | None:
+    """Return the length that a request says its body has."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) < 20 else None
 
 
 @router.get("/api/v1/films")
@@ -182,7 +175,7 @@ def film_map(
 
 
 def _made(site: Site, number: str, name: str, kind: str) -> Response:
-    path = derived(site.films, number) / name
+    path = site.films.derived(number) / name
     if not path.is_file():
         raise HTTPException(404, "this film has none")
     return FileResponse(path, media_type=kind)

@@ -9,7 +9,6 @@ from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscore.server.errors import ReadingError
-from pneumoscore.server.films.uploads import derived
 from pneumoscore.server.films.work import SCREEN_SIDE
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import ViewSize
@@ -167,7 +166,7 @@ def study_view(
     _mine(site, session, study)
     if all(item.id != film for item in study_films(site.records, study)):
         raise HTTPException(404, "no such film")
-    path = derived(site.films, film) / size.value
+    path = site.films.derived(film) / size.value
     if not path.is_file():
         raise HTTPException(404, "no such film")
     return FileResponse(path, media_type="application/octet-stream")

@@ -16,9 +16,9 @@ from pneumoscore.files import program_mark
 from pneumoscore.records.rows import add_audit
 from pneumoscore.server.accounts import Role, list_accounts
 from pneumoscore.server.errors import ReadingError
-from pneumoscore.server.films.uploads import derived, receive_film
+from pneumoscore.server.films.intake import Received, receive_film, shown_name
 from pneumoscore.server.http.door import SessionHere, SiteHere
-from pneumoscore.server.http.films import FilmName
+from pneumoscore.server.http.films import FilmName, declared_length
 from pneumoscore.server.http.pages import page
 from pneumoscore.server.reading.agreement import agreement_tables
 from pneumoscore.server.reading.plan import StudyOptions
@@ -159,26 +159,33 @@ async def send_study_film(
 ) -> JSONResponse:
     """Take one film into a draft. Its score is sealed: nobody sees it before the unblinding."""
     await run_in_threadpool(_owned, site, session, study)
-    declared = request.headers.get("content-length")
-    stored = await receive_film(
-        site.films,
-        request.stream(),
-        site.options,
-        int(declared) if declared and declared.isdigit() else None,
+    received = await receive_film(
+        site.films, request.stream(), site.options, declared_length(request)
     )
-    told = "".join(sign for sign in unquote(name or "film") if sign.isprintable()) or "film"
-    try:
-        film = await run_in_threadpool(_sealed, site, stored, told, example)
-        await run_in_threadpool(add_film, site.records, study, film, actor=session.account.name)
-    except ReadingError as error:
-        site.films.drop(stored[0])
-        raise HTTPException(409, str(error)) from error
+    told = shown_name(unquote(name or ""))
+    film = await run_in_threadpool(_taken_in, site, study, received, told, example, session)
     return JSONResponse({"id": film.id, "name": told}, 201)
 
 
-def _sealed(site: Site, stored: tuple[str, str], name: str, example: bool) -> StudyFilm:
-    number, sha256 = stored
-    result = site.queue.score(site.films.path(number), derived(site.films, number))
+def _taken_in(
+    site: Site, study: str, received: Received, name: str, example: bool, session: Session
+) -> StudyFilm:
+    """Score a film that came in, and record it in its study."""
+    try:
+        film = _sealed(site, received, name, example)
+        add_film(site.records, study, film, actor=session.account.name)
+    except BaseException as error:
+        site.films.drop(received.id)
+        if isinstance(error, ReadingError):
+            raise HTTPException(409, str(error)) from error
+        raise
+    site.films.keep(film.id)
+    return film
+
+
+def _sealed(site: Site, received: Received, name: str, example: bool) -> StudyFilm:
+    number, sha256 = received.id, received.sha256
+    result = site.queue.score(site.films.writing(number), site.films.derived(number))
     if "pixels_sha256" not in result:
         raise ReadingError(f"{name}: {result.get('error', 'cannot be read')}")
     said = result["metadata"]

@@ -14,17 +14,22 @@ export async function ask(method, url, body) {
   return told;
 }
 
-export async function sendFilm(url, file) {
-  const answer = await fetch(url, {
-    method: 'POST',
-    headers: {
-      'X-CSRF-Token': csrf(),
-      'X-Film-Name': encodeURIComponent(file.name),
-      'Content-Type': 'application/octet-stream',
-    },
-    body: file,
+// XMLHttpRequest, because fetch does not say how much of a body is sent.
+export function sendFilm(url, file, onProgress = () => {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', url);
+    request.setRequestHeader('X-CSRF-Token', csrf());
+    request.setRequestHeader('X-Film-Name', encodeURIComponent(file.name));
+    request.setRequestHeader('Content-Type', 'application/octet-stream');
+    request.upload.addEventListener('progress', (event) => onProgress(event.loaded / file.size));
+    request.addEventListener('error', () => reject(new Error('the connection broke')));
+    request.addEventListener('load', () => {
+      let told = {};
+      try { told = JSON.parse(request.responseText); } catch { /* a proxy's own page */ }
+      if (request.status < 300) resolve(told);
+      else reject(new Error(typeof told.detail === 'string' ? told.detail : `${request.status}`));
+    });
+    request.send(file);
   });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(typeof told.detail === 'string' ? told.detail : `${answer.status}`);
-  return told;
 }

@@ -1,4 +1,5 @@
 import { ask, sendFilm } from './ask.js';
+import { dropped, films as filmsAmong } from './dropped.js';
 
 const table = document.getElementById('films');
 const body = table.tBodies[0];
@@ -6,6 +7,7 @@ const none = document.getElementById('none');
 const progress = document.getElementById('progress');
 const drop = document.getElementById('drop');
 const input = document.getElementById('files');
+const folder = document.getElementById('folder');
 const words = table.dataset;
 
 function cell(row, text, number = false) {
@@ -46,40 +48,87 @@ function line(film) {
   row.insertCell().append(button);
 }
 
+const AT_ONCE = 3;
+const sending = new Map();
 let waiting = false;
 
-async function refresh() {
-  const films = await ask('GET', '/api/v1/films');
+function sendingLine({ name, share, problem }) {
+  const row = body.insertRow();
+  row.dataset.state = problem ? 'not-sent' : 'sending';
+  cell(row, name);
+  const state = cell(row, problem ? `${words.notSent}: ${problem}` : `${words.sending} ${Math.round(100 * share)} %`);
+  if (!problem) {
+    const bar = document.createElement('progress');
+    bar.value = share;
+    bar.setAttribute('aria-label', `${words.sending} ${name}`);
+    state.append(' ', bar);
+  }
+  for (let left = 4; left > 0; left -= 1) row.insertCell();
+}
+
+let known = [];
+
+function draw() {
   body.replaceChildren();
-  films.forEach(line);
-  none.hidden = films.length > 0;
-  waiting = films.some((film) => film.state === 'waiting');
+  [...sending.values()].forEach(sendingLine);
+  known.forEach(line);
+  none.hidden = known.length + sending.size > 0;
+}
+
+async function refresh() {
+  known = await ask('GET', '/api/v1/films');
+  waiting = known.some((film) => film.state === 'waiting');
+  draw();
+}
+
+function passedOver(counts) {
+  return Object.entries(counts).map(([why, count]) => `${count} ${why}`).join(', ');
+}
+
+async function sendOne(file, said) {
+  const key = Symbol(file.name);
+  const state = { name: file.name, share: 0, problem: '' };
+  sending.set(key, state);
+  try {
+    const taken = await sendFilm('/api/v1/films', file, (share) => { state.share = share; draw(); });
+    sending.delete(key);
+    const over = passedOver(taken.passed_over);
+    if (over) said.push(words.passedOver.replace('{name}', file.name).replace('{counts}', over));
+  } catch (error) {
+    state.problem = error.message;
+  }
 }
 
 async function send(files) {
-  const failed = [];
+  const left = [...files];
+  const said = [];
   let sent = 0;
-  for (const file of files) {
-    progress.textContent = `${words.sending} ${sent + 1} / ${files.length}`;
-    try {
-      await sendFilm('/api/v1/films', file);
-    } catch (error) {
-      failed.push(`${file.name}: ${words.notSent}, ${error.message}`);
+  for (const [key, { problem }] of sending) if (problem) sending.delete(key);
+  const lane = async () => {
+    while (left.length > 0) {
+      await sendOne(left.shift(), said);
+      sent += 1;
+      progress.textContent = words.sent.replace('{n}', sent).replace('{count}', files.length);
+      await refresh();
     }
-    sent += 1;
-    await refresh();
-  }
-  progress.textContent = failed.join('; ');
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  progress.textContent = [progress.textContent, ...said].join(' ');
 }
 
 drop.addEventListener('dragover', (event) => { event.preventDefault(); drop.classList.add('over'); });
 drop.addEventListener('dragleave', () => drop.classList.remove('over'));
-drop.addEventListener('drop', (event) => {
+drop.addEventListener('drop', async (event) => {
   event.preventDefault();
   drop.classList.remove('over');
-  send([...event.dataTransfer.files]);
+  await send(await dropped(event.dataTransfer));
 });
 input.addEventListener('change', () => { send([...input.files]); input.value = ''; });
+folder.addEventListener('change', async () => {
+  const chosen = [...folder.files];
+  folder.value = '';
+  await send(await filmsAmong(chosen));
+});
 new EventSource('/events').addEventListener('change', refresh);
 setInterval(() => { if (waiting) refresh(); }, 1500);
 await refresh();
