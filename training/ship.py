@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pneumoscore.files import write_atomically
 from pneumoscore.severity.bundle import Bundle, write_bundle
 from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
+from pneumoscore.severity.places import Places
 from pneumoscore.severity.quality import lung_at_edge
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
 from pneumoscore.study.gate import FittedGate, fit_familiarity, fit_quality_gate
@@ -133,6 +135,8 @@ class _Fitted:
     coefficients : ndarray of float64, shape (2, width)
         Of extent and opacity (RALO), before the calibration.
     intercepts : ndarray of float64, shape (2,)
+    places : tuple of Places or None
+        Of extent and opacity, where a regression on pooled features is part of the score.
     familiarity : Familiarity or None
         Of the scored films; None if the gate's own images tell it.
     most_lung_at_edge : float or None
@@ -141,6 +145,7 @@ class _Fitted:
 
     coefficients: NDArray[np.float64]
     intercepts: NDArray[np.float64]
+    places: tuple[Places, Places] | None = None
     familiarity: Familiarity | None = None
     most_lung_at_edge: float | None = None
 
@@ -173,14 +178,22 @@ def _fit_scored(backbone: Backbone, runs: Path, shipment: Shipment, data: Path) 
     return _Fitted(
         fitted.coefficients,
         fitted.intercepts,
+        _places(networks),
         fit_familiarity(table, [film.patient for film in films]),
         float(np.quantile(edges, 0.99, method="higher")),
     )
 
 
-def _heads(
-    coefficients: NDArray[np.float64], intercepts: NDArray[np.float64], out_of_fold: OutOfFold
-) -> tuple[Head, ...]:
+def _places(networks: Sequence[SeverityNetwork]) -> tuple[Places, Places]:
+    """Return where the networks themselves, taught by painting and masks, put their scores."""
+    weight, bias = severity_coefficients(networks)
+    extent, opacity = (
+        Places(row, float(offset)) for row, offset in zip(weight.numpy(), bias, strict=True)
+    )
+    return extent, opacity
+
+
+def _heads(maps: _Fitted, out_of_fold: OutOfFold) -> tuple[Head, ...]:
     """Bring linear maps to the readers' scale by the calibration."""
     heads = []
     for scale, row in ((GEOGRAPHIC_EXTENT, 0), (OPACITY, 1), (OPACITY_RALO, 1)):
@@ -189,9 +202,10 @@ def _heads(
             Head(
                 scale=scale,
                 feature_set="features",
-                coefficients=coefficients[row] * calibration.slope,
-                intercept=float(intercepts[row]) * calibration.slope + calibration.offset,
+                coefficients=maps.coefficients[row] * calibration.slope,
+                intercept=float(maps.intercepts[row]) * calibration.slope + calibration.offset,
                 interval=out_of_fold.interval(scale),
+                places=None if maps.places is None else maps.places[row],
             )
         )
     return tuple(heads)
@@ -318,7 +332,7 @@ def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
         name=shipment.name,
         version=shipment.version,
         backbone=shipment.name,
-        heads=_heads(maps.coefficients, maps.intercepts, out_of_fold),
+        heads=_heads(maps, out_of_fold),
         gate=fitted.gate,
         shown=(GEOGRAPHIC_EXTENT.name, OPACITY.name),
         card="",

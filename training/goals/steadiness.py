@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +39,20 @@ def _not_larger(film: Radiograph) -> Radiograph:
     return Radiograph(np.asarray(Image.fromarray(film.pixels).resize(size, Image.Resampling.BOX)))
 
 
+def _as_read(film: Radiograph, file: Path) -> Radiograph:
+    """Return a film as it is read from a file of 16 bits: its even borders are cut off."""
+    values = np.round(np.clip(film.pixels, 0, 1) * 65535).astype(np.uint16)
+    Image.fromarray(values).save(file, "PNG", compress_level=1)
+    return read_radiograph(file)
+
+
 def measure_steadiness(
     model: SeverityModel,
     paths: Sequence[Path],
     scales: Sequence[str],
     progress: Progress | None = None,
 ) -> dict[str, Changes]:
-    """Score films as they are and under every change.
+    """Score films as they are and under every change, each stored as a file and read again.
 
     Parameters
     ----------
@@ -63,21 +71,24 @@ def measure_steadiness(
         By scale and change.
     """
     changes = {scale: {name: np.full(len(paths), np.nan) for name in CHANGES} for scale in scales}
-    for place, path in enumerate(paths):
-        film = _not_larger(read_radiograph(path))
-        variants = {name: change_film(film, name) for name in CHANGES}
-        changed = {
-            name: other
-            for name, other in variants.items()
-            if not np.array_equal(other.pixels, film.pixels)
-        }
-        scores = model.score_many([film, *changed.values()], force=True, scales=list(scales))
-        first, *others = (score for score in scores if isinstance(score, Score))
-        for name, score in zip(changed, others, strict=True):
-            for scale in scales:
-                changes[scale][name][place] = score[scale].value - first[scale].value
-        if progress is not None:
-            progress(place + 1)
+    with TemporaryDirectory(prefix="pneumoscore-") as folder:
+        file = Path(folder) / "changed.png"
+        for place, path in enumerate(paths):
+            film = _not_larger(read_radiograph(path))
+            variants = {name: change_film(film, name) for name in CHANGES}
+            changed = {
+                name: _as_read(other, file)
+                for name, other in variants.items()
+                if not np.array_equal(other.pixels, film.pixels)
+            }
+            films = [_as_read(film, file), *changed.values()]
+            scores = model.score_many(films, force=True, scales=list(scales))
+            first, *others = (score for score in scores if isinstance(score, Score))
+            for name, score in zip(changed, others, strict=True):
+                for scale in scales:
+                    changes[scale][name][place] = score[scale].value - first[scale].value
+            if progress is not None:
+                progress(place + 1)
     return {scale: dict(found) for scale, found in changes.items()}
 
 

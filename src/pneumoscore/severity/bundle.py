@@ -238,7 +238,7 @@ def bundle_hash(bundle: Bundle, record: BackboneRecord, gatekeeper: str | None =
             if (value := getattr(record.input, item.name)) != item.default
         },
         "findings": record.findings,
-        "heads": to_form(bundle.heads),
+        "heads": [_said(head) for head in bundle.heads],
         "gate": rules,
     }
     if record.input.squaring is Squaring.LUNGS:
@@ -251,6 +251,12 @@ def bundle_hash(bundle: Bundle, record: BackboneRecord, gatekeeper: str | None =
         digest.update(name.encode("utf-8"))
         digest.update(arrays[name].astype("<f4").tobytes())
     return digest.hexdigest()
+
+
+def _said(head: Head) -> dict[str, Any]:
+    """Return a head's form without places that it has not: heads before them keep their hash."""
+    form: dict[str, Any] = to_form(head)
+    return {name: value for name, value in form.items() if name != "places" or value is not None}
 
 
 def _gate_parts(gate: QualityGate) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:

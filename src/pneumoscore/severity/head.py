@@ -13,6 +13,7 @@ from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
 from pneumoscore.errors import ModelError
 from pneumoscore.severity.features import FEATURE_SETS, select_features
 from pneumoscore.severity.interval import ConformalInterval
+from pneumoscore.severity.places import Places
 from pneumoscore.severity.scale import Scale
 
 __all__ = ["Head", "LinearForm", "contribution_map"]
@@ -52,6 +53,8 @@ class Head:
         None for a head that was published without residuals.
     finding_names : tuple of str
         For the sets of findings: the input of each coefficient. Otherwise empty.
+    places : Places or None
+        Where the score comes from; None where the coefficients themselves tell it.
     """
 
     scale: Scale
@@ -60,6 +63,7 @@ class Head:
     intercept: float
     interval: ConformalInterval | None = None
     finding_names: tuple[str, ...] = ()
+    places: Places | None = None
 
     def __post_init__(self) -> None:
         coefficients = np.array(self.coefficients, dtype=np.float64)
@@ -85,6 +89,13 @@ class Head:
         if self.feature_set == "features" and self.coefficients.size != record.feature_width:
             raise ModelError(
                 f"the head {self.scale.name!r} has {self.coefficients.size} coefficients",
+                f"{record.feature_width}, the feature width of the backbone {record.name!r}",
+                "use the backbone that the head was fitted on",
+            )
+        if self.places is not None and self.places.coefficients.size != record.feature_width:
+            raise ModelError(
+                f"the places of the head {self.scale.name!r} have "
+                f"{self.places.coefficients.size} coefficients",
                 f"{record.feature_width}, the feature width of the backbone {record.name!r}",
                 "use the backbone that the head was fitted on",
             )

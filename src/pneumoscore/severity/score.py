@@ -62,7 +62,8 @@ class ScaleScore:
         Parts of the patient's right and left lung; they sum to `value`. None where there
         is no contribution map.
     intercept : float
-        What `raw` is without any contribution: the intercept of the head.
+        What `raw` is without any contribution: the intercept of the head, or what its places
+        leave over.
     contributions : ndarray of float32, shape (map_size, map_size), or None
         Contribution map; sums to ``raw - intercept``. None for heads that do not see
         the pooled features linearly.

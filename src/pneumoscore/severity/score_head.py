@@ -87,6 +87,8 @@ def score_head(
         intercept = form.intercept
         places = contribution_map(output.feature_map[0], form.coefficients)
         _check_pooling(record.name, raw, intercept + float(places.sum()))
+        if head.places is not None:
+            intercept, places = head.places.shared(raw, output.feature_map[0])
         lungs = None if output.lungs is None else output.lungs[0]
         right, left = split_sides(value, intercept, places, head.scale, lungs)
         contributions = places.astype(np.float32)
