@@ -15,6 +15,7 @@ from pneumoscore.records.database import Records
 from pneumoscore.server.accounts import Role, create_account
 from pneumoscore.server.app import create_app
 from pneumoscore.server.film_store import FilmStore
+from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.expand import Bounds, Expanded, expand_archive
 from pneumoscore.server.films.queue import FilmQueue
 from pneumoscore.server.films.work import view_bytes
@@ -69,6 +70,10 @@ class RuleWorker:
 
     def take_out(self, archive: Path, out: Path, bounds: Bounds) -> Expanded:
         return expand_archive(archive, out, bounds)
+
+    def make(self, order: DownloadOrder) -> str | None:
+        order.out.write_bytes(order.kind.value.encode())
+        return None
 
     def close(self) -> None:
         return

@@ -68,7 +68,7 @@ def test_nobody_sees_anothers_film(browser: Callable[..., TestClient]) -> None:
     send(ada, b"film one")
     number = done(ada)[0]["id"]
     assert root.get("/api/v1/films").json() == []
-    for path in ("", "/view", "/map", "/scores.csv"):
+    for path in ("", "/view", "/map", "/scores.csv", "/report.pdf", "/report.dcm", "/capture.dcm"):
         assert root.get(f"/api/v1/films/{number}{path}").status_code == 404
     headers = {"X-CSRF-Token": csrf_of(root)}
     assert root.delete(f"/api/v1/films/{number}", headers=headers).status_code == 404

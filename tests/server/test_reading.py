@@ -20,6 +20,7 @@ from tests.server.test_films import done, send
 from tests.server.test_sign_in import csrf_of
 
 FILMS = 12
+PARTS = ("/scores.csv", "/map", "/report.pdf", "/report.dcm", "/capture.dcm")
 
 
 class Room:
@@ -161,7 +162,14 @@ def test_the_model_stays_hidden_wherever_the_film_turns_up(room: Room) -> None:
             assert "score" not in films[name]
             number = films[name]["id"]
             assert client.get(f"/films/{number}").status_code == 403
-            for path in ("/scores.csv", "/map", "/view"):
+            for path in (
+                "/scores.csv",
+                "/map",
+                "/view",
+                "/report.pdf",
+                "/report.dcm",
+                "/capture.dcm",
+            ):
                 assert client.get(f"/api/v1/films/{number}{path}").status_code == 403
         assert "score" in films["another.dcm"]
     # Who has no part in the study is not bound by it.

@@ -49,6 +49,8 @@ _STYLE = {
     "axes.spines.right": False,
     "svg.hashsalt": "pneumoscore",
     "svg.fonttype": "path",
+    # Text of a PDF as text: it can be searched and copied.
+    "pdf.fonttype": 42,
     # What users name things may hold dollars, and is no formula.
     "text.parse_math": False,
 }
@@ -118,24 +120,32 @@ def drawable(text: str) -> str:
 
 
 def plot_file(figure: Figure, kind: str, dots: int = 150) -> bytes:
-    """Return a plot as a PNG or SVG file, the same bytes each time.
+    """Return a plot as a PNG, SVG or PDF file, the same bytes each time.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         Drawn in the style.
-    kind : {"png", "svg"}
+    kind : {"png", "svg", "pdf"}
         Format.
     dots : int, optional
-        Dots per inch of a PNG.
+        Dots per inch of a PNG, and of the pictures in a PDF.
     """
     stream = io.BytesIO()
     # Dates and versions of other programs would make equal pictures differ.
-    metadata: dict[str, str | None] = {"Description": RESEARCH_NOTICE}
-    if kind == "svg":
-        metadata |= {"Date": None, "Creator": program_mark("plot")}
-    else:
-        metadata |= {"Software": program_mark("plot")}
+    metadata: dict[str, str | None] = {
+        "svg": {
+            "Description": RESEARCH_NOTICE,
+            "Date": None,
+            "Creator": program_mark("plot"),
+        },
+        "png": {"Description": RESEARCH_NOTICE, "Software": program_mark("plot")},
+        "pdf": {
+            "Subject": RESEARCH_NOTICE,
+            "Creator": program_mark("report"),
+            "CreationDate": None,
+        },
+    }[kind]
     with plot_style():
         figure.savefig(stream, format=kind, dpi=dots, metadata=metadata)
     data = stream.getvalue()

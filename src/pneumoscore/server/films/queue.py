@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from pneumoscore.records.database import Records
 from pneumoscore.server.film_store import FilmStore
+from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.expand import Bounds, Expanded
 from pneumoscore.server.films.uploads import (
     expire_uploads,
@@ -33,6 +34,9 @@ class FilmWorker(Protocol):
 
     def take_out(self, archive: Path, out: Path, bounds: Bounds) -> Expanded:
         """Return the films of a ZIP file, each in a file of `out`."""
+
+    def make(self, order: DownloadOrder) -> str | None:
+        """Make a file of a film; return why it could not be made."""
 
     def close(self) -> None:
         """End the processes."""
@@ -107,6 +111,10 @@ class FilmQueue:
     def take_out(self, archive: Path, out: Path, bounds: Bounds) -> Expanded:
         """Return the films of a ZIP file, outside the queue."""
         return self._worker.take_out(archive, out, bounds)
+
+    def make(self, order: DownloadOrder) -> str | None:
+        """Make a file of a film, outside the queue; return why it could not be made."""
+        return self._worker.make(order)
 
     def stop(self) -> None:
         """Finish the films at hand and end."""

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pneumoscore.errors import FailureReason
+from pneumoscore.errors import FailureReason, PneumoScoreError
 from pneumoscore.pipeline.engines.processes import WorkerError, WorkerPool
+from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.expand import Bounds, Expanded, Member
 
 if TYPE_CHECKING:
     from pneumoscore.severity.model import SeverityModel
 
-__all__ = ["ProcessWorker", "ScoreFilm", "TakeOut"]
+__all__ = ["MakeDownload", "ProcessWorker", "ScoreFilm", "TakeOut"]
 
 _OpenModel = Callable[[], "SeverityModel"]
 
@@ -60,6 +61,29 @@ class TakeOut:
         from pneumoscore.server.films.expand import expand_archive
 
         return expand_archive(self.archive, self.out, self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDownload:
+    """Does `pneumoscore.server.films.downloads.make_download`.
+
+    Attributes
+    ----------
+    order : DownloadOrder
+        The file to make.
+    """
+
+    order: DownloadOrder
+
+    def __call__(self, model: _OpenModel) -> str | None:
+        """Return why the file could not be made; None if it was."""
+        from pneumoscore.server.films.downloads import make_download
+
+        try:
+            make_download(model(), self.order)
+        except PneumoScoreError as error:
+            return str(error)
+        return None
 
 
 class _Doer:
@@ -117,6 +141,14 @@ class ProcessWorker:
             words = "a ZIP file that could not be unpacked in time; send it in parts"
             return Expanded((Member("", None, "", words, FailureReason.UNREADABLE),))
         return expanded
+
+    def make(self, order: DownloadOrder) -> str | None:
+        """Make a file of a film; return why it could not be made."""
+        try:
+            problem: str | None = self._pool.ask(MakeDownload(order))
+        except WorkerError as error:
+            return str(error)
+        return problem
 
     def close(self) -> None:
         """End the processes."""

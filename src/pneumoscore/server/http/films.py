@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.present.table import csv_line
+from pneumoscore.server.films.downloads import Download, DownloadOrder, has_dicom_objects
 from pneumoscore.server.films.intake import receive_film, shown_name, take_in
 from pneumoscore.server.films.uploads import Upload, drop_upload, find_upload, list_uploads
 from pneumoscore.server.http.door import SessionHere, SiteHere
@@ -19,6 +20,7 @@ from pneumoscore.server.reading.blinding import WithheldFilms, withheld_films
 from pneumoscore.server.reading.scores import EXTENT_STEPS, OPACITY_STEPS
 from pneumoscore.server.sessions import Session
 from pneumoscore.server.site import Site
+from pneumoscore.server.texts import translator
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
@@ -98,9 +100,14 @@ def score_page(request: Request, session: SessionHere) -> Response:
 def film_page(request: Request, site: SiteHere, session: SessionHere, film: str) -> Response:
     """Show one film in the viewer with its scores."""
     upload = _visible(site, session, film)
+    result = upload.result or {}
+    named = (result.get("metadata") or {}).get("sop_instance_uid") is not None
     return page(
         request,
         "film.viewer.html",
+        remarks=_remarks(result),
+        readable="pixels_sha256" in result,
+        dicom_objects=named and has_dicom_objects(),
         title=upload.name,
         film=shown(upload, WithheldFilms()),
         scales={name.value: scale_named(name.value) for name in ScaleName},
@@ -203,3 +210,51 @@ def film_csv(site: SiteHere, session: SessionHere, film: str) -> Response:
         media_type="text/csv",
         headers={"Content-Disposition": 'attachment; filename="scores.csv"'},
     )
+
+
+def _remarks(result: dict[str, Any]) -> tuple[str, ...]:
+    """Return a film's quality flags in words, with what to do."""
+    flags = (result.get("score") or result).get("flags", ())
+    text = translator()
+    return tuple(text(f"flags.{flag}") for flag in flags)
+
+
+@router.get("/api/v1/films/{film}/report.pdf", response_class=Response)
+def film_pdf(site: SiteHere, session: SessionHere, film: str) -> Response:
+    """Return the scores as a printed page."""
+    return _download(site, session, film, Download.PDF, "application/pdf")
+
+
+@router.get("/api/v1/films/{film}/report.dcm", response_class=Response)
+def film_report(site: SiteHere, session: SessionHere, film: str) -> Response:
+    """Return the scores as a DICOM structured report, where the film is DICOM."""
+    return _download(site, session, film, Download.REPORT, "application/dicom")
+
+
+@router.get("/api/v1/films/{film}/capture.dcm", response_class=Response)
+def film_capture(site: SiteHere, session: SessionHere, film: str) -> Response:
+    """Return the film under its map as a DICOM secondary capture, where the film is DICOM."""
+    return _download(site, session, film, Download.CAPTURE, "application/dicom")
+
+
+def _download(
+    site: Site, session: Session, film: str, kind: Download, media_type: str
+) -> FileResponse:
+    upload = _visible(site, session, film)
+    result = upload.result or {}
+    if "pixels_sha256" not in result:
+        raise HTTPException(409, str(result.get("error", "the film could not be read")))
+    path = site.films.derived(upload.id) / kind.value
+    if not path.is_file():
+        order = DownloadOrder(
+            kind,
+            site.films.path(upload.id),
+            path,
+            upload.name,
+            _remarks(result),
+            ((result.get("score") or {}).get("model") or {}).get("sha256"),
+        )
+        problem = site.queue.make(order)
+        if problem is not None:
+            raise HTTPException(409, problem)
+    return FileResponse(path, media_type=media_type, filename=kind.value)
