@@ -158,6 +158,29 @@ def test_edges_of_a_compressed_film_are_masked(film: bytes, tmp_path: Path) -> N
     assert dciodvfy_errors(target) == []
 
 
+@pytest.mark.parametrize(("option", "order"), [("+te", "<u2"), ("+tb", ">u2")])
+def test_an_overlay_in_unused_bits_of_the_pixels_is_cleared(
+    phantom_film: Dataset, option: str, order: str, tmp_path: Path
+) -> None:
+    film = deepcopy(phantom_film)
+    picture = film.pixel_array.copy()
+    assert film.BitsStored < film.BitsAllocated == 16
+    letters = np.zeros_like(picture)
+    letters[:40, :200:3] = 0x8000
+    film.PixelData = (picture | letters).tobytes()
+    film.add_new(0x60000100, "US", 16)
+    film.add_new(0x60000102, "US", 15)
+    source, encoded = tmp_path / "film.dcm", tmp_path / "encoded.dcm"
+    source.write_bytes(film_bytes(film))
+    subprocess.run(["dcmconv", option, source, encoded], check=True)
+    done = deidentify(encoded.read_bytes(), KEY)
+    dataset = dcmread(BytesIO(done.data))
+    np.testing.assert_array_equal(np.frombuffer(dataset.PixelData, order), picture.ravel())
+    assert done.actions["removed"]["overlay in unused bits of pixels"] == 1
+    masked = dcmread(BytesIO(deidentify(encoded.read_bytes(), KEY, edges=0.1).data)).pixel_array
+    np.testing.assert_array_equal(masked[30:-30, 30:-30], picture[30:-30, 30:-30])
+
+
 def test_a_report_is_refused(phantom_film: Dataset) -> None:
     document = planted(phantom_film)
     document.ContentSequence = []

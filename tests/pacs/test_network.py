@@ -13,18 +13,21 @@ from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
-from pydicom import Dataset
+from highdicom.sr import Comprehensive3DSR
+from pydicom import Dataset, dcmread
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from pneumoscore.errors import SettingsError
+from pneumoscore.pacs.association import Credentials
 from pneumoscore.pacs.listener.acceptor import GuardedServer, Limits, start_server
 from pneumoscore.pacs.listener.intake import FilmIntake
 from pneumoscore.pacs.listener.journal import Journal, silence_libraries
 from pneumoscore.pacs.listener.options import ListenOptions
-from pneumoscore.pacs.listener.service import DicomService, server_context
+from pneumoscore.pacs.listener.service import TRANSFER_SYNTAXES, DicomService
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pacs.send import send_films
 from pneumoscore.pacs.targets import Node
@@ -119,7 +122,8 @@ def test_half_a_header_costs_only_its_own_connection() -> None:
     entity = AE("PNEUMOSCORE")
     entity.add_supported_context(Verification)
     port = free_port()
-    limits = Limits(pdu_seconds=1.0, handshake_seconds=1.0, associations=8, per_address=8)
+    # A PDU may take longer only once who sends it is known.
+    limits = Limits(pdu_seconds=60.0, handshake_seconds=1.0, associations=8, per_address=8)
     server = start_server(entity, ("127.0.0.1", port), limits)
     half = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
     for peer in half:
@@ -141,6 +145,7 @@ def _encoded(film: Path, folder: Path) -> dict[str, Path]:
         "lossless57": ["dcmcjpeg", "+el"],
         "extended": ["dcmcjpeg", "+ee"],
         "jpegls": ["dcmcjpls"],
+        "jpegls_near": ["dcmcjpls", "+en", "+md", "2"],
     }
     out = {"explicit": film}
     for name, maker in makers.items():
@@ -149,23 +154,32 @@ def _encoded(film: Path, folder: Path) -> dict[str, Path]:
     return out
 
 
-def _wavelets(film: Dataset) -> list[bytes]:
-    """Return the film as JPEG 2000 and HTJ2K, each under a UID of its own."""
+def _others(film: Dataset) -> list[bytes]:
+    """Return the film in the encodings that dcmtk does not write, each under a UID of its own."""
     import imagecodecs
     from pydicom.encaps import encapsulate
     from pydicom.uid import UID
 
+    pixels = film.pixel_array
+    grey = (pixels >> (film.BitsStored - 8)).astype(np.uint8)
     frames = {
-        "90": imagecodecs.jpeg2k_encode(film.pixel_array, reversible=True, codecformat="j2k"),
-        "201": imagecodecs.htj2k_encode(film.pixel_array, reversible=True),
-        "202": imagecodecs.htj2k_encode(film.pixel_array, reversible=True),
+        "1.98": pixels.astype("<u2").tobytes(),
+        "4.50": imagecodecs.jpeg8_encode(grey, level=90),
+        "4.90": imagecodecs.jpeg2k_encode(pixels, reversible=True, codecformat="j2k"),
+        "4.91": imagecodecs.jpeg2k_encode(pixels, level=60, codecformat="j2k"),
+        "4.201": imagecodecs.htj2k_encode(pixels, reversible=True),
+        "4.202": imagecodecs.htj2k_encode(pixels, reversible=True),
+        "4.203": imagecodecs.htj2k_encode(pixels, reversible=False),
     }
     out = []
-    for number, frame in frames.items():
+    for syntax, frame in frames.items():
         other = deepcopy(film)
-        other.SOPInstanceUID = f"1.2.826.0.1.3680043.10.8.{number}"
+        other.SOPInstanceUID = f"1.2.826.0.1.3680043.10.8.{syntax}"
         other.file_meta.MediaStorageSOPInstanceUID = other.SOPInstanceUID
-        other.file_meta.TransferSyntaxUID = UID(f"1.2.840.10008.1.2.4.{number}")
+        other.file_meta.TransferSyntaxUID = UID(f"1.2.840.10008.1.2.{syntax}")
+        if syntax == "4.50":
+            other.BitsAllocated = other.BitsStored = 8
+            other.HighBit = 7
         other.PixelData = encapsulate([frame + b"\0" * (len(frame) % 2)])
         other["PixelData"].VR = "OB"
         other["PixelData"].is_undefined_length = True
@@ -189,14 +203,13 @@ def test_every_encoding_is_scored_end_to_end(
             check=True,
             capture_output=True,
         )
-    wavelets = _wavelets(film)
+    others = _others(film)
     listener = Listener(
         tmp_path / "store", tiny_folder, "--allow", "TEST", "--to-folder", str(tmp_path / "out")
     )
     with running(listener):
-        # dcmtk knows no HTJ2K.
-        errors = send_films(Node("PNEUMOSCORE", "127.0.0.1", listener.port), "TEST", wavelets)
-        assert errors == [None] * len(wavelets)
+        errors = send_films(Node("PNEUMOSCORE", "127.0.0.1", listener.port), "TEST", others)
+        assert errors == [None] * len(others)
         for path in encoded.values():
             # -dn: dcmsend decompresses what is lossless unless it is told not to.
             subprocess.run(
@@ -214,9 +227,25 @@ def test_every_encoding_is_scored_end_to_end(
                 check=True,
                 capture_output=True,
             )
-        every = len(encoded) + len(wavelets)
-        wait_for(lambda: sum(listener.status()["results"].values()) == every, 120, "all scored")
+        every = len(encoded) + len(others)
+        assert every == len(TRANSFER_SYNTAXES)
+        wait_for(lambda: listener.status()["results"] == {"scored": every}, 120, "all scored")
         assert listener.status()["dead_films"] == {}
+    sent = [dcmread(io.BytesIO(it)).file_meta.TransferSyntaxUID for it in others]
+    sent += [dcmread(it).file_meta.TransferSyntaxUID for it in encoded.values()]
+    assert set(sent) == set(TRANSFER_SYNTAXES)
+    values = [_extent(path) for path in (tmp_path / "out").glob("report-*.dcm")]
+    assert len(values) == every
+    assert max(values) - min(values) < 0.2, "a score hardly depends on the encoding"
+
+
+def _extent(report: Path) -> float:
+    """Return the geographic extent that a report holds."""
+    document = Comprehensive3DSR.from_dataset(dcmread(report))
+    both = document.content.get_image_measurement_groups()[0]
+    return next(
+        float(it.value) for it in both.get_measurements() if it.name.value == "geographic_extent"
+    )
 
 
 @pytest.mark.slow
@@ -308,11 +337,12 @@ def test_endless_foreign_and_broken_transfers_leave_others_alone(
 def test_certificates_that_cannot_be_used_are_an_error(tmp_path: Path) -> None:
     own, key = certificate(tmp_path, "server")
     options = ListenOptions(allow=("TEST",), tls_cert=own, tls_key=key, tls_ca=own)
-    context = server_context(options)
-    assert context is not None
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    with pytest.raises(SettingsError, match="certificates"):
-        server_context(ListenOptions(allow=("TEST",), tls_cert=key, tls_key=own))
-    with pytest.raises(SettingsError, match="tls_key"):
-        ListenOptions(allow=("TEST",), tls_cert=own)
-    assert server_context(ListenOptions(allow=("TEST",))) is None
+    assert options.incoming is not None
+    assert options.incoming.server_context().verify_mode is ssl.CERT_REQUIRED
+    assert ListenOptions(allow=("TEST",)).incoming is None
+    for context in (Credentials(key, own).server_context, Credentials(ca=key).client_context):
+        with pytest.raises(SettingsError, match="certificates"):
+            context()
+    for side in ("tls_cert", "to_key"):
+        with pytest.raises(SettingsError, match="both or none"):
+            ListenOptions(allow=("TEST",), **{side: own})

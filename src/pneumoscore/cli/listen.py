@@ -17,7 +17,7 @@ from pneumoscore.cli.options import (
     new_app,
     settings_with,
 )
-from pneumoscore.cli.pacs_options import Segmentation
+from pneumoscore.cli.pacs_options import Segmentation, ToCa, ToCert, ToKey
 
 __all__ = ["app"]
 
@@ -44,8 +44,8 @@ def listen(
         typer.Option(
             "--to",
             metavar="TARGET",
-            help="Where results go; repeat it. AET@HOST:PORT (C-STORE), hl7://HOST:PORT, "
-            "fhir+https://SERVER.",
+            help="Where results go; repeat it. AET@HOST:PORT (C-STORE), dicoms://AET@HOST:PORT "
+            "(by TLS), hl7://HOST:PORT, fhir+https://SERVER.",
         ),
     ] = None,
     to_url: Annotated[
@@ -125,6 +125,9 @@ def listen(
             help="Authority whose certificates clients must show (PEM).",
         ),
     ] = None,
+    to_cert: ToCert = None,
+    to_key: ToKey = None,
+    to_ca: ToCa = None,
     keep_days: Annotated[
         float | None,
         typer.Option("--keep-days", help="Days after which delivered results are deleted. 7"),
@@ -185,6 +188,9 @@ def listen(
             "tls_cert": tls_cert,
             "tls_key": tls_key,
             "tls_ca": tls_ca,
+            "to_cert": to_cert,
+            "to_key": to_key,
+            "to_ca": to_ca,
             "keep_days": keep_days,
             "min_free_mb": min_free_mb,
             "workers": workers,
@@ -192,7 +198,9 @@ def listen(
     )
     settings = settings_with(model=model, level=level, threads=threads)
     silence_libraries()
-    scoring = ScoringOptions(level=settings.level, read=ReadOptions(voi=not no_voi), view=True)
+    scoring = ScoringOptions(
+        level=settings.level, read=ReadOptions(voi=not no_voi), view=True, content=True
+    )
     opened = SeverityModel.open(settings.model, threads=settings.threads)
     listener = Listener(options, opened, scoring, Journal(sys.stderr))
     for number in (signal.SIGTERM, signal.SIGINT):

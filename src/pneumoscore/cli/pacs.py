@@ -190,7 +190,9 @@ def route(
     """Send each CR and DX film that comes into an Orthanc to the listener.
 
     Follows Orthanc's change log and repeats until a film is taken, so that none is lost while
-    the listener is away; Orthanc's own Lua routing loses it.
+    the listener is away; Orthanc's own Lua routing loses it. A film that the listener refuses
+    is put aside and tried again for a day, while the others go on. If Orthanc asks for a name
+    and password, put them into ~/.netrc.
     """
     import signal
     import threading
@@ -205,4 +207,4 @@ def route(
         signal.signal(number, lambda *_: stop.set())
     router = Router(RouterOptions(orthanc, modality, state))
     router.run(stop, once=once)
-    typer.echo(f"{router.sent} films sent, {router.given_up} given up")
+    typer.echo(f"{router.sent} films sent, {router.aside} put aside, {router.given_up} given up")

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["Capture", "ReportClass", "Segmentation", "SegmentationShare"]
+__all__ = [
+    "Capture",
+    "ReportClass",
+    "Segmentation",
+    "SegmentationShare",
+    "ToCa",
+    "ToCert",
+    "ToKey",
+]
 
 
 def _report_class(text: str) -> str:
@@ -44,5 +53,22 @@ SegmentationShare = Annotated[
         min=0.01,
         max=10.0,
         help="What weighs: a place over this share of where the colours of the map end.",
+    ),
+]
+ToCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--to-cert",
+        metavar="FILE",
+        help="Certificate (PEM) that we show to applications named by dicoms://.",
+    ),
+]
+ToKey = Annotated[Path | None, typer.Option("--to-key", metavar="FILE", help="Its key (PEM).")]
+ToCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--to-ca",
+        metavar="FILE",
+        help="Authority that their certificates must be of (PEM). The system's.",
     ),
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pneumoscore.cli.options import ModelName, new_app, settings_with
+from pneumoscore.cli.pacs_options import ToCa, ToCert, ToKey
 from pneumoscore.cli.pacs_web_options import (
     Accession,
     Modality,
@@ -36,12 +37,16 @@ def reconcile(
         typer.Option(
             "--send-to",
             metavar="AET@HOST:PORT",
-            help="Fetch each film without a result and send it to this listener.",
+            help="Fetch each film without a result and send it to this listener; "
+            "dicoms://AET@HOST:PORT by TLS.",
         ),
     ] = None,
     aet: Annotated[
         str, typer.Option("--aet", metavar="AET", help="Our title towards the listener.")
     ] = "RECONCILE",
+    to_cert: ToCert = None,
+    to_key: ToKey = None,
+    to_ca: ToCa = None,
     model: ModelName = None,
 ) -> None:
     """List the films in an archive without a report of this model.
@@ -53,6 +58,7 @@ def reconcile(
     from pneumoscore.pacs.errors import PeerError, need
 
     need("dicomweb_client", "pynetdicom")
+    from pneumoscore.pacs.association import Credentials
     from pneumoscore.pacs.dicomweb import Archive
     from pneumoscore.pacs.listener.journal import silence_libraries
     from pneumoscore.pacs.objects.result import objects_uid
@@ -62,6 +68,7 @@ def reconcile(
 
     query = film_query(since, until, patient, accession, modality)
     node = parse_node(send_to) if send_to else None
+    credentials = Credentials(to_cert, to_key, to_ca)
     identity = SeverityModel.open(settings_with(model=model).model).identity
     silence_libraries()
     archive = Archive(url)
@@ -77,7 +84,7 @@ def reconcile(
         typer.echo(f"{film.study} {film.instance}")
         if node is not None:
             try:
-                (error,) = send_films(node, aet, [archive.fetch(film)])
+                (error,) = send_films(node, aet, [archive.fetch(film)], credentials)
             except PeerError as failure:
                 error = str(failure)
             if error is None:

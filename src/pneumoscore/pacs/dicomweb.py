@@ -9,12 +9,12 @@ from typing import Any
 
 from pneumoscore.pacs.errors import PeerError
 from pneumoscore.pacs.identity import is_uid
+from pneumoscore.pacs.web import base_url, bounded_session, why_failed
 
 __all__ = ["Archive", "FilmQuery", "FoundFilm"]
 
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 _CLASS = "00080016"
-_SECONDS = (10.0, 120.0)
 _PAGE = 200
 _REPORTS = "SR"
 
@@ -74,21 +74,18 @@ class Archive:
     Parameters
     ----------
     url : str
-        As ``http://archive:8042/dicom-web``.
+        As ``http://archive:8042/dicom-web``; see `pneumoscore.pacs.web.base_url`.
+
+    Raises
+    ------
+    SettingsError
+        If it is none.
     """
 
     def __init__(self, url: str) -> None:
         from dicomweb_client.api import DICOMwebClient
-        from requests import Session
 
-        class _Bounded(Session):  # type: ignore[misc]
-            """A session whose every request has an end."""
-
-            def request(self, *arguments: Any, **options: Any) -> Any:
-                options.setdefault("timeout", _SECONDS)
-                return super().request(*arguments, **options)
-
-        self._client = DICOMwebClient(url.rstrip("/"), session=_Bounded())
+        self._client = DICOMwebClient(base_url(url), session=bounded_session())
 
     def films(self, query: FilmQuery) -> Iterator[FoundFilm]:
         """Yield the films of a query, study by study.
@@ -144,7 +141,7 @@ class Archive:
             return list(self._client.search_for_instances(study, **options))
         except Exception as error:
             # dicomweb-client and requests raise many kinds, whose text holds the URL.
-            raise PeerError(f"the archive did not answer ({type(error).__name__})") from None
+            raise PeerError(f"the archive did not answer ({why_failed(error)})") from None
 
     def fetch(self, film: FoundFilm) -> bytes:
         """Return a film's file, in the encoding that the archive has.
@@ -164,7 +161,7 @@ class Archive:
             stream = BytesIO()
             dataset.save_as(stream, enforce_file_format=True)
         except Exception as error:
-            raise PeerError(f"the archive did not give a film ({type(error).__name__})") from None
+            raise PeerError(f"the archive did not give a film ({why_failed(error)})") from None
         if str(dataset.SOPInstanceUID) != film.instance:
             raise PeerError("the archive gave another object than it was asked for")
         return stream.getvalue()

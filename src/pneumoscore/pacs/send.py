@@ -9,6 +9,7 @@ from typing import Any
 from pydicom import dcmread
 from pynetdicom import AE
 
+from pneumoscore.pacs.association import Credentials, associate
 from pneumoscore.pacs.targets import Node
 from pneumoscore.radiograph.guard import translated
 
@@ -17,7 +18,9 @@ __all__ = ["send_films"]
 _SECONDS = 60.0
 
 
-def send_films(node: Node, calling: str, films: Sequence[bytes]) -> list[str | None]:
+def send_films(
+    node: Node, calling: str, films: Sequence[bytes], credentials: Credentials | None = None
+) -> list[str | None]:
     """Send films in one association.
 
     Parameters
@@ -28,6 +31,8 @@ def send_films(node: Node, calling: str, films: Sequence[bytes]) -> list[str | N
         Our own title.
     films : sequence of bytes
         Files; at most 64 kinds of class and encoding.
+    credentials : Credentials, optional
+        For a node that is asked by TLS.
 
     Returns
     -------
@@ -43,7 +48,8 @@ def send_films(node: Node, calling: str, films: Sequence[bytes]) -> list[str | N
     kinds = {(str(it.SOPClassUID), str(it.file_meta.TransferSyntaxUID)) for it in datasets}
     for sop_class, syntax in sorted(kinds):
         entity.add_requested_context(sop_class, syntax)
-    association = entity.associate(node.host, node.port, ae_title=node.title)
+    context = (credentials or Credentials()).client_context() if node.tls else None
+    association = associate(entity, node, context)
     if not association.is_established:
         return ["the application did not accept the association"] * len(films)
     out: list[str | None] = []

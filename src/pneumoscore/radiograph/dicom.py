@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import replace
+
+import numpy as np
 
 from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.dicom_file import PIXEL_DATA, DicomFile, opened
@@ -18,7 +21,7 @@ from pneumoscore.radiograph.reduction import block_factor, block_means, reduced
 from pneumoscore.radiograph.types import Origin, RadiographMetadata
 from pneumoscore.radiograph.voi import colour_pixels, greyscale, has_voi
 
-__all__ = ["read_dicom"]
+__all__ = ["read_dicom", "stored_digest"]
 
 # PS3.3 C.7.3.1.1.1: projection radiography, and what carries scanned or exported films.
 _MODALITIES = ("CR", "DX", "DR", "RG", "RF", "OT", "SC")
@@ -186,6 +189,41 @@ def _colour_film(
     return Film(block_means(pixels, factor), origin, (*_reduction(scale), *transforms))
 
 
+def _image(data: bytes, options: ReadOptions) -> tuple[DicomFile, PixelElement, PixelLayout]:
+    file = opened(data, options)
+    _check_kind(file.elements)
+    if file.pixels is None or file.pixels.tag != PIXEL_DATA:
+        raise UnreadableFileError(
+            "a DICOM file without Pixel Data", "an image", "it may be cut off"
+        )
+    return file, file.pixels, _layout(file.elements, options)
+
+
+def stored_digest(data: bytes, options: ReadOptions) -> str:
+    """Return the SHA-256 of shape and stored values of a DICOM radiograph, every pixel of it.
+
+    The same for every lossless encoding, and whatever else the header says.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    options : ReadOptions
+        Bounds.
+
+    Raises
+    ------
+    UnreadableFileError, UnsupportedImageError, ImageTooLargeError
+        As of `read_dicom`.
+    """
+    file, element, layout = _image(data, options)
+    values = decode(file.data, element, layout, file.syntax).values
+    found = hashlib.sha256(f"{values.shape} ".encode("ascii"))
+    # Wide enough for every film that is read, whatever its bits.
+    found.update(np.ascontiguousarray(values, "<i8" if values.itemsize > 2 else "<i4").data)
+    return found.hexdigest()
+
+
 def read_dicom(data: bytes, options: ReadOptions) -> tuple[Film, RadiographMetadata]:
     """Read a DICOM radiograph (CR, DX, SC).
 
@@ -217,17 +255,11 @@ def read_dicom(data: bytes, options: ReadOptions) -> tuple[Film, RadiographMetad
     ImageTooLargeError
         If it has too many pixels or inflates without end.
     """
-    file = opened(data, options)
-    _check_kind(file.elements)
-    if file.pixels is None or file.pixels.tag != PIXEL_DATA:
-        raise UnreadableFileError(
-            "a DICOM file without Pixel Data", "an image", "it may be cut off"
-        )
-    layout = _layout(file.elements, options)
+    file, element, layout = _image(data, options)
     metadata = read_metadata(file.elements)
     ratio = _aspect(file.elements, metadata)
     read = _grey_film if layout.photometric.startswith("MONOCHROME") else _colour_film
-    film = read(file, file.pixels, layout, options)
+    film = read(file, element, layout, options)
     if abs(ratio - 1) > 0.005:
         film = _squared(film, ratio, options)
     spacing = metadata.pixel_spacing_mm

@@ -1,15 +1,60 @@
-"""Text at the edges of a picture, blackened."""
+"""Text in a picture: at its edges, and in overlays that lie in unused bits of its pixels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pneumoscore.errors import UnsupportedImageError
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["mask_edges"]
+__all__ = ["clear_unused_bits", "has_embedded_overlay", "mask_edges"]
 
 _MOST = 0.4
+_OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+_BIT_POSITION, _OVERLAY_DATA = 0x0102, 0x3000
+
+
+def has_embedded_overlay(dataset: Dataset) -> bool:
+    """Return whether an overlay lies in unused bits of the pixels (retired: PS3.5-2004, 8.1.2).
+
+    Such an overlay stays when its group is removed.
+    """
+    return any(
+        (group, _BIT_POSITION) in dataset and (group, _OVERLAY_DATA) not in dataset
+        for group in _OVERLAY_GROUPS
+    )
+
+
+def clear_unused_bits(dataset: Dataset) -> None:
+    """Clear the bits of the pixels that hold no sample; a compressed film is decompressed.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        With pixels; changed in place.
+
+    Raises
+    ------
+    UnsupportedImageError
+        If its samples are neither of 8 nor of 16 bits.
+    """
+    import numpy as np
+
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        dataset.decompress(generate_instance_uid=False)
+    allocated, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
+    if allocated not in (8, 16):
+        raise UnsupportedImageError(
+            f"overlays in pixels of {allocated} bits", "pixels of 8 or 16 bits"
+        )
+    little = dataset.file_meta.TransferSyntaxUID.is_little_endian
+    words = np.frombuffer(dataset.PixelData, f"{'<' if little else '>'}u{allocated // 8}")
+    high = int(dataset.get("HighBit", stored - 1))
+    used = ((1 << stored) - 1) << (high + 1 - stored)
+    dataset.PixelData = (words & used).astype(words.dtype).tobytes()
+    dataset["PixelData"].VR = "OW" if allocated > 8 else "OB"
 
 
 def mask_edges(dataset: Dataset, share: float) -> None:

@@ -35,11 +35,12 @@ class Limits:
     transfer_bytes : int
         Most bytes between two messages that were answered: the longest data set.
     pdu_seconds : float
-        Longest time from a PDU's first byte to its last.
+        Longest time from a PDU's first byte to its last, within an association.
     idle_seconds : float
         Longest silence within an association.
     handshake_seconds : float
-        Longest TLS handshake, and longest wait for an association request.
+        Longest TLS handshake, longest wait for an association request, and longest time from
+        the request's first byte to its last.
     associations : int
         At the same time.
     per_address : int
@@ -74,7 +75,9 @@ class _GuardedSocket(AssociationSocket):  # type: ignore[misc]
             raise OSError(f"a PDU of {nr_bytes} bytes; expected at most {self.limits.pdu_bytes}")
         if self.taken > self.limits.transfer_bytes:
             raise OSError(f"a transfer of over {self.limits.transfer_bytes} bytes")
-        end, out = time.monotonic() + self.limits.pdu_seconds, bytearray()
+        known = self.assoc.is_established
+        seconds = self.limits.pdu_seconds if known else self.limits.handshake_seconds
+        end, out = time.monotonic() + seconds, bytearray()
         while len(out) < nr_bytes:
             left = end - time.monotonic()
             if left <= 0:

@@ -29,19 +29,14 @@ class Deliverer:
         To whom.
     journal : Journal
         What happens is said there.
-    calling : str
-        Our own title.
     commit : bool
         Ask an archive to commit itself to what it got.
     """
 
-    def __init__(
-        self, outbox: Outbox, target: Target, journal: Journal, calling: str, *, commit: bool
-    ) -> None:
+    def __init__(self, outbox: Outbox, target: Target, journal: Journal, *, commit: bool) -> None:
         self._outbox = outbox
         self._target = target
         self._journal = journal
-        self._calling = calling
         self._commit = commit
         self.wake = threading.Event()
 
@@ -89,7 +84,7 @@ class Deliverer:
 
     def ask_for_commitment(self) -> None:
         """Ask for what was sent and not asked for, or asked for in vain."""
-        from pneumoscore.pacs.targets.dicom import StoreTarget, request_commitment
+        from pneumoscore.pacs.targets.dicom import StoreTarget
 
         if not isinstance(self._target, StoreTarget):
             return
@@ -99,6 +94,6 @@ class Deliverer:
         transaction = own_uid("commitment", str(time.time_ns()), *(uid for _, uid in objects))
         # First noted: the report may come before the answer.
         self._outbox.promised([uid for _, uid in objects], self._target.name, transaction)
-        error = request_commitment(self._target.node, self._calling, transaction, objects)
+        error = self._target.request_commitment(transaction, objects)
         if error is not None:
             self._journal.say("commitment not asked", target=self._target.name, reason=error)

@@ -21,7 +21,8 @@ from pneumoscore.pacs.listener.intake import FilmIntake
 from pneumoscore.pacs.listener.journal import Journal
 from pneumoscore.pacs.listener.options import ListenOptions
 from pneumoscore.pacs.listener.priors import Priors
-from pneumoscore.pacs.listener.service import DicomService, server_context
+from pneumoscore.pacs.listener.reader import FilmPool
+from pneumoscore.pacs.listener.service import DicomService
 from pneumoscore.pacs.listener.status import StatusServer, store_status
 from pneumoscore.pacs.listener.work import FilmWorker, MessageMaker, Terms, reason_file
 from pneumoscore.pacs.objects.build import ObjectOptions
@@ -29,7 +30,6 @@ from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pacs.targets import Target, make_target
-from pneumoscore.pipeline.engines.processes import ReaderPool
 from pneumoscore.pipeline.inbox import Inbox, State
 from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.reading import FilmReader
@@ -83,12 +83,11 @@ class Listener:
         self.inbox = Inbox(options.store / "inbox", most_attempts=_MOST_ATTEMPTS)
         self.outbox = Outbox(options.store / "outbox", options.patience)
         self._clear_up()
-        targets = [make_target(text, options.aet) for text in options.to]
+        targets = [make_target(text, options.aet, options.outgoing) for text in options.to]
         self._deliverers = [
-            Deliverer(self.outbox, target, journal, options.aet, commit=options.commit)
-            for target in targets
+            Deliverer(self.outbox, target, journal, commit=options.commit) for target in targets
         ]
-        self._pool = ReaderPool(FilmReader.of(model, scoring), scoring.seconds)
+        self._pool = FilmPool(FilmReader.of(model, scoring), scoring.seconds)
         self._priors = _priors(options, model, self.inbox, journal, self._came.set)
         self._worker = FilmWorker(
             self.inbox,
@@ -122,14 +121,14 @@ class Listener:
         OSError
             If an address is taken.
         """
-        options = self._options
+        options, incoming = self._options, self._options.incoming
         self._warm_up()
         entity = self._service.entity()
         server = start_server(
             entity,
             (options.host, options.port),
             options.limits,
-            ssl_context=server_context(options),
+            ssl_context=None if incoming is None else incoming.server_context(),
             handlers=self._service.handlers,
         )
         status = None
@@ -167,7 +166,7 @@ class Listener:
         from pneumoscore.present.lettering import font
 
         with ThreadPoolExecutor(self._options.workers) as threads:
-            read = threads.map(self._pool, [b""] * self._options.workers)
+            read = threads.map(self._pool, [Path(os.devnull)] * self._options.workers)
             header = FilmHeader(_CR, "1.2", "1.3", "1.4", "CR", 1, 1, ("L", "F"), None, ())
             model = self._model.identity
             report_dataset(header, FilmReport(Refusal((), "", model), ""))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.errors import SettingsError
+from pneumoscore.pacs.association import Credentials
 from pneumoscore.pacs.deliveries import Patience
 from pneumoscore.pacs.listener.acceptor import Limits
 from pneumoscore.pacs.targets import Node, parse_node
@@ -65,6 +66,8 @@ class ListenOptions:
         Longest silence within an association.
     tls_cert, tls_key, tls_ca : Path or None
         Our certificate and key, and the authority whose certificates clients must show.
+    to_cert, to_key, to_ca : Path or None
+        The same for applications that we ask by TLS: ``dicoms://`` in `to` and `allow`.
     workers : int
         Processes that read films.
 
@@ -102,6 +105,9 @@ class ListenOptions:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    to_cert: Path | None = None
+    to_key: Path | None = None
+    to_ca: Path | None = None
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -118,8 +124,10 @@ class ListenOptions:
         for name in ("associations", "per_address", "max_film_mb", "most_waiting", "workers"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}", "1 or more")
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise SettingsError("tls_cert without tls_key, or the other way", "both or none")
+        for side in ("tls", "to"):
+            if (getattr(self, f"{side}_cert") is None) != (getattr(self, f"{side}_key") is None):
+                found = f"{side}_cert without {side}_key, or the other way"
+                raise SettingsError(found, "both or none")
         if self.tls_ca is not None and self.tls_cert is None:
             raise SettingsError("tls_ca without tls_cert", "our own certificate too")
         if self.priors and not self.records:
@@ -132,6 +140,18 @@ class ListenOptions:
         """Who may send, by title."""
         nodes = [parse_node(text) for text in self.allow]
         return {node.title: node for node in nodes}
+
+    @property
+    def incoming(self) -> Credentials | None:
+        """What peers that ask by TLS see; None where they ask in the clear."""
+        if self.tls_cert is None:
+            return None
+        return Credentials(self.tls_cert, self.tls_key, self.tls_ca)
+
+    @property
+    def outgoing(self) -> Credentials:
+        """What applications see that we ask by TLS."""
+        return Credentials(self.to_cert, self.to_key, self.to_ca)
 
     @property
     def limits(self) -> Limits:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from pneumoscore.errors import SettingsError
+from pneumoscore.pacs.association import associate
 from pneumoscore.pacs.listener.intake import NOT_UNDERSTOOD, FilmIntake
 from pneumoscore.pacs.listener.journal import Journal
 from pneumoscore.pacs.listener.options import ListenOptions
@@ -27,7 +26,7 @@ from pneumoscore.pacs.targets import Node
 from pneumoscore.pacs.targets.dicom import referenced
 from pneumoscore.radiograph.guard import translated
 
-__all__ = ["FILM_CLASSES", "TRANSFER_SYNTAXES", "DicomService", "server_context"]
+__all__ = ["FILM_CLASSES", "TRANSFER_SYNTAXES", "DicomService"]
 
 FILM_CLASSES = (
     ComputedRadiographyImageStorage,
@@ -39,6 +38,7 @@ TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2",  # implicit VR little endian
     "1.2.840.10008.1.2.2",  # explicit VR big endian
     "1.2.840.10008.1.2.1.99",  # deflated
+    "1.2.840.10008.1.2.1.98",  # encapsulated, uncompressed
     "1.2.840.10008.1.2.5",  # RLE
     "1.2.840.10008.1.2.4.50",  # JPEG baseline
     "1.2.840.10008.1.2.4.51",  # JPEG extended
@@ -57,30 +57,6 @@ _NO_SUCH_OBJECT, _PROCESSING_FAILURE, _NO_SUCH_ACTION = 0x0112, 0x0110, 0x0123
 _PDU = 131_072
 
 
-def server_context(options: ListenOptions) -> ssl.SSLContext | None:
-    """Return the context of TLS, client certificates demanded where an authority is named.
-
-    Raises
-    ------
-    SettingsError
-        If a file cannot be used.
-    """
-    if options.tls_cert is None or options.tls_key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(options.tls_cert, options.tls_key)
-        if options.tls_ca is not None:
-            context.load_verify_locations(options.tls_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"the certificates cannot be used ({type(error).__name__})", "PEM files"
-        ) from error
-    return context
-
-
 class DicomService:
     """Answers peers.
 
@@ -94,6 +70,11 @@ class DicomService:
         Learns of commitments.
     journal : Journal
         What happens is said there.
+
+    Raises
+    ------
+    SettingsError
+        If the certificates cannot be used.
     """
 
     def __init__(
@@ -103,6 +84,8 @@ class DicomService:
         self._intake = intake
         self._outbox = outbox
         self._journal = journal
+        by_tls = any(node.tls for node in options.peers.values())
+        self._tls = options.outgoing.client_context() if by_tls else None
 
     def entity(self, syntaxes: Sequence[str] = TRANSFER_SYNTAXES) -> AE:
         """Return the application entity: what it accepts, and from whom."""
@@ -183,7 +166,7 @@ class DicomService:
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 30.0
         entity.add_requested_context(StorageCommitmentPushModel)
         role = build_role(StorageCommitmentPushModel, scp_role=True)
-        association = entity.associate(node.host, node.port, ae_title=node.title, ext_neg=[role])
+        association = associate(entity, node, self._tls, ext_neg=[role])
         told = False
         if association.is_established:
             status, _ = association.send_n_event_report(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
 import time
@@ -10,20 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError
 from pneumoscore.pacs.deliveries import OutboxObject
 from pneumoscore.pacs.errors import HeaderError
 from pneumoscore.pacs.listener.intake import film_key
 from pneumoscore.pacs.listener.journal import Journal, film_name
+from pneumoscore.pacs.listener.reader import ReceivedFilm
 from pneumoscore.pacs.objects.build import ObjectOptions, film_objects
 from pneumoscore.pacs.objects.film import describe_input
 from pneumoscore.pacs.objects.header import FilmHeader, film_header, read_header
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pipeline.inbox import Entry, Inbox, State
-from pneumoscore.pipeline.reading import ReadFilm, Reading
+from pneumoscore.pipeline.reading import ReadFilm
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.severity.model import SeverityModel
 
@@ -80,8 +78,8 @@ class FilmWorker:
         From and to.
     model : SeverityModel
         Opened; shared by workers, one film at a time.
-    read : Reading
-        Reads a film in another process.
+    read : callable
+        Reads a film in another process: a `pneumoscore.pacs.listener.reader.FilmPool`.
     terms : Terms
         How.
     journal : Journal
@@ -93,7 +91,7 @@ class FilmWorker:
         inbox: Inbox,
         outbox: Outbox,
         model: SeverityModel,
-        read: Reading,
+        read: Callable[[Path], ReceivedFilm],
         terms: Terms,
         journal: Journal,
     ) -> None:
@@ -167,13 +165,13 @@ class FilmWorker:
         header = film_header(read_header(entry.path.read_bytes()))
         if header.sop_instance_uid != uid:
             raise HeaderError("a film whose SOP Instance UID is not the one it was sent under")
-        read = self._read(entry.path)
+        received = self._read(entry.path)
+        read = received.read
         if read.film is None:
             self._unread(entry, film, read)
             return None
-        picture = _picture(read)
         if known is not None:
-            if known != picture:
+            if known != received.picture:
                 raise HeaderError("other pixels under a SOP Instance UID that is known")
             self._inbox.done(entry)
             return "known by its pixels"
@@ -182,7 +180,7 @@ class FilmWorker:
         objects = [] if prior else self._objects(header, report, read)
         state = "refused" if isinstance(report.outcome, Refusal) else "scored"
         self._record(entry, film, read, report)
-        self._outbox.add(uid, sha256, state, picture, objects, self._terms.targets)
+        self._outbox.add(uid, sha256, state, received.picture, objects, self._terms.targets)
         self._inbox.done(entry)
         if not prior and self._terms.scored is not None:
             self._terms.scored(header)
@@ -211,6 +209,7 @@ class FilmWorker:
             metadata=read.metadata,
             view=read.view,
             content=entry.content,
+            pixels=read.pixels,
         )
         try:
             self._terms.record(result)
@@ -263,13 +262,3 @@ class FilmWorker:
 
 def _fresh(entry: Entry) -> Entry:
     return replace(entry, attempts=1)
-
-
-def _picture(read: ReadFilm) -> str:
-    """Return a digest of what a film shows: its shape, and its view in grey levels."""
-    assert read.film is not None
-    assert read.view is not None
-    shape = read.film.prepared.placement.film_shape
-    digest = hashlib.sha256(repr(tuple(shape)).encode("ascii"))
-    digest.update(np.ascontiguousarray(read.view).tobytes())
-    return digest.hexdigest()

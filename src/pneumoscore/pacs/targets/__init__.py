@@ -6,13 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pneumoscore.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pneumoscore.pacs.association import Credentials
 
 __all__ = ["DICOM_KINDS", "Node", "Parcel", "Sent", "Target", "make_target", "parse_node"]
 
 DICOM_KINDS = ("report", "capture", "segmentation")
+_TLS = "dicoms://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,20 @@ class Node:
         Where it listens; empty where that is not known.
     port : int
         The same; 0 where it is not known.
+    tls : bool
+        Whether it is asked by TLS.
     """
 
     title: str
     host: str = ""
     port: int = 0
+    tls: bool = False
+
+    def __str__(self) -> str:
+        """Return it as it is written in settings."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        address = f"@{host}:{self.port}" if host else ""
+        return f"{_TLS if self.tls else ''}{self.title}{address}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ class Target(Protocol):
 
 
 def parse_node(text: str) -> Node:
-    """Return the node in ``AET@HOST:PORT``, or ``AET`` alone.
+    """Return the node in ``AET@HOST:PORT``, ``dicoms://AET@HOST:PORT`` (TLS), or ``AET`` alone.
 
     Raises
     ------
@@ -109,26 +122,30 @@ def parse_node(text: str) -> Node:
     Examples
     --------
     >>> parse_node("ARCHIVE@10.0.0.5:104")
-    Node(title='ARCHIVE', host='10.0.0.5', port=104)
+    Node(title='ARCHIVE', host='10.0.0.5', port=104, tls=False)
     """
-    match = re.fullmatch(
-        r"([^@\\]{1,16})(?:@(\[[0-9a-fA-F:]+\]|[^:@\s]+):(\d{1,5}))?", text.strip()
-    )
+    plain = text.strip().removeprefix(_TLS)
+    tls = plain != text.strip()
+    match = re.fullmatch(r"([^@\\/]{1,16})(?:@(\[[0-9a-fA-F:]+\]|[^:@\s]+):(\d{1,5}))?", plain)
     if match is None or not match[1].strip() or not 0 < int(match[3] or 1) < 65536:
         raise SettingsError(f"{text!r} is no application", "AET@HOST:PORT, as ARCHIVE@10.0.0.5:104")
-    return Node(match[1].strip(), (match[2] or "").strip("[]"), int(match[3] or 0))
+    return Node(match[1].strip(), (match[2] or "").strip("[]"), int(match[3] or 0), tls)
 
 
-def make_target(text: str, calling: str = "PNEUMOSCORE") -> Target:
+def make_target(
+    text: str, calling: str = "PNEUMOSCORE", credentials: Credentials | None = None
+) -> Target:
     """Return the target that a text names.
 
     Parameters
     ----------
     text : str
-        ``AET@HOST:PORT``, ``http(s)://...`` (DICOMweb), ``fhir+http(s)://...``,
-        ``hl7://HOST:PORT``, or a folder.
+        ``AET@HOST:PORT``, the same after ``dicoms://`` (TLS), ``http(s)://...`` (DICOMweb),
+        ``fhir+http(s)://...``, ``hl7://HOST:PORT``, or a folder.
     calling : str, optional
         Our own application entity title.
+    credentials : Credentials, optional
+        For TLS.
 
     Raises
     ------
@@ -147,9 +164,9 @@ def make_target(text: str, calling: str = "PNEUMOSCORE") -> Target:
         from pneumoscore.pacs.targets.mllp import MllpTarget
 
         return MllpTarget(text)
-    if "@" in text:
+    if "@" in text or text.startswith(_TLS):
         node = parse_node(text)
         if not node.host:
             raise SettingsError(f"{text!r} has no address", "AET@HOST:PORT")
-        return StoreTarget(node, calling)
+        return StoreTarget(node, calling, credentials)
     return FolderTarget(Path(text))

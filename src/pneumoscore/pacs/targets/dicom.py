@@ -13,10 +13,11 @@ from pynetdicom.sop_class import (
     StorageCommitmentPushModelInstance,
 )
 
+from pneumoscore.pacs.association import Credentials, associate
 from pneumoscore.pacs.targets import DICOM_KINDS, Node, Parcel, Sent
 from pneumoscore.radiograph.guard import translated
 
-__all__ = ["StoreTarget", "referenced", "request_commitment"]
+__all__ = ["StoreTarget", "referenced"]
 
 _SECONDS = 30.0
 _PDU = 131_072
@@ -42,21 +43,28 @@ class StoreTarget:
         The archive.
     calling : str
         Our own application entity title.
+    credentials : Credentials, optional
+        For nodes that are asked by TLS.
+
+    Raises
+    ------
+    SettingsError
+        If the credentials cannot be used.
     """
 
-    def __init__(self, node: Node, calling: str) -> None:
+    def __init__(self, node: Node, calling: str, credentials: Credentials | None = None) -> None:
         self.node = node
-        self.name = f"{node.title}@{node.host}:{node.port}"
+        self.name = str(node)
         self.kinds = DICOM_KINDS
         self._calling = calling
+        self._tls = (credentials or Credentials()).client_context() if node.tls else None
 
     def send(self, parcels: Sequence[Parcel]) -> list[Sent]:
         """Send parcels in one association (see `Target`)."""
         entity = _entity(self._calling)
         for sop_class in sorted({parcel.sop_class_uid for parcel in parcels}):
             entity.add_requested_context(sop_class, _SYNTAXES)
-        node = self.node
-        association = entity.associate(node.host, node.port, ae_title=node.title)
+        association = associate(entity, self.node, self._tls)
         if not association.is_established:
             why = "refused the association" if association.is_rejected else "did not answer"
             return [Sent(parcel.uid, f"the archive {why}") for parcel in parcels]
@@ -65,6 +73,41 @@ class StoreTarget:
         finally:
             if association.is_established:
                 association.release()
+
+    def request_commitment(
+        self, transaction: str, objects: Sequence[tuple[str, str]]
+    ) -> str | None:
+        """Ask the archive to commit itself to objects (PS3.4 J.3.2); it reports in its own time.
+
+        Parameters
+        ----------
+        transaction : str
+            UID of the request.
+        objects : sequence of (str, str)
+            SOP class and instance UIDs.
+
+        Returns
+        -------
+        str or None
+            Why the request failed; None if the archive took it.
+        """
+        entity = _entity(self._calling)
+        entity.add_requested_context(StorageCommitmentPushModel)
+        association = associate(entity, self.node, self._tls)
+        if not association.is_established:
+            return "the archive did not take the request for commitment"
+        try:
+            asked = Dataset()
+            asked.TransactionUID = transaction
+            asked.ReferencedSOPSequence = [referenced(*item) for item in objects]
+            status, _ = association.send_n_action(
+                asked, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+            )
+        finally:
+            association.release()
+        if "Status" in status and int(status.Status) == 0x0000:
+            return None
+        return "the archive refused the request for commitment"
 
     def _sent(self, association: AE, parcel: Parcel) -> Sent:
         if not association.is_established:
@@ -85,46 +128,6 @@ class StoreTarget:
             return Sent(parcel.uid)
         final = code & 0xFF00 == _FINAL[0] or code & 0xF000 == _FINAL[1]
         return Sent(parcel.uid, f"the archive answered status 0x{code:04X}", final)
-
-
-def request_commitment(
-    node: Node, calling: str, transaction: str, objects: Sequence[tuple[str, str]]
-) -> str | None:
-    """Ask an archive to commit itself to objects (PS3.4 J.3.2); it reports in its own time.
-
-    Parameters
-    ----------
-    node : Node
-        The archive.
-    calling : str
-        Our own title, under which the archive knows where to report.
-    transaction : str
-        UID of the request.
-    objects : sequence of (str, str)
-        SOP class and instance UIDs.
-
-    Returns
-    -------
-    str or None
-        Why the request failed; None if the archive took it.
-    """
-    entity = _entity(calling)
-    entity.add_requested_context(StorageCommitmentPushModel)
-    association = entity.associate(node.host, node.port, ae_title=node.title)
-    if not association.is_established:
-        return "the archive did not take the request for commitment"
-    try:
-        asked = Dataset()
-        asked.TransactionUID = transaction
-        asked.ReferencedSOPSequence = [referenced(*item) for item in objects]
-        status, _ = association.send_n_action(
-            asked, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
-        )
-    finally:
-        association.release()
-    if "Status" in status and int(status.Status) == 0x0000:
-        return None
-    return "the archive refused the request for commitment"
 
 
 def referenced(sop_class_uid: str, sop_instance_uid: str) -> Dataset:

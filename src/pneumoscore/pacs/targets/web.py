@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pneumoscore.pacs.targets import DICOM_KINDS, Parcel, Sent
+from pneumoscore.pacs.web import base_url
 
 __all__ = ["FhirTarget", "StowTarget", "stored_uids"]
 
@@ -35,10 +36,15 @@ class StowTarget:
     ----------
     url : str
         Of its DICOMweb service, as ``http://archive:8042/dicom-web``.
+
+    Raises
+    ------
+    SettingsError
+        If it is none (see `pneumoscore.pacs.web.base_url`).
     """
 
     def __init__(self, url: str) -> None:
-        self.name = url.rstrip("/")
+        self.name = base_url(url)
         self.kinds = DICOM_KINDS
 
     def send(self, parcels: Sequence[Parcel]) -> list[Sent]:
@@ -86,23 +92,28 @@ class FhirTarget:
     ----------
     url : str
         Its base with ``fhir+`` before it, as ``fhir+https://server/fhir``.
+
+    Raises
+    ------
+    SettingsError
+        If it is none (see `pneumoscore.pacs.web.base_url`).
     """
 
     def __init__(self, url: str) -> None:
-        self.name = url.rstrip("/")
+        self._url = base_url(url.removeprefix("fhir+"))
+        self.name = f"fhir+{self._url}"
         self.kinds = ("fhir",)
 
     def send(self, parcels: Sequence[Parcel]) -> list[Sent]:
         """Send bundles (see `Target`)."""
         import requests
 
-        url = self.name.removeprefix("fhir+")
         headers = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
         sent = []
         for parcel in parcels:
             try:
                 answer = requests.post(
-                    url, data=parcel.path.read_bytes(), headers=headers, timeout=_SECONDS
+                    self._url, data=parcel.path.read_bytes(), headers=headers, timeout=_SECONDS
                 )
             except requests.RequestException as error:
                 why = f"the server did not answer ({type(error).__name__})"
