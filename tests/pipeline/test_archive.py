@@ -145,6 +145,25 @@ def test_other_options_or_a_failure_to_retry_are_done_again(films, tmp_path, mod
     assert (again.scored, again.known, again.failed) == (0, 10, 1)
 
 
+def test_films_that_were_read_in_another_way_are_not_done(
+    films, tmp_path, model, tiny_folder, monkeypatch
+):
+    out = tmp_path / "out"
+    run(films, out, model)
+    # As an older version of this program left it: without the column.
+    for part in (out / "parts").iterdir():
+        rows = [json.loads(line) for line in part.read_text().splitlines()]
+        assert {row.pop("reading") for row in rows} == {str(model.identity.reading)}
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(films, out, model).known == 11
+    monkeypatch.setattr("pneumoscore.severity.bundle.READING_VERSION", 999)
+    report = run(films, out, SeverityModel.open(tiny_folder, threads=1))
+    assert (report.scored, report.failed, report.known) == (10, 1, 0)
+    rows = merged(out)
+    assert len(rows) == 11
+    assert list(rows[0]) == csv_columns(Run.of(model, ScoringOptions()).scales)
+
+
 def test_shares_of_several_runs_make_the_whole(films, tmp_path, model):
     whole, shared = tmp_path / "whole", tmp_path / "shared"
     run(films, whole, model)

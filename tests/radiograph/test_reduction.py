@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pneumoscore.radiograph import ReadOptions, read_radiograph
-from pneumoscore.radiograph.reduction import block_factor, block_means, reduced
+from pneumoscore.radiograph.reduction import block_factor, block_means, centred, reduced
 
 
 def means(values, factor, shown=None):
@@ -134,6 +134,39 @@ def test_jpeg_2000_of_any_size_and_tiling_at_any_resolution(files, shape, side, 
     assert read.pixels.shape == tuple(math.ceil(length / factor) for length in shape)
     right, _ = means(film / 255, factor)
     assert np.abs(read.pixels - right).mean() < 0.02
+
+
+@pytest.mark.parametrize("syntax", ["JPEG 2000 lossless", "JPEG 2000", "JPEG baseline"])
+@pytest.mark.parametrize("side", [100, 50])
+def test_a_decoder_that_shrinks_moves_the_film_nowhere(files, syntax, side):
+    bits = 8 if syntax == "JPEG baseline" else 12
+    down, across = np.meshgrid(np.linspace(0, 0.5, 400), np.linspace(0, 0.5, 416), indexing="ij")
+    film = np.rint((down + across) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+    window = {"WindowCenter": 2 ** (bits - 1), "WindowWidth": 2**bits}
+    data = files.dicom_file(film, syntax, bits_stored=bits, **window)
+    small, whole = (
+        read_radiograph(data, options=ReadOptions(least_side=least, trim=False)).pixels
+        for least in (side, None)
+    )
+    factor = 400 // len(small)
+    assert factor == 400 // side
+    moved = (small - means(whole, factor)[0])[2:-2, 2:-2]
+    # The half of a stored pixel, down and across, is 0.00125.
+    assert abs(moved.mean()) < 0.0005
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("halvings", [1, 2, 3, 9])
+def test_a_low_band_is_moved_by_whole_numbers_of_any_depth(kind, halvings):
+    most = np.iinfo(kind).max
+    full = np.full((5, 4), most, dtype=kind)
+    assert np.array_equal(centred(full, halvings), full)
+    ramp = np.arange(0, 200, 40, dtype=kind)[:, None] * np.ones(4, dtype=kind)
+    shift = (1 - 2.0**-halvings) / 2
+    found = centred(ramp, halvings)
+    np.testing.assert_allclose(found[:-1], ramp[:-1] + 40 * shift, atol=0.6)
+    assert np.array_equal(found[-1], ramp[-1])
+    assert found.dtype == kind
 
 
 @pytest.mark.parametrize("extra", [True, False])

@@ -20,6 +20,7 @@ from pneumoscore.records.reading import (
     check_model,
     files_to_rescore,
     known_files,
+    read_models,
     read_timeline,
 )
 from pneumoscore.records.types import FilmRecord
@@ -158,6 +159,24 @@ def test_two_models_never_share_name_and_version(records: Records, record: MakeR
     report = add_films(records, [record(day=1, model=twin)], source="test")
     assert report.scores == 0
     assert "another model has the name tiny and version 1" in report.conflicts[0]
+
+
+def test_a_model_that_reads_films_in_another_way_is_scored_apart(
+    records: Records, record: MakeRecord
+) -> None:
+    old = record(day=0, file="/a/0.dcm")
+    add_films(records, [old], source="test")
+    same = replace(old.model, sha256="c" * 64, reading=old.model.reading + 1)
+    check_model(records, same)
+    assert files_to_rescore(records, same.sha256) == ["/a/0.dcm"]
+    again = record(day=0, file="/a/0.dcm", extent=5.0, model=same)
+    report = add_films(records, [again], source="test")
+    assert report.conflicts == ()
+    assert report.scores == len(again.values)
+    assert files_to_rescore(records, same.sha256) == []
+    assert [item.identity for item in read_models(records)] == [old.model, same]
+    # Never two readings in one series.
+    assert len(read_timeline(records, "p").other_models) == 1
 
 
 def test_films_of_an_older_model_are_named_not_lost(

@@ -232,6 +232,12 @@ def test_the_hash_covers_the_lung_network_where_it_is_used(folder, monkeypatch):
     assert before[1] == after[1]
 
 
+def test_the_hash_covers_how_files_become_pixels(folder, monkeypatch):
+    before = SeverityModel.open(folder, threads=1).identity
+    monkeypatch.setattr("pneumoscore.severity.bundle.READING_VERSION", before.reading + 1)
+    assert SeverityModel.open(folder, threads=1).identity.sha256 != before.sha256
+
+
 def test_a_model_with_its_own_backbone_is_copied_not_saved(model, tmp_path):
     with pytest.raises(ModelError, match="copy the folder"):
         model.save(tmp_path)

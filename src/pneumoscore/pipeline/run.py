@@ -110,18 +110,12 @@ class RunReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as it is published: JSON."""
-        model = self.run.model
         return {
             "program": program_mark("run report"),
             "notice": RESEARCH_NOTICE,
             "began": self.began.isoformat(timespec="seconds"),
             "versions": _versions(),
-            "model": {
-                "name": model.name,
-                "version": model.version,
-                "backbone": model.backbone,
-                "sha256": model.sha256,
-            },
+            "model": self.run.model.as_dict(),
             "options": self.run.options.published(),
             "counts": {
                 "files": self.files,

@@ -17,6 +17,7 @@ from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.gdcm_process import gdcm_decoded
 from pneumoscore.radiograph.greyscale import luminance
 from pneumoscore.radiograph.guard import translated
+from pneumoscore.radiograph.reduction import centred
 
 __all__ = ["Codestream", "Header", "baseline", "fast", "jpeg_2000", "unpacked", "with_gdcm"]
 
@@ -157,6 +158,19 @@ def jpeg_2000(
         raise UnsupportedImageError(
             f"a JPEG 2000 colour frame of {header.bits} bits", "8 bits for each colour"
         )
+    values = _offset_binary(frame, wanted, header, halvings, high_throughput)
+    if values.ndim == 3:
+        values = values[..., 0] if wanted.photometric.startswith("YBR_FULL") else _luma(values)
+    values = centred(values, halvings)
+    if header.signed:
+        values = values ^ values.dtype.type(1 << (header.bits - 1))
+    return values
+
+
+def _offset_binary(
+    frame: bytes, wanted: Codestream, header: Header, halvings: int, high_throughput: bool
+) -> NDArray[np.integer]:
+    """Decode to samples without a sign: half the range is added to signed ones."""
     codecs = _imagecodecs()
     if high_throughput and codecs is not None and wanted.samples == 1 and _whole(frame):
         values = _openjph(codecs, frame, wanted, header, halvings)
@@ -164,14 +178,11 @@ def jpeg_2000(
             return values
     values = _openjpeg(frame, wanted, halvings)
     if values.ndim == 3:
-        return values[..., 0] if wanted.photometric.startswith("YBR_FULL") else _luma(values)
+        return values
     if values.dtype not in (np.uint8, np.uint16):
         raise UnsupportedImageError(f"a JPEG 2000 frame of {values.dtype} pixels", "8 or 16 bits")
-    # Pillow fills the container from the top and adds half the range to signed samples.
-    values = values >> values.dtype.type(8 * values.dtype.itemsize - header.bits)
-    if header.signed:
-        values ^= values.dtype.type(1 << (header.bits - 1))
-    return values
+    # Pillow fills the container from the top.
+    return np.asarray(values >> values.dtype.type(8 * values.dtype.itemsize - header.bits))
 
 
 def _openjpeg(frame: bytes, wanted: Codestream, halvings: int) -> NDArray[np.integer]:
@@ -209,7 +220,8 @@ def _openjph(
         return None
     unsigned: NDArray[np.integer] = values.view(f"u{values.dtype.itemsize}")
     # Signed samples come extended to their container.
-    return unsigned & unsigned.dtype.type((1 << header.bits) - 1)
+    samples = unsigned & unsigned.dtype.type((1 << header.bits) - 1)
+    return samples ^ samples.dtype.type(1 << (header.bits - 1)) if header.signed else samples
 
 
 def with_gdcm(frame: bytes, wanted: Codestream, header: Header, syntax: str) -> NDArray[np.integer]:

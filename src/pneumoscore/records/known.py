@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, select
 from pneumoscore.records.rows import batched
 from pneumoscore.records.schema import films, models, patients, scores, studies, thumbnails
 from pneumoscore.records.types import FilmRecord
+from pneumoscore.severity.score import ModelIdentity
 
-__all__ = ["Known", "KnownFilm", "KnownPatient", "KnownStudy", "look_up"]
+__all__ = ["Known", "KnownFilm", "KnownPatient", "KnownStudy", "look_up", "version_of"]
 
 _GROUP = 500
 
@@ -78,7 +79,7 @@ class Known:
     models : dict of str to int
         By hash.
     versions : dict of tuple of str to str
-        Hash by name and version.
+        Hash by name, version and reading.
     scores : dict of tuple to float
         Value by film's id, model's id and scale.
     thumbnails : set of tuple
@@ -94,9 +95,14 @@ class Known:
     films: dict[str, KnownFilm] = field(default_factory=dict)
     films_by_time: dict[tuple[int, datetime], list[KnownFilm]] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
-    versions: dict[tuple[str, str], str] = field(default_factory=dict)
+    versions: dict[tuple[str, str, int], str] = field(default_factory=dict)
     scores: dict[tuple[int, int, str], float] = field(default_factory=dict)
     thumbnails: set[tuple[int, int]] = field(default_factory=set)
+
+
+def version_of(identity: ModelIdentity) -> tuple[str, str, int]:
+    """Return what no two models may share: name, version, and how files are read."""
+    return identity.name, identity.version, identity.reading
 
 
 def look_up(connection: Connection, records: Sequence[FilmRecord]) -> Known:
@@ -120,7 +126,7 @@ def look_up(connection: Connection, records: Sequence[FilmRecord]) -> Known:
         known.calendars[row.id] = row.calendar
     for row in connection.execute(select(models)):
         known.models[row.sha256] = row.id
-        known.versions[row.name, row.version] = row.sha256
+        known.versions[row.name, row.version, row.reading] = row.sha256
     _look_up_times(connection, known, records)
     ids = {film.id for film in known.films.values()}
     for row in _rows(connection, scores.c.film_id, ids):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pneumoscore.records.errors import ConflictError
 from pneumoscore.records.identity import contradiction
-from pneumoscore.records.known import Known, KnownFilm, KnownPatient, KnownStudy
+from pneumoscore.records.known import Known, KnownFilm, KnownPatient, KnownStudy, version_of
 from pneumoscore.records.types import FilmRecord, ImportReport
 
 __all__ = ["Plan", "Redate"]
@@ -276,7 +276,7 @@ class Plan:
 
     def _check_model(self, record: FilmRecord) -> None:
         identity = record.model
-        other = self._known.versions.get((identity.name, identity.version))
+        other = self._known.versions.get(version_of(identity))
         if other is not None and other != identity.sha256:
             raise ConflictError(
                 f"another model has the name {identity.name} and version {identity.version} "
@@ -290,6 +290,6 @@ class Plan:
         number = self._known.models.get(identity.sha256)
         if number is None:
             number = self._known.models[identity.sha256] = self._new_id("models")
-            self._known.versions[identity.name, identity.version] = identity.sha256
+            self._known.versions[version_of(identity)] = identity.sha256
             self._add("models", asdict(identity), id=number)
         return number

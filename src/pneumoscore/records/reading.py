@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, and_, or_, select
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.identity import find_patient, patient_name
+from pneumoscore.records.known import version_of
 from pneumoscore.records.rows import batched
 from pneumoscore.records.schema import (
     audit,
@@ -66,7 +67,9 @@ def _models(connection: Connection, patient_id: int | None = None) -> tuple[Stor
         statement = statement.where(models.c.id.in_(used))
     rows = connection.execute(statement)
     return tuple(
-        StoredModel(row.id, ModelIdentity(row.name, row.version, row.backbone, row.sha256))
+        StoredModel(
+            row.id, ModelIdentity(row.name, row.version, row.backbone, row.sha256, row.reading)
+        )
         for row in rows
     )
 
@@ -274,6 +277,9 @@ def files_to_rescore(records: Records, sha256: str, patient: str | None = None) 
 def check_model(records: Records, identity: ModelIdentity) -> None:
     """Refuse a model whose name and version another model in the records has.
 
+    A model is not another one because files are read in another way: its scores are then kept
+    apart from the older ones, as those of a new version would be.
+
     Raises
     ------
     RecordsError
@@ -281,7 +287,7 @@ def check_model(records: Records, identity: ModelIdentity) -> None:
     """
     for item in read_models(records):
         other = item.identity
-        same = (other.name, other.version) == (identity.name, identity.version)
+        same = version_of(other) == version_of(identity)
         if same and other.sha256 != identity.sha256:
             raise RecordsError(
                 f"scores by another model {other.name} {other.version} are recorded "

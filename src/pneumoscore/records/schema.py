@@ -42,7 +42,7 @@ __all__ = [
     "thumbnails",
 ]
 
-HEAD = "0004"
+HEAD = "0005"
 """Version of the tables that this program reads and writes."""
 
 APPEND_ONLY = ("audit", "scores", "notes")
@@ -135,6 +135,7 @@ models = Table(
     Column("version", Text, nullable=False),
     Column("backbone", Text, nullable=False),
     Column("sha256", Text, nullable=False, unique=True),
+    Column("reading", Integer, nullable=False, server_default="0"),
     _reference("audit_id", "audit.id"),
 )
 scores = Table(

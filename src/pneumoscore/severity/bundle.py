@@ -22,6 +22,7 @@ from pneumoscore.backbone.record import BackboneRecord, is_name
 from pneumoscore.errors import ModelError, OutputError
 from pneumoscore.files import write_atomically
 from pneumoscore.forms import from_form, read_form, to_form, to_json
+from pneumoscore.radiograph.limits import READING_VERSION
 from pneumoscore.radiograph.types import Squaring
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import QualityGate
@@ -224,7 +225,8 @@ def bundle_hash(bundle: Bundle, record: BackboneRecord, gatekeeper: str | None =
     bundle : Bundle
         Its heads and gate count; its name, version and card do not.
     record : BackboneRecord
-        Of its backbone: the file, how it is fed, and the order of the findings.
+        Of its backbone: the file, how it is fed, and the order of the findings. The way in
+        which files become pixels (`READING_VERSION`) counts too.
     gatekeeper : str, optional
         The gatekeeper's own hash.
     """
@@ -240,6 +242,7 @@ def bundle_hash(bundle: Bundle, record: BackboneRecord, gatekeeper: str | None =
         "findings": record.findings,
         "heads": [_said(head) for head in bundle.heads],
         "gate": rules,
+        "reading": READING_VERSION,
     }
     if record.input.squaring is Squaring.LUNGS:
         content["lung_network"] = lung_network_hash()

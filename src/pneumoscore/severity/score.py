@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscore.radiograph.limits import READING_VERSION
 from pneumoscore.radiograph.types import Placement
 from pneumoscore.severity.scale import Scale
 
@@ -32,13 +33,22 @@ class ModelIdentity:
         Name and version of its backbone.
     sha256 : str
         Hash over all that the score and its flags rest on: the backbone's file and how it is
-        fed, the heads with their intervals, and the quality gate.
+        fed, the way in which files become pixels, the heads with their intervals, and the
+        quality gate.
+    reading : int
+        Number of the way in which files became pixels (`READING_VERSION`); 0 where it is not
+        known.
     """
 
     name: str
     version: str
     backbone: str
     sha256: str
+    reading: int = READING_VERSION
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the published JSON form."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,11 +144,6 @@ class Score:
         return {
             "scores": {item.scale.name: item.as_dict() for item in self.scales},
             "flags": list(self.flags),
-            "model": {
-                "name": self.model.name,
-                "version": self.model.version,
-                "backbone": self.model.backbone,
-                "sha256": self.model.sha256,
-            },
+            "model": self.model.as_dict(),
             "notice": RESEARCH_NOTICE,
         }

@@ -36,6 +36,13 @@ class RowIndex:
         Where the parts lie.
     run : Run, optional
         Rows of another model, or made under other options, are left out.
+
+    Attributes
+    ----------
+    parts, last : int
+        How many parts there are, and the newest one's number.
+    columns : list of str
+        Of the newest part.
     """
 
     def __init__(self, store: Store, run: Run | None = None) -> None:
@@ -46,13 +53,16 @@ class RowIndex:
         self._database.executescript(_SCHEMA)
         self.parts = 0
         self.last = 0
+        self.columns: list[str] = []
         for name in store.names("parts"):
             number = part_number(name)
             if number is None:
                 continue
             self.parts += 1
             self.last = max(self.last, number)
-            self.add([row for row in unpack(store.read(name), name) if _fits(row, run)])
+            rows = unpack(store.read(name), name)
+            self.columns = list(rows[0]) if rows else self.columns
+            self.add([row for row in rows if _fits(row, run)])
 
     def add(self, rows: list[Row]) -> None:
         """Take in rows; the last of a file counts."""

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -187,16 +187,21 @@ def _known(index: RowIndex, *, retry: bool) -> Callable[[str], bool]:
     return known
 
 
-def _write_csv(rows: Iterable[Row], write: Callable[[bytes], object]) -> int:
-    """Write rows as CSV, without the hash of the content, row by row; return how many."""
+def _write_csv(
+    rows: Iterable[Row], write: Callable[[bytes], object], columns: Sequence[str] = ()
+) -> int:
+    """Write rows as CSV, without the hash of the content, row by row; return how many.
+
+    The columns are those of the first row unless they are given.
+    """
     count = 0
-    columns: list[str] = []
+    names = [name for name in columns if name != CONTENT]
     for row in rows:
         row.pop(CONTENT, None)
         text = io.StringIO()
-        writer = csv.DictWriter(text, columns or list(row), restval="", extrasaction="ignore")
-        if not columns:
-            columns = list(row)
+        writer = csv.DictWriter(text, names or list(row), restval="", extrasaction="ignore")
+        if count == 0:
+            names = names or list(row)
             writer.writeheader()
         writer.writerow(row)
         write(text.getvalue().encode("utf-8"))
@@ -256,7 +261,7 @@ def merge(out: str, write: Callable[[bytes], object]) -> int:
         Rows.
     """
     with _opened(open_store(out), out) as index:
-        return _write_csv(index.rows(), write)
+        return _write_csv(index.rows(), write, index.columns)
 
 
 def merge_to(out: str, outputs: Outputs, path: Any) -> int:

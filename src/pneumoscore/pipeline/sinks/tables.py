@@ -136,6 +136,7 @@ def csv_columns(scales: Sequence[Scale], *, identifiers: bool = True) -> list[st
     columns += ["flags", "reason", "error"]
     columns += FILM_FIELDS if identifiers else ["view"]
     columns += ["overlay", "voi", "force", "model", "model_version", "backbone", "sha256"]
+    columns += ["reading"]
     return [*columns, "schema", "program", "notice"]
 
 
@@ -154,7 +155,7 @@ def csv_row(result: FileResult, run: Run, *, identifiers: bool = True) -> list[s
     row += [str(options["voi"]).lower(), str(options["force"]).lower()]
     model = run.model
     row += [harmless(model.name), harmless(model.version), harmless(model.backbone), model.sha256]
-    return [*row, str(SCHEMA), program_mark("scores"), RESEARCH_NOTICE]
+    return [*row, str(model.reading), str(SCHEMA), program_mark("scores"), RESEARCH_NOTICE]
 
 
 def _cells(item: ScaleScore | None, scale: Scale) -> list[str]:
