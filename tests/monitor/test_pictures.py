@@ -18,7 +18,7 @@ from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.change.verdict import judge
 from pneumoscore.monitor.pictures.page import timeline_page, ward_page
 from pneumoscore.monitor.pictures.timeline import timeline_figure
-from pneumoscore.monitor.ward import ward_overview
+from pneumoscore.monitor.ward import WardChoice, ward_overview
 from pneumoscore.pipeline.intake import cohort_record, dicom_record, film_thumbnail
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.present.drawings import sparkline_svg
@@ -148,12 +148,14 @@ def test_ward_is_sorted_by_verdict_and_size(
     assert "&lt;u&gt;" in page
     assert "6 d ago" in page
     assert page.count("<polyline") == 6
-    everyone = ward_overview(records, "geographic_extent", RuleSet(), errors, everyone=True)
+    everyone = ward_overview(
+        records, "geographic_extent", RuleSet(), errors, WardChoice(everyone=True)
+    )
     assert [(row.patient, row.word) for row in everyone.rows[-2:]] == [
         ("home", "discharged"),
         ("dead", "died"),
     ]
-    short = ward_overview(records, "opacity", RuleSet(), None, limit=2)
+    short = ward_overview(records, "opacity", RuleSet(), None, WardChoice(limit=2))
     assert [row.advice for row in short.rows] == [None, None]
     assert "2 of 8 patients" in short.remark
 
@@ -164,12 +166,14 @@ def test_recent_films_and_films_by_day(
     by_day = [record("d", day, taken_at=time_of_day(day), calendar=False) for day in (0, 2)]
     add_films(records, [record("old", 0), record("new", 8), *by_day], source="test")
     now = record("x", 9).taken_at
-    shown = ward_overview(records, "opacity", RuleSet(), errors, days=3.0, now=now).rows
+    shown = ward_overview(records, "opacity", RuleSet(), errors, WardChoice(days=3.0), now=now).rows
     # Nothing says how long ago a day of a stay is: such patients are not dropped.
     assert {row.patient for row in shown} == {"new", "d"}
     # A film dated in the future does not make a patient recent for ever.
     early = record("x", -30).taken_at
-    shown = ward_overview(records, "opacity", RuleSet(), errors, days=3.0, now=early).rows
+    shown = ward_overview(
+        records, "opacity", RuleSet(), errors, WardChoice(days=3.0), now=early
+    ).rows
     assert {row.patient for row in shown} == {"d"}
 
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pneumoscore.monitor.change.error_model import ErrorModel
     from pneumoscore.records.database import Records
-    from pneumoscore.records.types import StoredModel
 
 __all__ = [
     "Actor",
@@ -18,7 +16,6 @@ __all__ = [
     "PatientId",
     "RecordsPlace",
     "RulesFile",
-    "errors_of",
     "open_records",
     "records_place",
 ]
@@ -71,18 +68,3 @@ def records_place(place: str | None) -> str | None:
     from pneumoscore.cli.options import settings_with
 
     return settings_with(records=place).records
-
-
-def errors_of(model: StoredModel | None, file: Path | None) -> tuple[ErrorModel | None, str]:
-    """Return the error model of a stored model, or None and why there is none."""
-    from pneumoscore.errors import ModelError
-    from pneumoscore.monitor.change.error_model import find_error_model
-
-    if model is None:
-        return None, "no model has scored a film of this patient"
-    try:
-        return find_error_model(model.identity, file), ""
-    except ModelError as error:
-        if file is not None:
-            raise
-        return None, str(error)

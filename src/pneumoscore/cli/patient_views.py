@@ -15,7 +15,6 @@ from pneumoscore.cli.patient_options import (
     PatientId,
     RecordsPlace,
     RulesFile,
-    errors_of,
     open_records,
 )
 from pneumoscore.cli.status import say
@@ -69,14 +68,14 @@ def _judged(
     pictures: bool = False,
 ) -> tuple[Timeline, PatientVerdict | None, str]:
     from pneumoscore.monitor.change.rules import read_rules
-    from pneumoscore.monitor.change.verdict import judge
-    from pneumoscore.records.reading import read_timeline
+    from pneumoscore.monitor.judged import judged_timeline
 
     chosen = read_rules(rules)
     with open_records(place) as records:
-        timeline = read_timeline(records, patient, model_id=model, pictures=pictures)
-    errors, problem = errors_of(timeline.model, error_model)
-    return timeline, None if errors is None else judge(timeline, errors, chosen), problem
+        found = judged_timeline(
+            records, patient, chosen, model_id=model, error_model=error_model, pictures=pictures
+        )
+    return found.timeline, found.verdict, found.problem
 
 
 def timeline(
@@ -286,9 +285,10 @@ def ward(
     """List patients, the most pressing verdict first, then the largest change."""
     from pneumoscore.files import write
     from pneumoscore.monitor.change.rules import read_rules
+    from pneumoscore.monitor.judged import errors_of
     from pneumoscore.monitor.pictures.labels import sparkline
     from pneumoscore.monitor.pictures.page import ward_page, ward_table
-    from pneumoscore.monitor.ward import ward_overview
+    from pneumoscore.monitor.ward import WardChoice, ward_overview
     from pneumoscore.records.reading import read_models
     from pneumoscore.severity.scale import scale_named
 
@@ -303,10 +303,7 @@ def ward(
             scale,
             read_rules(rules),
             errors,
-            model_id=model_number,
-            days=days,
-            everyone=everyone,
-            limit=limit,
+            WardChoice(model_number, days, everyone, limit),
         )
     if problem:
         say(problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from pneumoscore.records.everyone import PatientSeries, SeriesPoint, read_all_se
 from pneumoscore.records.reading import read_models
 from pneumoscore.records.types import EventRecord
 
-__all__ = ["Ward", "WardRow", "ward_overview"]
+__all__ = ["Ward", "WardChoice", "WardOrder", "WardRow", "ward_overview"]
 
 _DAY = timedelta(days=1)
 # The clocks of scanners and of time zones ahead of this one.
@@ -52,6 +53,10 @@ class WardRow:
         How the stay ended.
     warnings : tuple of str
         Why the last two films may not be comparable.
+    id : int
+        The patient's, within the records.
+    flags : tuple of str
+        Quality flags of the last film.
     """
 
     patient: str
@@ -65,11 +70,66 @@ class WardRow:
     advice: Advice | None
     left: str | None
     warnings: tuple[str, ...]
+    id: int = 0
+    flags: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
         """The advice in one word."""
         return _NOT_JUDGED if self.advice is None else self.advice.word
+
+
+class WardOrder(StrEnum):
+    """What stands first on the ward.
+
+    Attributes
+    ----------
+    PRESSING
+        The most pressing advice, then the largest change in standard errors.
+    NEWEST
+        The newest film; patients known by day come last.
+    HIGHEST
+        The highest last score.
+    """
+
+    PRESSING = "pressing"
+    NEWEST = "newest"
+    HIGHEST = "highest"
+
+
+@dataclass(frozen=True, slots=True)
+class WardChoice:
+    """Which patients the ward shows, and in which order.
+
+    Attributes
+    ----------
+    model_id : int or None
+        Whose scores; None for the newest model's.
+    days : float or None
+        Only patients with a film in the last so many days; one dated later than the day after
+        tomorrow does not count. Patients known by day stay.
+    everyone : bool
+        Whether to list the discharged and the dead too.
+    limit : int
+        Most lines.
+    order : WardOrder
+        What stands first.
+    words : tuple of str
+        Only these advices; empty for all.
+    flagged : bool
+        Only patients whose last film carries a quality flag.
+    without : frozenset of int
+        Patients that are left out before anything is counted.
+    """
+
+    model_id: int | None = None
+    days: float | None = None
+    everyone: bool = False
+    limit: int = 50
+    order: WardOrder = WardOrder.PRESSING
+    words: tuple[str, ...] = ()
+    flagged: bool = False
+    without: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +141,7 @@ class Ward:
     scale, model : str
         Whose scores.
     rows : tuple of WardRow
-        By verdict (`ADVICE_ORDER`), then by size of the change in standard errors.
+        As `WardChoice` orders them.
     remark : str
         How many patients there are, and what is left out.
     """
@@ -97,11 +157,8 @@ def ward_overview(
     scale: str,
     rules: RuleSet,
     errors: ErrorModel | None,
+    choice: WardChoice = WardChoice(),  # noqa: B008 (frozen)
     *,
-    model_id: int | None = None,
-    days: float | None = None,
-    everyone: bool = False,
-    limit: int = 50,
     now: datetime | None = None,
 ) -> Ward:
     """Return the ward.
@@ -116,15 +173,8 @@ def ward_overview(
         For the advice.
     errors : ErrorModel or None
         Of the model; None sorts by points and advises nothing.
-    model_id : int, optional
-        Whose scores; by default the newest model's.
-    days : float, optional
-        Only patients with a film in the last so many days; one dated later than the day after
-        tomorrow does not count. Patients known by day stay.
-    everyone : bool, optional
-        Whether to list the discharged and the dead too.
-    limit : int, optional
-        Most lines.
+    choice : WardChoice, optional
+        Which patients, and in which order.
     now : datetime, optional
         Local time that films are counted back from.
 
@@ -134,28 +184,32 @@ def ward_overview(
         If no scores are recorded.
     """
     models = read_models(records)
-    chosen = [item for item in models if model_id is None or item.id == model_id]
+    chosen = [item for item in models if choice.model_id in (None, item.id)]
     if not chosen:
         raise RecordsError("no scores are recorded", "imported films")
     model, today = chosen[-1], now or datetime.now()
-    since = None if days is None else today - timedelta(days=days)
+    since = None if choice.days is None else today - timedelta(days=choice.days)
     with records.reading() as connection:
-        found = read_all_series(connection, model.id, scale, since, today + _AHEAD)
+        series = read_all_series(connection, model.id, scale, since, today + _AHEAD)
         stays = read_stays(connection)
+    found = [item for item in series if item.id not in choice.without]
     ended = {item.id: ended_stay(stays.get(item.id, ())) for item in found}
-    shown = [item for item in found if everyone or ended[item.id] is None]
+    there = [item for item in found if choice.everyone or ended[item.id] is None]
     advices = [
         _until_the_end(advice, ended[item.id])
-        for item, advice in zip(shown, _advise(shown, scale, rules, errors), strict=True)
+        for item, advice in zip(there, _advise(there, scale, rules, errors), strict=True)
     ]
+    pairs = [
+        (item, advice)
+        for item, advice in zip(there, advices, strict=True)
+        if _wanted(item, advice, choice)
+    ]
+    pairs.sort(key=lambda pair: _rank(*pair, choice.order))
     rows: list[WardRow] = []
-    for place in sorted(range(len(shown)), key=lambda place: _rank(shown[place], advices[place])):
-        if len(rows) == limit:
-            break
-        left = ended[shown[place].id]
-        kind = None if left is None else left.kind
-        rows.append(_row(shown[place], advices[place], kind, today))
-    gone = len(found) - len(shown)
+    for item, advice in pairs[: choice.limit]:
+        left = ended[item.id]
+        rows.append(_row(item, advice, None if left is None else left.kind, today))
+    gone = len(found) - len(there)
     remark = f"{len(rows)} of {len(found)} patients with scores by this model"
     if gone:
         remark += f"; {gone} discharged or dead are left out"
@@ -165,6 +219,13 @@ def ward_overview(
         remark += "; the model's error was not measured, changes are not judged"
     name = f"{model.identity.name} {model.identity.version}"
     return Ward(scale, name, tuple(rows), f"{remark}.")
+
+
+def _wanted(series: PatientSeries, advice: Advice | None, choice: WardChoice) -> bool:
+    word = _NOT_JUDGED if advice is None else advice.word
+    if choice.words and word not in choice.words:
+        return False
+    return not choice.flagged or bool(series.points[-1].flags)
 
 
 def _advise(
@@ -199,11 +260,20 @@ def _until_the_end(advice: Advice | None, end: EventRecord | None) -> Advice | N
     return replace(advice, word=word, reason=f"until then {advice.word}: {advice.reason}")
 
 
-def _rank(series: PatientSeries, advice: Advice | None) -> tuple[int, float, int]:
+def _rank(
+    series: PatientSeries, advice: Advice | None, order: WardOrder
+) -> tuple[float, float, int]:
+    last = series.points[-1]
+    if order is WardOrder.NEWEST:
+        if not series.calendar:
+            return 1.0, 0.0, series.id
+        return 0.0, (datetime.max - last.at) / _DAY, series.id
+    if order is WardOrder.HIGHEST:
+        return -last.value, 0.0, series.id
     if advice is None:
         points = series.points[-2:]
-        return 0, points[0].value - points[-1].value, series.id
-    return ADVICE_ORDER.index(advice.word), -abs(advice.size), series.id
+        return 0.0, points[0].value - points[-1].value, series.id
+    return float(ADVICE_ORDER.index(advice.word)), -abs(advice.size), series.id
 
 
 def _row(series: PatientSeries, advice: Advice | None, left: str | None, now: datetime) -> WardRow:
@@ -222,6 +292,8 @@ def _row(series: PatientSeries, advice: Advice | None, left: str | None, now: da
         advice=advice,
         left=left,
         warnings=_warnings(points[-2:]),
+        id=series.id,
+        flags=tuple(points[-1].flags.split()),
     )
 
 

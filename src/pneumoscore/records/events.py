@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
@@ -15,7 +15,7 @@ from pneumoscore.records.rows import actor_name, add_audit, next_id
 from pneumoscore.records.schema import events, films, notes
 from pneumoscore.records.types import EVENT_KINDS, EventRecord
 
-__all__ = ["add_events", "add_note", "remove_event"]
+__all__ = ["add_events", "add_note", "change_event", "remove_event"]
 
 
 def add_events(records: Records, new: Sequence[EventRecord], *, actor: str | None = None) -> int:
@@ -32,35 +32,37 @@ def add_events(records: Records, new: Sequence[EventRecord], *, actor: str | Non
         If a kind or a patient is unknown; nothing is written then.
     """
     for item in new:
-        if item.kind not in EVENT_KINDS:
-            raise RecordsError(
-                f"event {item.kind!r} is unknown", "one of " + ", ".join(EVENT_KINDS)
-            )
+        _require_kind(item)
     with records.writing() as connection:
-        fresh = 0
-        for item in new:
-            patient_id = find_patient(connection, item.patient).id
-            same = (
-                (events.c.patient_id == patient_id)
-                & (events.c.kind == item.kind)
-                & (events.c.at == item.at)
-            )
-            if connection.execute(select(events.c.id).where(same)).first() is not None:
-                continue
-            details = {"kind": item.kind, "at": item.at, "detail": item.detail}
-            row = {
-                "id": next_id(connection, events),
-                "patient_id": patient_id,
-                "kind": item.kind,
-                "at": item.at,
-                "detail": item.detail,
-                "audit_id": add_audit(
-                    connection, actor or actor_name(), "event", details, patient_id
-                ),
-            }
-            connection.execute(insert(events), row)
-            fresh += 1
-    return fresh
+        return sum(_add(connection, item, actor or actor_name()) for item in new)
+
+
+def _require_kind(event: EventRecord) -> None:
+    if event.kind not in EVENT_KINDS:
+        raise RecordsError(f"event {event.kind!r} is unknown", "one of " + ", ".join(EVENT_KINDS))
+
+
+def _add(connection: Connection, item: EventRecord, actor: str) -> bool:
+    """Write an event; returns whether it was new."""
+    patient_id = find_patient(connection, item.patient).id
+    same = (
+        (events.c.patient_id == patient_id)
+        & (events.c.kind == item.kind)
+        & (events.c.at == item.at)
+    )
+    if connection.execute(select(events.c.id).where(same)).first() is not None:
+        return False
+    details = {"kind": item.kind, "at": item.at, "detail": item.detail}
+    row = {
+        "id": next_id(connection, events),
+        "patient_id": patient_id,
+        "kind": item.kind,
+        "at": item.at,
+        "detail": item.detail,
+        "audit_id": add_audit(connection, actor, "event", details, patient_id),
+    }
+    connection.execute(insert(events), row)
+    return True
 
 
 def remove_event(
@@ -74,21 +76,57 @@ def remove_event(
         If there is no such patient or event.
     """
     with records.writing() as connection:
-        patient_id = find_patient(connection, patient).id
-        same = (
-            events.c.patient_id.in_(theirs(patient_id))
-            & (events.c.kind == kind)
-            & (events.c.at == at)
+        _remove(connection, patient, kind, at, actor or actor_name())
+
+
+def change_event(
+    records: Records,
+    kind: str,
+    at: datetime,
+    event: EventRecord,
+    *,
+    actor: str | None = None,
+) -> None:
+    """Correct an event, in one transaction; the audit keeps what it was.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    kind : str
+        As it was recorded.
+    at : datetime
+        As it was recorded.
+    event : EventRecord
+        As it should be, with its patient.
+    actor : str, optional
+        Who; by default the user of this process.
+
+    Raises
+    ------
+    RecordsError
+        If the patient, the event, or the new kind is unknown; nothing is changed then.
+    """
+    _require_kind(event)
+    with records.writing() as connection:
+        _remove(connection, event.patient, kind, at, actor or actor_name())
+        _add(connection, event, actor or actor_name())
+
+
+def _remove(connection: Connection, patient: str, kind: str, at: datetime, actor: str) -> None:
+    patient_id = find_patient(connection, patient).id
+    same = (
+        events.c.patient_id.in_(theirs(patient_id)) & (events.c.kind == kind) & (events.c.at == at)
+    )
+    rows = connection.execute(select(events).where(same)).all()
+    if not rows:
+        raise RecordsError(
+            f"the patient has no event {kind} at that time",
+            "kind and time as `pneumoscore patient events` lists them",
         )
-        rows = connection.execute(select(events).where(same)).all()
-        if not rows:
-            raise RecordsError(
-                f"the patient has no event {kind} at that time",
-                "kind and time as `pneumoscore patient events` lists them",
-            )
-        connection.execute(delete(events).where(events.c.id.in_([row.id for row in rows])))
-        details = {"kind": kind, "at": at, "detail": rows[0].detail}
-        add_audit(connection, actor or actor_name(), "event removed", details, patient_id)
+    connection.execute(delete(events).where(events.c.id.in_([row.id for row in rows])))
+    details = {"kind": kind, "at": at, "detail": rows[0].detail}
+    add_audit(connection, actor, "event removed", details, patient_id)
 
 
 def add_note(

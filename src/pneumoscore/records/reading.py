@@ -164,6 +164,7 @@ def _timeline_films(
                 thumbnail=images.get(number),
                 utc_offset_minutes=row[films.c.utc_offset],
                 other_models=tuple(sorted(others.get(number, set()) - {model_id})),
+                id=number,
             )
         if row[scores.c.scale] is not None:
             film.values[row[scores.c.scale]] = _value(row)

@@ -235,6 +235,8 @@ class TimelineFilm:
         UIDs of other files of the same exposure, which count once with it.
     other_models : tuple of int
         Models that have scored the film, where the timeline's has not: not comparable.
+    id : int
+        Within the records.
     """
 
     uid: str
@@ -248,6 +250,7 @@ class TimelineFilm:
     utc_offset_minutes: int | None = None
     twins: tuple[str, ...] = ()
     other_models: tuple[int, ...] = ()
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pneumoscore.monitor.change.advice import Advice
 from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
 from pneumoscore.monitor.pictures.labels import ADVICE_MARKS, event_label, when
 from pneumoscore.monitor.ward import Ward, WardRow
@@ -18,7 +19,14 @@ from pneumoscore.severity.scale import Scale, scale_named
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["timeline_page", "ward_page", "ward_table"]
+__all__ = [
+    "advice_parts",
+    "change_tables",
+    "notes_tables",
+    "timeline_page",
+    "ward_page",
+    "ward_table",
+]
 
 
 def timeline_page(
@@ -38,25 +46,37 @@ def timeline_page(
     problem : str, optional
         Why changes were not judged.
     """
-    advice = None
-    if verdict is not None:
-        word = verdict.advice.word
-        advice = {"mark": ADVICE_MARKS[word], "word": word, "reason": verdict.advice.reason,
-                  "rules": verdict.advice.rules}  # fmt: skip
     model = timeline.model
     return render_page(
         "timeline.html",
         title=f"Timeline of {timeline.patient}",
-        advice=advice,
+        advice=None if verdict is None else advice_parts(verdict.advice),
         problem="" if verdict is not None else problem,
         chart=chart,
-        scales=[
-            (_changes(timeline, part), _remarks(timeline, part) + _against(timeline, part))
-            for part in (() if verdict is None else verdict.scales)
-        ],
-        tables=[*_events(timeline), *_notes(timeline)],
+        scales=change_tables(timeline, verdict),
+        tables=[*_events(timeline), *notes_tables(timeline)],
         model="" if model is None else f"{model.identity.name} {model.identity.version}",
     )
+
+
+def advice_parts(advice: Advice) -> dict[str, str]:
+    """Return an advice as templates show it: mark, word, reason, rules."""
+    return {
+        "mark": ADVICE_MARKS[advice.word],
+        "word": advice.word,
+        "reason": advice.reason,
+        "rules": advice.rules,
+    }
+
+
+def change_tables(
+    timeline: Timeline, verdict: PatientVerdict | None
+) -> list[tuple[Table, list[str]]]:
+    """Return for each scale its films with their verdicts, and what else is to be said of it."""
+    return [
+        (_changes(timeline, part), _remarks(timeline, part) + _against(timeline, part))
+        for part in (() if verdict is None else verdict.scales)
+    ]
 
 
 def _changes(timeline: Timeline, part: ScaleVerdict) -> Table:
@@ -130,7 +150,8 @@ def _events(timeline: Timeline) -> list[Table]:
     return [Table("Events", ("when", "what", "detail"), tuple(rows))] if rows else []
 
 
-def _notes(timeline: Timeline) -> list[Table]:
+def notes_tables(timeline: Timeline) -> list[Table]:
+    """Return a table of the notes, where there are any."""
     rows = [(f"{note.at:%Y-%m-%d %H:%M} UTC", note.author, note.text) for note in timeline.notes]
     return [Table("Notes", ("written", "by", "text"), tuple(rows))] if rows else []
 
@@ -141,7 +162,13 @@ def ward_page(ward: Ward) -> str:
     return render_page("ward.html", title="Ward", table=table, remark=ward.remark)
 
 
-def ward_table(ward: Ward, course: Callable[[WardRow, Scale], str]) -> Table:
+def ward_table(
+    ward: Ward,
+    course: Callable[[WardRow, Scale], str],
+    *,
+    name: Callable[[WardRow], str] | None = None,
+    advice: Callable[[WardRow], str] | None = None,
+) -> Table:
     """Return the ward as a table.
 
     Parameters
@@ -150,12 +177,14 @@ def ward_table(ward: Ward, course: Callable[[WardRow, Scale], str]) -> Table:
         What to show.
     course : callable
         Draws a patient's films: a drawing for a page, letters for a terminal.
+    name, advice : callable, optional
+        What stands for the patient (a link) and for the advice; by default words.
     """
     scale = scale_named(ward.scale)
     rows = tuple(
         (
-            patient_name(row.patient, row.issuer),
-            f"{ADVICE_MARKS[row.word]} {row.word}",
+            patient_name(row.patient, row.issuer) if name is None else name(row),
+            f"{ADVICE_MARKS[row.word]} {row.word}" if advice is None else advice(row),
             course(row, scale),
             f"{row.values[-1]:.1f}",
             _change(row),
