@@ -24,7 +24,6 @@ from pneumoscore.severity.score import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
     from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
-    from pneumoscore.monitor.ward import Ward, WardRow
     from pneumoscore.records.types import Timeline
 
 __all__ = ["register", "time_argument"]
@@ -141,7 +140,10 @@ def changes(
         raise PneumoScoreError(problem)
     _say_not_comparable(found)
     if json:
-        typer.echo(json_module.dumps(_as_dict(found, verdict), default=_plain))
+        from pneumoscore.monitor.forms import judged_form
+        from pneumoscore.monitor.judged import Judged
+
+        typer.echo(json_module.dumps(judged_form(Judged(found, verdict))))
         return
     advice = verdict.advice
     typer.echo(printable(f"{found.patient}: {advice.word} ({advice.reason})"))
@@ -163,50 +165,6 @@ def _say_not_comparable(found: Timeline) -> None:
             f"{len(others)} films were scored only by {said}: not comparable, not in these "
             "changes; `pneumoscore patient rescore` scores them by this model"
         )
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} in JSON")
-
-
-def _as_dict(found: Timeline, verdict: PatientVerdict) -> dict[str, object]:
-    from dataclasses import asdict
-
-    scales = {}
-    for part in verdict.scales:
-        scales[part.scale] = {
-            "films": [
-                {
-                    "uid": film.uid,
-                    "study": film.study_uid,
-                    "at": film.taken_at,
-                    "utc_offset_minutes": film.utc_offset_minutes,
-                    "view": film.view,
-                    "twins": film.twins,
-                    **asdict(film.values[part.scale]),
-                }
-                for film in part.films
-            ],
-            "changes": [asdict(pair) for pair in part.pairs],
-            "calls": [asdict(item) for item in part.calls],
-            "comparisons": [asdict(item) for item in part.comparisons],
-            "trend": None if part.trend is None else asdict(part.trend),
-            "reference": part.reference,
-            "advice": asdict(part.advice),
-        }
-    model = found.model
-    return {
-        "patient": found.patient,
-        "issuer": found.issuer,
-        "calendar": found.calendar,
-        "model": None if model is None else asdict(model.identity),
-        "advice": asdict(verdict.advice),
-        "not_comparable": [{"uid": film.uid, "at": film.taken_at} for film in found.not_comparable],
-        "scales": scales,
-        "notice": RESEARCH_NOTICE,
-    }
 
 
 def _print_scale(found: Timeline, part: ScaleVerdict) -> None:
@@ -285,6 +243,7 @@ def ward(
     """List patients, the most pressing verdict first, then the largest change."""
     from pneumoscore.files import write
     from pneumoscore.monitor.change.rules import read_rules
+    from pneumoscore.monitor.forms import ward_row_form
     from pneumoscore.monitor.judged import errors_of
     from pneumoscore.monitor.pictures.labels import sparkline
     from pneumoscore.monitor.pictures.page import ward_page, ward_table
@@ -309,7 +268,7 @@ def ward(
         say(problem)
     if json:
         for row in found.rows:
-            typer.echo(json_module.dumps(_ward_row(row, found), default=_plain))
+            typer.echo(json_module.dumps(ward_row_form(row, found)))
     elif found.rows:
         table = ward_table(found, lambda row, scale: sparkline(row.values, scale))
         typer.echo("\n".join([*table.lines(output_width()), "", table.note]))
@@ -321,31 +280,6 @@ def ward(
     if out is not None:
         write(out, ward_page(found).encode("utf-8"))
         say(f"page: {out}")
-
-
-def _ward_row(row: WardRow, ward: Ward) -> dict[str, object]:
-    from dataclasses import asdict
-
-    from pneumoscore.records.types import day_of
-
-    return {
-        "patient": row.patient,
-        "issuer": row.issuer,
-        "scale": ward.scale,
-        "model": ward.model,
-        "last": {
-            "at": row.last_at if row.calendar else None,
-            "day": None if row.calendar else day_of(row.last_at),
-            "days_ago": None if row.days_ago is None else round(row.days_ago, 2),
-            "value": row.values[-1],
-            "change": row.difference,
-        },
-        "films": len(row.values),
-        "advice": {"word": row.word} if row.advice is None else asdict(row.advice),
-        "left": row.left,
-        "warnings": list(row.warnings),
-        "notice": RESEARCH_NOTICE,
-    }
 
 
 def models(records: RecordsPlace = None) -> None:

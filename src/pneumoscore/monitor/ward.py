@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -76,7 +77,7 @@ class WardRow:
     @property
     def word(self) -> str:
         """The advice in one word."""
-        return _NOT_JUDGED if self.advice is None else self.advice.word
+        return _word(self.advice)
 
 
 class WardOrder(StrEnum):
@@ -144,12 +145,15 @@ class Ward:
         As `WardChoice` orders them.
     remark : str
         How many patients there are, and what is left out.
+    counts : dict of str to int
+        Patients by advice, before the choice of advices.
     """
 
     scale: str
     model: str
     rows: tuple[WardRow, ...]
     remark: str
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def ward_overview(
@@ -218,12 +222,16 @@ def ward_overview(
     if errors is None:
         remark += "; the model's error was not measured, changes are not judged"
     name = f"{model.identity.name} {model.identity.version}"
-    return Ward(scale, name, tuple(rows), f"{remark}.")
+    counts = Counter(_word(advice) for advice in advices)
+    return Ward(scale, name, tuple(rows), f"{remark}.", counts)
+
+
+def _word(advice: Advice | None) -> str:
+    return _NOT_JUDGED if advice is None else advice.word
 
 
 def _wanted(series: PatientSeries, advice: Advice | None, choice: WardChoice) -> bool:
-    word = _NOT_JUDGED if advice is None else advice.word
-    if choice.words and word not in choice.words:
+    if choice.words and _word(advice) not in choice.words:
         return False
     return not choice.flagged or bool(series.points[-1].flags)
 

@@ -16,7 +16,7 @@ from pneumoscore.severity.score import RESEARCH_NOTICE
 if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
 
-__all__ = ["page_environment", "render_page", "style_hash", "style_sheet"]
+__all__ = ["colour_sheet", "page_environment", "render_page", "style_hash", "style_sheet"]
 
 
 @cache
@@ -71,6 +71,11 @@ def render_page(template: str, **values: Any) -> str:
 def style_sheet() -> str:
     """Return the one style sheet of all pages."""
     return (files("pneumoscore.present") / "templates" / "style.css").read_text(encoding="utf-8")
+
+
+def colour_sheet() -> str:
+    """Return the beginning of the style sheet: the colours of both schemes, by name."""
+    return style_sheet().partition("*, *::before")[0].strip()
 
 
 @cache

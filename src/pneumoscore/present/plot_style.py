@@ -28,6 +28,7 @@ __all__ = [
     "page_svg",
     "plot_file",
     "plot_style",
+    "scheme_svg",
     "styled",
 ]
 
@@ -198,6 +199,23 @@ def page_svg(figure: Figure, label: str) -> Markup:
     root.attrib.pop("width", None)
     root.attrib.pop("height", None)
     return Markup(ElementTree.tostring(root, "unicode"))
+
+
+def scheme_svg(figure: Figure, label: str) -> bytes:
+    """Return a plot as an SVG file whose colours follow the scheme of who looks at it.
+
+    For a page that shows it as an image: the colours of the style sheet are within.
+
+    Parameters
+    ----------
+    figure, label
+        As in `page_svg`.
+    """
+    from pneumoscore.present.pages import colour_sheet
+
+    svg = str(page_svg(figure, label))
+    start = svg.index(">") + 1
+    return f"{svg[:start]}<style>{colour_sheet()}</style>{svg[start:]}".encode()
 
 
 def _plain_attributes(element: ElementTree.Element) -> None:

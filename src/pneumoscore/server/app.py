@@ -14,15 +14,18 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.server.films.intake import TooLargeError
+from pneumoscore.server.follow.news import RecordsWatch
 from pneumoscore.server.http import (
     administration,
     films,
     health,
     live,
     models,
+    patients,
     reading,
     sign_in,
     studies,
+    ward,
 )
 from pneumoscore.server.http.door import admit
 from pneumoscore.server.http.headers import SecureHeaders
@@ -33,7 +36,18 @@ from pneumoscore.severity.score import RESEARCH_NOTICE
 
 __all__ = ["create_app"]
 
-_PARTS = (health, live, sign_in, films, models, reading, studies, administration)
+_PARTS = (
+    health,
+    live,
+    sign_in,
+    films,
+    ward,
+    patients,
+    models,
+    reading,
+    studies,
+    administration,
+)
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The request cannot be understood or its rules forbid it"},
@@ -58,10 +72,13 @@ def create_app(site: Site) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watch = RecordsWatch(site.records, site.bell)
         site.queue.start()
+        watch.start()
         try:
             yield
         finally:
+            watch.stop()
             site.queue.stop()
 
     app = FastAPI(

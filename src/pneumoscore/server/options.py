@@ -83,6 +83,10 @@ class ServerOptions:
         Processes that read films.
     provider : IdentityProvider or None
         Signs people in beside passwords.
+    rules : Path or None
+        The site's own rules for changes (docs/monitoring.md).
+    record : bool
+        Whether films that name their patient go into the records when they are scored.
     """
 
     store: Path
@@ -103,6 +107,8 @@ class ServerOptions:
     decode_seconds: float = 30.0
     workers: int = 2
     provider: IdentityProvider | None = None
+    rules: Path | None = None
+    record: bool = True
 
     def check(self) -> None:
         """Raise unless the server may run so.

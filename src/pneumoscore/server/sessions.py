@@ -127,7 +127,9 @@ def _account(row: Any) -> Account:
     return Account(row.id, row.name, Role(row.role), row.disabled, row.password is not None)
 
 
-def session_of(records: Records, secret: str | None, idle: timedelta) -> Session | None:
+def session_of(
+    records: Records, secret: str | None, idle: timedelta, *, used: bool = True
+) -> Session | None:
     """Return the session of a cookie, if it is open and its account may sign in.
 
     Parameters
@@ -138,6 +140,8 @@ def session_of(records: Records, secret: str | None, idle: timedelta) -> Session
         From the cookie.
     idle : timedelta
         A session that was not used for so long has ended.
+    used : bool, optional
+        Whether this request is a person's; what a page asks by itself keeps no session open.
     """
     if not secret:
         return None
@@ -150,7 +154,7 @@ def session_of(records: Records, secret: str | None, idle: timedelta) -> Session
         ).first()
     if row is None or row.disabled or row.expires_at < at or row.seen_at + idle < at:
         return None
-    if row.seen_at + _SEEN_EVERY < at:
+    if used and row.seen_at + _SEEN_EVERY < at:
         with records.writing() as connection:
             connection.execute(
                 update(sessions).where(sessions.c.digest == digest).values(seen_at=at)

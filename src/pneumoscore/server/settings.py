@@ -37,6 +37,10 @@ class ServerSettings:
         When a session ends, and when an unused one does.
     film_seconds : float
         How long one film may take.
+    rules : Path or None
+        The site's own rules for changes.
+    record_films : bool
+        Whether films that name their patient go into the records when they are scored.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +55,8 @@ class ServerSettings:
     session_hours: float = 12.0
     idle_minutes: float = 60.0
     film_seconds: float = 60.0
+    rules: Path | None = None
+    record_films: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -82,4 +88,6 @@ class ServerSettings:
             idle=timedelta(minutes=self.idle_minutes),
             decode_seconds=self.film_seconds,
             workers=workers,
+            rules=self.rules,
+            record=self.record_films,
         )

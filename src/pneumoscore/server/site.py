@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pneumoscore.records.database import Records
 from pneumoscore.server.film_store import FilmStore
+from pneumoscore.server.follow.charts import Drawings
+from pneumoscore.server.follow.board import WardBoard
 from pneumoscore.server.options import ServerOptions
 from pneumoscore.server.throttle import Throttle
 
@@ -40,6 +42,13 @@ class Site:
         What the first administrator must know; printed where the server was started.
     names, addresses : Throttle
         Sign-in tries for an account, and from an address.
+    peeks, same_peeks, peeks_over : Throttle
+        Refused tries that are written into the audit: of an account, of one kind, and the
+        words that there are more.
+    drawings : Drawings
+        Charts that were drawn a moment ago.
+    wards : WardBoard
+        Wards that were read a moment ago.
     """
 
     options: ServerOptions
@@ -51,3 +60,8 @@ class Site:
     setup_code: str
     names: Throttle = field(default_factory=lambda: Throttle(10, 300.0))
     addresses: Throttle = field(default_factory=lambda: Throttle(60, 300.0))
+    peeks: Throttle = field(default_factory=lambda: Throttle(60, 3600.0))
+    same_peeks: Throttle = field(default_factory=lambda: Throttle(1, 600.0))
+    peeks_over: Throttle = field(default_factory=lambda: Throttle(1, 3600.0))
+    drawings: Drawings = field(default_factory=Drawings)
+    wards: WardBoard = field(default_factory=WardBoard)

@@ -7,15 +7,27 @@ from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.server.http.rights import RIGHTS, may
+from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.sessions import Session, session_of, token_account
 from pneumoscore.server.site import Site
 
-__all__ = ["SessionHere", "SiteHere", "admit", "cookie_name", "same_origin", "site_of"]
+__all__ = [
+    "SessionHere",
+    "SiteHere",
+    "admit",
+    "cookie_name",
+    "same_origin",
+    "site_of",
+    "still_signed_in",
+]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CSRF_HEADER = "X-CSRF-Token"
+_LIVE_HEADER = "X-Live"
+"""Sent by pages that bring themselves up to date without anybody at the screen."""
 
 
 def site_of(request: Request) -> Site:
@@ -47,7 +59,16 @@ def _session(request: Request, site: Site) -> Session | None:
     if scheme.lower() == "bearer" and secret:
         return token_account(site.records, secret.strip())
     idle: timedelta = site.options.idle
-    return session_of(site.records, request.cookies.get(cookie_name(site)), idle)
+    secret = request.cookies.get(cookie_name(site))
+    by_itself = request.url.path == "/events" or _LIVE_HEADER in request.headers
+    return session_of(site.records, secret, idle, used=not by_itself)
+
+
+async def still_signed_in(request: Request) -> bool:
+    """Return whether the session that a long answer goes to still holds."""
+    found = await run_in_threadpool(_session, request, site_of(request))
+    right = RIGHTS[request.method, request.scope["route"].path]
+    return found is not None and may(right, found)
 
 
 async def admit(request: Request) -> None:
@@ -59,8 +80,6 @@ async def admit(request: Request) -> None:
         401 without a valid session or token (a page leads to the sign-in instead), 403 where the
         role or scope is too small or the request was forged.
     """
-    from starlette.concurrency import run_in_threadpool
-
     site = site_of(request)
     right = RIGHTS[request.method, request.scope["route"].path]
     session = await run_in_threadpool(_session, request, site)
@@ -70,6 +89,9 @@ async def admit(request: Request) -> None:
             raise HTTPException(303, headers={"Location": f"/login?next={quote(request.url.path)}"})
         raise HTTPException(401, "sign in first", headers={"WWW-Authenticate": "Bearer"})
     if not may(right, session):
+        if session is not None:
+            where = f"{request.method} {request.scope['route'].path}"
+            await run_in_threadpool(record_peek, site, session.account, "role or scope", where)
         raise HTTPException(403, "this account may not do that")
     if request.method not in _SAFE:
         if not same_origin(request):

@@ -13,11 +13,14 @@ from pneumoscore.server.texts import translator
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
-__all__ = ["page"]
+__all__ = ["page", "part"]
 
 _NAVIGATION = (
     ("/", "nav.score"),
+    ("/ward", "nav.ward"),
+    ("/patients", "nav.patients"),
     ("/reading", "nav.reading"),
     ("/studies", "nav.studies"),
     ("/model", "nav.model"),
@@ -65,3 +68,10 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         )
     )
     return HTMLResponse(html, status)
+
+
+def part(macro: str, *values: Any) -> Markup:
+    """Return a part of a page, for a cell of a `Table`: a macro of ``parts.html``."""
+    module = _environment().get_template("parts.html").module
+    made: Markup = getattr(module, macro)(*values)
+    return made

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from pneumoscore.records.database import Records
+from pneumoscore.records.lookup import patients_of_films
 from pneumoscore.records.site_schema import (
     reader_studies,
     reader_study_films,
@@ -15,7 +16,7 @@ from pneumoscore.records.site_schema import (
 from pneumoscore.server.accounts import Account
 from pneumoscore.server.reading.study import StudyState
 
-__all__ = ["WithheldFilms", "withheld_films"]
+__all__ = ["WithheldFilms", "withheld_films", "withheld_patients"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,14 @@ class WithheldFilms:
         Of decoded pixels: the same film in another file format or under another header.
     sop_instance_uids : frozenset of str
         Of headers, which is how the records name films.
+    patients : frozenset of str
+        Numbers of the films' patients.
     """
 
     sha256: frozenset[str] = frozenset()
     pixels_sha256: frozenset[str] = frozenset()
     sop_instance_uids: frozenset[str] = frozenset()
+    patients: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.sha256 or self.sop_instance_uids)
@@ -72,10 +76,30 @@ def withheld_films(records: Records, account: Account) -> WithheldFilms:
                 reader_study_films.c.sha256,
                 reader_study_films.c.pixels_sha256,
                 reader_study_films.c.sop_instance_uid,
+                reader_study_films.c.patient,
             ).where(reader_study_films.c.study_id.in_(blinded))
         ).all()
     return WithheldFilms(
         frozenset(row.sha256 for row in rows),
         frozenset(row.pixels_sha256 for row in rows),
         frozenset(row.sop_instance_uid for row in rows if row.sop_instance_uid),
+        frozenset(row.patient for row in rows),
+    )
+
+
+def withheld_patients(records: Records, account: Account) -> frozenset[int]:
+    """Return the patients of the records of whom the account may see no score now.
+
+    Those with a film that is withheld, and those whose other films are read: the film of the
+    day before says much of the one that is read blinded.
+    """
+    hidden = withheld_films(records, account)
+    if not hidden:
+        return frozenset()
+    return patients_of_films(
+        records,
+        uids=hidden.sop_instance_uids,
+        file_hashes=hidden.sha256,
+        pixel_hashes=hidden.pixels_sha256,
+        numbers=hidden.patients,
     )

@@ -1,0 +1,1 @@
+"""Patients over time, from the records: who may be shown, charts, films, what is new."""

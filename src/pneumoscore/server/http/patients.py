@@ -1,0 +1,351 @@
+"""Patients over time: found, followed, compared film by film; their events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, HTTPException, Path, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+
+from pneumoscore.errors import PneumoScoreError
+from pneumoscore.monitor.change.rules import read_rules
+from pneumoscore.monitor.forms import judged_form
+from pneumoscore.monitor.judged import Judged, judged_timeline
+from pneumoscore.monitor.pictures.labels import drawable_time, event_label, parse_time, when
+from pneumoscore.monitor.pictures.page import advice_parts, change_tables, notes_tables
+from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.events import add_events, change_event, remove_event
+from pneumoscore.records.lookup import (
+    PatientEntry,
+    RecordedFilm,
+    find_recorded_film,
+    list_patients,
+    patient_numbered,
+)
+from pneumoscore.records.types import EVENT_KINDS, EventRecord, TimelineFilm
+from pneumoscore.server.accounts import Role
+from pneumoscore.server.follow.films import film_views
+from pneumoscore.server.http.door import SessionHere, SiteHere
+from pneumoscore.server.http.films import ViewSize
+from pneumoscore.server.http.pages import page
+from pneumoscore.server.peeks import record_peek
+from pneumoscore.server.reading.blinding import withheld_patients
+from pneumoscore.server.sessions import Session
+from pneumoscore.server.site import Site
+from pneumoscore.severity.scale import scale_named
+from pneumoscore.severity.score import RESEARCH_NOTICE
+
+__all__ = ["router"]
+
+router = APIRouter()
+_LISTED = 50
+Row = Annotated[int, Path(ge=1, le=2**62)]
+"""A row's number: it says nothing of who the patient is, so it may stand in a URL."""
+
+
+def _entry(site: Site, session: Session, number: int) -> PatientEntry:
+    """Return a patient whose scores this account may see now."""
+    entry = patient_numbered(site.records, number)
+    if entry is None:
+        raise HTTPException(404, "no such patient")
+    if entry.id in withheld_patients(site.records, session.account):
+        record_peek(site, session.account, "a patient of a blinded study", str(entry.id))
+        raise HTTPException(
+            403,
+            "films of this patient are read blinded; nothing of the patient is shown to you "
+            "until the study is unblinded",
+        )
+    return entry
+
+
+def _judged(site: Site, entry: PatientEntry, *, pictures: bool = False) -> Judged:
+    rules = read_rules(site.options.rules)
+    return judged_timeline(site.records, entry.name, rules, pictures=pictures)
+
+
+def _list(request: Request, site: Site, session: Session, wanted: str) -> Response:
+    return page(
+        request,
+        "patients.html",
+        title="Patients",
+        wanted=wanted,
+        patients=list_patients(site.records, wanted, limit=_LISTED),
+        hidden=withheld_patients(site.records, session.account),
+        most=_LISTED,
+        when=when,
+    )
+
+
+@router.get("/patients")
+def patients_page(request: Request, site: SiteHere, session: SessionHere) -> Response:
+    """Show the patients with the newest films, and where others are looked for."""
+    return _list(request, site, session, "")
+
+
+@router.post("/patients")
+def find_patients(
+    request: Request,
+    site: SiteHere,
+    session: SessionHere,
+    number: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Look for patients by a part of their number, which never stands in the URL."""
+    return _list(request, site, session, number)
+
+
+@router.get("/patients/{patient}")
+def patient_page(request: Request, site: SiteHere, session: SessionHere, patient: Row) -> Response:
+    """Show one patient: advice, scores, timeline, films, verdicts, events."""
+    return _page(request, site, session, _entry(site, session, patient))
+
+
+def _page(
+    request: Request,
+    site: Site,
+    session: Session,
+    entry: PatientEntry,
+    *,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    judged = _judged(site, entry, pictures=True)
+    timeline, verdict = judged.timeline, judged.verdict
+    model = timeline.model
+    tables = change_tables(timeline, verdict)
+    parts = () if verdict is None else verdict.scales
+    return page(
+        request,
+        "patient.html",
+        status,
+        title=entry.name,
+        entry=entry,
+        problem=problem,
+        advice=None if verdict is None else advice_parts(verdict.advice),
+        not_judged="" if verdict is not None else judged.problem,
+        latest=_latest(judged),
+        films=[_film(film, entry.calendar) for film in timeline.films],
+        scales=[
+            (scale_named(part.scale).title, advice_parts(part.advice), table, remarks)
+            for part, (table, remarks) in zip(parts, tables, strict=True)
+        ],
+        events=[
+            {
+                "kind": event.kind,
+                "at": event.at.isoformat(),
+                "when": when(event.at, entry.calendar),
+                "label": event_label(event.kind),
+                "detail": event.detail,
+            }
+            for event in timeline.events
+        ],
+        kinds={kind: event_label(kind) for kind in EVENT_KINDS},
+        notes=notes_tables(timeline),
+        not_comparable=len(timeline.not_comparable),
+        model="" if model is None else f"{model.identity.name} {model.identity.version}",
+        may_write=session.account.role.includes(Role.OWNER),
+    )
+
+
+def _latest(judged: Judged) -> list[dict[str, Any]]:
+    """Return the last film's score on each scale, as templates draw it."""
+    scored = [film for film in judged.timeline.films if film.values]
+    if not scored:
+        return []
+    verdicts = {} if judged.verdict is None else {p.scale: p for p in judged.verdict.scales}
+    found = []
+    for name, value in scored[-1].values.items():
+        part = verdicts.get(name)
+        if judged.verdict is not None and part is None:
+            continue
+        pair = part.pairs[-1] if part is not None and part.pairs else None
+        found.append(
+            {
+                "scale": scale_named(name),
+                "value": value.value,
+                "low": value.low,
+                "high": value.high,
+                "level": value.level,
+                "right": value.right,
+                "left": value.left,
+                "change": pair,
+            }
+        )
+    return found
+
+
+def _film(film: TimelineFilm, calendar: bool) -> dict[str, Any]:
+    return {
+        "id": film.id,
+        "when": when(film.taken_at, calendar),
+        "view": film.view or "",
+        "scores": [
+            (scale_named(name).title, film.values[name].value)
+            for name in ("geographic_extent", "opacity")
+            if name in film.values
+        ],
+        "flags": film.flags,
+        "pictured": film.thumbnail is not None,
+    }
+
+
+@router.get("/patients/{patient}/timeline.svg", response_class=Response)
+def chart(site: SiteHere, session: SessionHere, patient: Row) -> Response:
+    """Return the timeline's chart."""
+    judged = _judged(site, _entry(site, session, patient))
+    return Response(site.drawings.chart(judged), media_type="image/svg+xml")
+
+
+def _time(entry: PatientEntry, text: str) -> datetime:
+    """Return a time that a person gave for this patient."""
+    try:
+        at, calendar = parse_time(text)
+    except (ValueError, OverflowError):
+        raise RecordsError(f"{text!r} is no time", "2026-03-01 14:30, or day 3") from None
+    if calendar != entry.calendar:
+        raise RecordsError(
+            f"{text!r} is a {'date' if calendar else 'day'}, the films of this patient are not",
+            "a date, as 2026-03-01 14:30" if entry.calendar else "a day of the stay, as day 3",
+        )
+    if calendar and not drawable_time(at):
+        raise RecordsError(f"{text!r} lies beyond a life", "a time of this patient's stay")
+    return at
+
+
+Kind = Annotated[str, Form(max_length=40)]
+Time = Annotated[str, Form(max_length=40)]
+Detail = Annotated[str, Form(max_length=500)]
+
+
+def _written(number: int) -> Response:
+    return RedirectResponse(f"/patients/{number}#events", 303)
+
+
+@router.post("/patients/{patient}/events")
+def record_event(
+    request: Request,
+    site: SiteHere,
+    session: SessionHere,
+    patient: Row,
+    kind: Kind,
+    at: Time,
+    detail: Detail = "",
+) -> Response:
+    """Record what happened to a patient."""
+    entry = _entry(site, session, patient)
+    try:
+        event = EventRecord(entry.name, kind, _time(entry, at), detail.strip())
+        add_events(site.records, [event], actor=session.account.name)
+    except PneumoScoreError as error:
+        return _page(request, site, session, entry, problem=str(error), status=400)
+    return _written(entry.id)
+
+
+@router.post("/patients/{patient}/events/change")
+def correct_event(
+    request: Request,
+    site: SiteHere,
+    session: SessionHere,
+    patient: Row,
+    old_kind: Kind,
+    old_at: Time,
+    kind: Kind,
+    at: Time,
+    detail: Detail = "",
+) -> Response:
+    """Correct an event; the audit keeps what it was."""
+    entry = _entry(site, session, patient)
+    try:
+        event = EventRecord(entry.name, kind, _time(entry, at), detail.strip())
+        change_event(
+            site.records, old_kind, _stored(old_at), event, actor=session.account.name
+        )
+    except PneumoScoreError as error:
+        return _page(request, site, session, entry, problem=str(error), status=400)
+    return _written(entry.id)
+
+
+@router.post("/patients/{patient}/events/remove")
+def take_event_back(
+    request: Request,
+    site: SiteHere,
+    session: SessionHere,
+    patient: Row,
+    old_kind: Kind,
+    old_at: Time,
+) -> Response:
+    """Take back an event that was recorded wrongly; the audit keeps that it was."""
+    entry = _entry(site, session, patient)
+    try:
+        remove_event(
+            site.records, entry.name, old_kind, _stored(old_at), actor=session.account.name
+        )
+    except PneumoScoreError as error:
+        return _page(request, site, session, entry, problem=str(error), status=400)
+    return _written(entry.id)
+
+
+def _stored(text: str) -> datetime:
+    """Return the time of an event as the page names it."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise RecordsError(f"{text!r} is no time of an event", "one of those listed") from None
+    if at.tzinfo is not None:
+        raise RecordsError(f"{text!r} has a time zone", "one of those listed")
+    return at
+
+
+@router.get("/api/v1/patients")
+def patients(site: SiteHere, session: SessionHere) -> list[dict[str, Any]]:
+    """Return the patients with the newest films; ``withheld`` where they are read blinded."""
+    hidden = withheld_patients(site.records, session.account)
+    return [
+        {
+            "id": entry.id,
+            "patient": entry.patient,
+            "issuer": entry.issuer,
+            "films": entry.films,
+            "withheld": entry.id in hidden,
+            "notice": RESEARCH_NOTICE,
+        }
+        for entry in list_patients(site.records, limit=1000)
+    ]
+
+
+@router.get("/api/v1/patients/{patient}")
+def patient(site: SiteHere, session: SessionHere, patient: Row) -> dict[str, Any]:
+    """Return a patient's trajectory with its verdicts, as ``patient changes --json`` prints it."""
+    return judged_form(_judged(site, _entry(site, session, patient)))
+
+
+def _recorded(site: Site, session: Session, patient: int, film: int) -> RecordedFilm:
+    found = find_recorded_film(site.records, _entry(site, session, patient).id, film)
+    if found is None:
+        raise HTTPException(404, "no such film")
+    return found
+
+
+@router.get("/api/v1/patients/{patient}/films/{film}/thumbnail", response_class=Response)
+def thumbnail(site: SiteHere, session: SessionHere, patient: Row, film: Row) -> Response:
+    """Return a film's small picture with its map."""
+    found = _recorded(site, session, patient, film)
+    if found.thumbnail is None:
+        raise HTTPException(404, "of this film no small picture is kept")
+    return Response(found.thumbnail, media_type="image/jpeg")
+
+
+@router.get("/api/v1/patients/{patient}/films/{film}/view", response_class=Response)
+def recorded_view(
+    site: SiteHere,
+    session: SessionHere,
+    patient: Row,
+    film: Row,
+    size: ViewSize = ViewSize.SCREEN,
+) -> Response:
+    """Return a film's grey levels, as long as it is there: as an upload, or where it was read."""
+    found = _recorded(site, session, patient, film)
+    folder = film_views(site, found)
+    if folder is None:
+        raise HTTPException(404, "the film itself is not kept here any more")
+    return FileResponse(folder / size.value, media_type="application/octet-stream")
