@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pneumoscore.records.database import Records
 from pneumoscore.server.accounts import any_account
 from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.films.queue import FilmQueue
+from pneumoscore.server.films.recording import record_scored
 from pneumoscore.server.films.worker import ProcessWorker
 from pneumoscore.server.live import Bell
 from pneumoscore.server.metrics import Metrics
@@ -46,6 +48,7 @@ def make_site(options: ServerOptions, records: Records) -> Site:
         bell,
         options.workers,
         lambda outcome: metrics.count("pneumoscore_films_total", outcome),
+        partial(record_scored, records) if options.record else None,
     )
     code = "" if any_account(records) else secrets.token_hex(8)
     return Site(options, records, store, queue, bell, metrics, code or secrets.token_hex(32))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pneumoscore.records.database import Records
 from pneumoscore.server.film_store import FilmStore
-from pneumoscore.server.follow.charts import Drawings
 from pneumoscore.server.follow.board import WardBoard
+from pneumoscore.server.follow.charts import Drawings
 from pneumoscore.server.options import ServerOptions
 from pneumoscore.server.throttle import Throttle
 

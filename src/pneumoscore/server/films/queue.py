@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pneumoscore.records.database import Records
+from pneumoscore.records.types import FilmRecord
 from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.expand import Bounds, Expanded
+from pneumoscore.server.films.recorded import drop_old_views
 from pneumoscore.server.films.uploads import (
     expire_uploads,
     finish_upload,
@@ -61,6 +63,8 @@ class FilmQueue:
         Films at once.
     on_done : callable, optional
         Called with the outcome, ``scored`` or the reason.
+    record : callable, optional
+        Called with the upload, its record and the digest of its pixels; returns what is told.
     """
 
     def __init__(
@@ -71,12 +75,14 @@ class FilmQueue:
         bell: Bell,
         threads: int,
         on_done: Callable[[str], None] = lambda outcome: None,
+        record: Callable[[str, FilmRecord, str], dict[str, Any]] | None = None,
     ) -> None:
         self._records = records
         self._store = store
         self._worker = worker
         self._bell = bell
         self._on_done = on_done
+        self._record = record
         self._changed = threading.Condition()
         self._taken: set[str] = set()
         self._stopped = False
@@ -146,6 +152,10 @@ class FilmQueue:
             try:
                 out = self._store.derived(number)
                 result = self._worker.work(self._store.path(number), out)
+                record = result.pop("record", None)
+                if record is not None and self._record is not None:
+                    # First the records: they take a film once, however often it is handed in.
+                    result |= self._record(number, record, result["pixels_sha256"])
                 finish_upload(self._records, number, result)
                 self._on_done(str(result.get("reason", "scored")))
             except Exception:
@@ -159,6 +169,7 @@ class FilmQueue:
         while not self._stopped:
             try:
                 expire_uploads(self._records, self._store)
+                drop_old_views(self._store)
             except Exception:
                 _LOG.exception("uploads could not be expired")
             with self._changed:

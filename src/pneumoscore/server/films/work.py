@@ -78,7 +78,8 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
     -------
     dict
         Plain values: ``error`` and ``reason`` or ``score``; ``pixels_sha256`` and ``metadata``
-        where the film could be read.
+        where the film could be read. Beside them ``record``, the `FilmRecord` of a scored film
+        that names its patient; of another, ``not_recorded`` with the reason.
     """
     from pneumoscore.radiograph.read import read_radiograph
 
@@ -98,7 +99,26 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
     except NotScorableError as error:
         return {**result, "error": str(error), "reason": "refused", "flags": list(error.flags)}
     _write_maps(score, out)
-    return {**result, "score": score.as_dict()}
+    return {**result, "score": score.as_dict(), **_record(film, radiograph, score)}
+
+
+def _record(film: Path, radiograph: Radiograph, score: Score) -> dict[str, Any]:
+    """Return the film's record, or why there is none."""
+    from pneumoscore.pipeline.intake import dicom_record
+    from pneumoscore.pipeline.result import FileResult
+    from pneumoscore.present.film_view import film_view
+
+    scored = FileResult(
+        film,
+        score,
+        metadata=radiograph.metadata,
+        view=film_view(radiograph.pixels, score.placement, _MAP_SIDE),
+        pixels=radiograph.digest(),
+    )
+    try:
+        return {"record": dicom_record(scored)}
+    except PneumoScoreError as error:
+        return {"recorded": False, "not_recorded": str(error)}
 
 
 def _metadata(radiograph: Radiograph) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import time
 from pathlib import Path
 
 from sqlalchemy import select
@@ -12,11 +9,11 @@ from sqlalchemy import select
 from pneumoscore.files import sha256_of
 from pneumoscore.records.lookup import RecordedFilm
 from pneumoscore.records.site_schema import uploads
-from pneumoscore.server.film_store import FilmStore
+from pneumoscore.server.films.recorded import recorded_number
 from pneumoscore.server.films.uploads import UploadState
 from pneumoscore.server.site import Site
 
-__all__ = ["drop_old_views", "film_views"]
+__all__ = ["film_views"]
 
 
 def film_views(site: Site, film: RecordedFilm) -> Path | None:
@@ -37,7 +34,7 @@ def film_views(site: Site, film: RecordedFilm) -> Path | None:
     uploaded = _upload(site, film.file_sha256)
     if uploaded is not None:
         return uploaded
-    number = hashlib.sha256(f"recorded {film.file_sha256}".encode()).hexdigest()
+    number = recorded_number(film.file_sha256)
     out = site.films.derived(number)
     if (out / "screen").is_file():
         return out
@@ -56,13 +53,3 @@ def _upload(site: Site, sha256: str) -> Path | None:
         numbers = connection.execute(statement.limit(5)).scalars().all()
     folders = (site.films.derived(str(number)) for number in numbers)
     return next((folder for folder in folders if (folder / "screen").is_file()), None)
-
-
-def drop_old_views(store: FilmStore, seconds: float) -> int:
-    """Delete views of recorded files that were made longer ago than this; returns how many."""
-    count = 0
-    for folder in store.folder.glob(f"*/{'?' * 64}.d"):
-        if time.time() - folder.stat().st_mtime > seconds:
-            shutil.rmtree(folder, ignore_errors=True)
-            count += 1
-    return count

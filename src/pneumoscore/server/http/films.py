@@ -68,7 +68,7 @@ def shown(upload: Upload, hidden: WithheldFilms) -> dict[str, Any]:
         return base
     if _withheld(upload, hidden):
         return {**base, "state": "withheld", "reason": "read_blinded"}
-    kept = ("error", "reason", "flags", "score", "metadata")
+    kept = ("error", "reason", "flags", "score", "metadata", "recorded", "not_recorded")
     return {**base, **{key: upload.result[key] for key in kept if key in upload.result}}
 
 

@@ -257,9 +257,7 @@ def correct_event(
     entry = _entry(site, session, patient)
     try:
         event = EventRecord(entry.name, kind, _time(entry, at), detail.strip())
-        change_event(
-            site.records, old_kind, _stored(old_at), event, actor=session.account.name
-        )
+        change_event(site.records, old_kind, _stored(old_at), event, actor=session.account.name)
     except PneumoScoreError as error:
         return _page(request, site, session, entry, problem=str(error), status=400)
     return _written(entry.id)

@@ -122,7 +122,7 @@ async function pause() { await go(await ask('POST', `${base}/end-sitting`)); }
 document.getElementById('back').addEventListener('click', back);
 document.getElementById('pause').addEventListener('click', pause);
 document.addEventListener('keydown', (event) => {
-  if (room.hidden || event.target.matches('input[name="comment"], input[name="reason"], textarea')) return;
+  if (event.defaultPrevented || room.hidden || event.target.matches('input[name="comment"], input[name="reason"], textarea')) return;
   const row = document.activeElement?.closest('fieldset[data-row]');
   if (row && /^[0-4]$/.test(event.key)) {
     const found = row.querySelector(`input[value="${event.key}"]`);
@@ -133,7 +133,7 @@ document.addEventListener('keydown', (event) => {
   } else if (event.key.toLowerCase() === 'b') {
     back();
   } else if (['i', 'r'].includes(event.key.toLowerCase())) {
-    viewers.forEach((viewer) => viewer.key(event.key));
+    viewers[0]?.key(event.key);
   }
 });
 

@@ -58,9 +58,20 @@ export class FilmViewer {
 
   setStrength(share) { this.strength = share; this.draw(); }
 
-  toggleInvert() { this.invert = !this.invert; this.#grey(); this.draw(); }
+  toggleInvert(linked = true) {
+    this.invert = !this.invert;
+    this.#grey();
+    this.draw();
+    if (linked && this.partner) this.partner.toggleInvert(false);
+  }
 
-  reset() { this.window = { ...FULL }; this.invert = false; this.#grey(); this.fit(); }
+  reset(linked = true) {
+    this.window = { ...FULL };
+    this.invert = false;
+    this.#grey();
+    this.fit();
+    if (linked && this.partner) this.partner.reset(false);
+  }
 
   fit() {
     if (!this.film) return;
@@ -90,11 +101,12 @@ export class FilmViewer {
     if (linked && this.partner) this.partner.pan(x, y, false);
   }
 
-  level(width, centre) {
+  level(width, centre, linked = true) {
     this.window.width = Math.min(4, Math.max(0.01, this.window.width + width));
     this.window.centre = Math.min(2, Math.max(-1, this.window.centre + centre));
     this.#grey();
     this.draw();
+    if (linked && this.partner) this.partner.level(width, centre, false);
   }
 
   draw() {
