@@ -30,8 +30,21 @@ ADMISSION = datetime(2026, 1, 1, 8, 0)
 @app.command()
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Folder to write to; made if need be.")
-    ] = Path("pneumoscore-demo"),
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="Folder to write to; made if need be. Default: pneumoscore-demo; with --serve "
+            "one that is deleted at the end.",
+            show_default=False,
+        ),
+    ] = None,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Open a ward, a patient and a reader study in a browser."),
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of --serve, on this computer.")
+    ] = 8000,
     model: ModelName = None,
     threads: Threads = None,
     overwrite: Overwrite = False,
@@ -43,8 +56,21 @@ def demo(
     no person. They are scored even where the quality gate finds them unlike a real film,
     and then carry its flags.
 
+    With --serve it draws some patients more and serves the page with them: a ward, a patient's
+    timeline, a small reader study, and an account for each role.
+
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
+    if serve:
+        from pneumoscore.cli.demo_site import serve_first_look
+
+        serve_first_look(folder, port, model, threads)
+        return
+    _on_files(folder or Path("pneumoscore-demo"), model, threads, overwrite)
+
+
+def _on_files(folder: Path, model: str | None, threads: int | None, overwrite: bool) -> None:
+    """Draw, score, and write a page of files."""
     from pneumoscore.cli.terminal import TerminalTable, conclude, file_sinks, tell
     from pneumoscore.pipeline.job import run_job
     from pneumoscore.pipeline.options import ScoringOptions

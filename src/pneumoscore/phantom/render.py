@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,15 +45,10 @@ def render_phantom(spec: PhantomSpec) -> Phantom:
         The film and the truth about it. The same `spec` gives the same pixels; with the same
         seed more extent covers all that less extent covers.
     """
-    grid = FilmGrid(spec.size)
-    build = draw_build(spec.seed, spec.view)
-    chest = project_chest(build, grid)
-    bones = project_bones(build, grid, spec.seed)
-    vessels, bronchi = project_vessels(build, grid, chest.lung, spec.seed)
+    grid, build, chest, vessels, bronchi, healthy = _healthy(spec.seed, spec.view, spec.size)
     order = spread_order(chest, grid, spec.seed)
     opacity = spread_pneumonia(chest, grid, order, (spec.right, spec.left), spec.seed)
 
-    healthy = _attenuation(chest, bones, vessels, bronchi, grid, spec.seed)
     diseased = healthy + _added_by(opacity, chest, vessels, bronchi)
     window = _window(_detect(healthy, grid, spec, noise=0.0), chest)
     wires = _wires(build, grid)
@@ -62,6 +59,27 @@ def render_phantom(spec: PhantomSpec) -> Phantom:
         lungs=chest.lungs,
         opacity_map=np.where(chest.lungs.any(axis=0), opacity, np.float32(0.0)),
         pixel_spacing_mm=10.0 * FIELD_CM / spec.size,
+    )
+
+
+@lru_cache(maxsize=1)
+def _healthy(seed: int, view: str, size: int) -> tuple[FilmGrid, Build, Chest, Field, Field, Field]:
+    """Return a patient's healthy chest, kept for the films of a series: it takes most of the time.
+
+    Grid, build, chest, vessels, bronchi, and the attenuation of all; nobody writes to them.
+    """
+    grid = FilmGrid(size)
+    build = draw_build(seed, view)
+    chest = project_chest(build, grid)
+    bones = project_bones(build, grid, seed)
+    vessels, bronchi = project_vessels(build, grid, chest.lung, seed)
+    return (
+        grid,
+        build,
+        chest,
+        vessels,
+        bronchi,
+        _attenuation(chest, bones, vessels, bronchi, grid, seed),
     )
 
 

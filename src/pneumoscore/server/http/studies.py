@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -16,7 +15,7 @@ from pneumoscore.files import program_mark
 from pneumoscore.records.rows import add_audit
 from pneumoscore.server.accounts import Role, list_accounts
 from pneumoscore.server.errors import ReadingError
-from pneumoscore.server.films.intake import Received, receive_film, shown_name
+from pneumoscore.server.films.intake import receive_film, shown_name
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import FilmName, declared_length
 from pneumoscore.server.http.pages import page
@@ -24,8 +23,8 @@ from pneumoscore.server.reading.agreement import agreement_tables
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.results import read_results
 from pneumoscore.server.reading.sample_size import Assumptions, plan_precision, precision_table
+from pneumoscore.server.reading.sealing import take_study_film
 from pneumoscore.server.reading.steps import (
-    add_film,
     create_study,
     drop_film,
     lock_study,
@@ -36,7 +35,6 @@ from pneumoscore.server.reading.steps import (
 )
 from pneumoscore.server.reading.study import (
     ReaderStudy,
-    StudyFilm,
     StudyState,
     find_study,
     list_studies,
@@ -163,45 +161,19 @@ async def send_study_film(
         site.films, request.stream(), site.options, declared_length(request)
     )
     told = shown_name(unquote(name or ""))
-    film = await run_in_threadpool(_taken_in, site, study, received, told, example, session)
-    return JSONResponse({"id": film.id, "name": told}, 201)
-
-
-def _taken_in(
-    site: Site, study: str, received: Received, name: str, example: bool, session: Session
-) -> StudyFilm:
-    """Score a film that came in, and record it in its study."""
     try:
-        film = _sealed(site, received, name, example)
-        add_film(site.records, study, film, actor=session.account.name)
-    except BaseException as error:
-        site.films.drop(received.id)
-        if isinstance(error, ReadingError):
-            raise HTTPException(409, str(error)) from error
-        raise
-    site.films.keep(film.id)
-    return film
-
-
-def _sealed(site: Site, received: Received, name: str, example: bool) -> StudyFilm:
-    number, sha256 = received.id, received.sha256
-    result = site.queue.score(site.films.writing(number), site.films.derived(number))
-    if "pixels_sha256" not in result:
-        raise ReadingError(f"{name}: {result.get('error', 'cannot be read')}")
-    said = result["metadata"]
-    at = said["acquired_at"]
-    return StudyFilm(
-        id=number,
-        code="",
-        name=name,
-        patient=said["patient_id"] or name,
-        taken_at=None if at is None else datetime.fromisoformat(at).replace(tzinfo=None),
-        sha256=sha256,
-        pixels_sha256=result["pixels_sha256"],
-        sop_instance_uid=said["sop_instance_uid"],
-        example=example,
-        model_scores=result.get("score") or {"error": result.get("error")},
-    )
+        film = await run_in_threadpool(
+            take_study_film,
+            site,
+            study,
+            received,
+            told,
+            example=example,
+            actor=session.account.name,
+        )
+    except ReadingError as error:
+        raise HTTPException(409, str(error)) from error
+    return JSONResponse({"id": film.id, "name": told}, 201)
 
 
 @router.post("/studies/{study}/films/{film}/drop")
