@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.expand import Bounds, Expanded, expand_archive
 from pneumoscore.server.films.queue import FilmQueue
+from pneumoscore.server.films.recording import record_scored
 from pneumoscore.server.films.work import view_bytes
 from pneumoscore.server.live import Bell
 from pneumoscore.server.metrics import Metrics
 from pneumoscore.server.options import ServerOptions
 from pneumoscore.server.site import Site
 from tests.fixtures.records import (  # noqa: F401
+    film_record,
     postgresql_server,
     postgresql_url,
 )
@@ -43,10 +46,15 @@ class RuleWorker:
         pixels = np.random.default_rng(number % 2**32).random((40, 30), dtype=np.float32)
         (out / "screen").write_bytes(view_bytes(pixels))
         (out / "full").write_bytes(view_bytes(pixels))
-        extent, opacity = (number % 81) / 10.0, (number % 61) / 10.0
+        extent, opacity = (number % 71 + 5) / 10.0, (number % 61) / 10.0
         parts = {"low": 0.0, "high": 8.0, "level": 0.9, "right": 0.0}
         return {
             "pixels_sha256": hashlib.sha256(data.rstrip(b"\n")).hexdigest(),
+            "film_digest": hashlib.sha256(b"float " + data).hexdigest(),
+            "likeness": "",
+            "record": film_record(
+                f"MRN-{number % 7}", number % 28, extent, film_uid=f"1.2.{number % 10**9}"
+            ),
             "metadata": {
                 "patient_id": f"MRN-{number % 7}",
                 "sop_instance_uid": f"1.2.{number % 10**9}",
@@ -92,7 +100,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 def make_site(records: Records, folder: Path, **options: Any) -> Site:
     store = FilmStore(folder / "films")
     bell = Bell()
-    queue = FilmQueue(records, store, RuleWorker(), bell, 1)
+    queue = FilmQueue(records, store, RuleWorker(), bell, 1, record=partial(record_scored, records))
     return Site(
         ServerOptions(store.folder, **options), records, store, queue, bell, Metrics(), "setup-code"
     )

@@ -15,8 +15,11 @@ from pneumoscore.records.reading import read_audit, read_timeline
 from pneumoscore.records.types import FilmRecord, time_of_day
 from pneumoscore.records.writing import add_films
 from pneumoscore.server.accounts import Role
+from pneumoscore.server.reading.study import study_films
 from pneumoscore.server.site import Site
 from tests.fixtures.records import errors, film_record  # noqa: F401
+from tests.server.test_films import done, send
+from tests.server.test_reading import Room, peeks
 from tests.server.test_sign_in import csrf_of
 
 JPEG = b"\xff\xd8\xff a small picture"
@@ -73,7 +76,8 @@ def test_the_ward_shows_the_most_pressing_first_and_what_is_asked_for(
     assert order(viewer.get("/ward?order=newest").text)[-1] == "MRN-one"
     assert "No patient is as you asked" in viewer.get("/ward?since=1").text
     assert viewer.get("/ward?since=yesterday").status_code == 422
-    rows = viewer.get("/api/v1/ward?scale=opacity").json()
+    assert viewer.get("/api/v1/ward?scale=opacity").json()[0]["scale"] == "opacity"
+    rows = viewer.get("/api/v1/ward").json()
     assert rows[0]["patient"] == "MRN-up"
     assert rows[0]["advice"]["word"] == "worsening"
     # Nothing that names a patient stands in an address.
@@ -220,3 +224,82 @@ def test_patients_by_day(site: Site, browser: Callable[..., TestClient]) -> None
     entry = patient_numbered(site.records, number)
     assert entry is not None
     assert (entry.films, entry.calendar) == (2, False)
+
+
+def test_who_reads_blinded_sees_nothing_of_the_patient_anywhere(
+    site: Site, browser: Callable[..., TestClient]
+) -> None:
+    room = Room(site, browser)
+    viewer = browser("viewer", Role.VIEWER)
+    (named,) = {film.patient for film in study_films(site.records, room.study)[:1]}
+    film = study_films(site.records, room.study)[1]
+    fill(site)
+    add_films(
+        site.records,
+        [
+            film_record(named, 0, 1),
+            film_record("MRN-uid", 0, 2, film_uid=str(film.sop_instance_uid)),
+            film_record("MRN-same", 0, 3, film_uid="9.9", file_sha256=film.sha256),
+            film_record("MRN-pixels", 0, 3, film_uid="9.8", pixel_sha256=film.film_digest),
+        ],
+        source="listener",
+    )
+    patients = {named, "MRN-uid", "MRN-same", "MRN-pixels"}
+    numbers = {name: number_of(site, name) for name in patients}
+    room.act("open")
+    for client, actor in ((room.owner, "owner"), (room.readers[0], "reader0")):
+        shown = client.get("/ward")
+        assert not patients & set(order(shown.text))
+        assert "not shown" in shown.text
+        assert not patients & {row["patient"] for row in client.get("/api/v1/ward").json()}
+        listed = {row["patient"]: row["withheld"] for row in client.get("/api/v1/patients").json()}
+        assert all(listed[name] for name in patients)
+        assert not patients & set(order(client.get("/patients").text))
+        for name, number in numbers.items():
+            first = read_timeline(site.records, name).films[0].id
+            for url in (
+                f"/patients/{number}",
+                f"/patients/{number}/timeline.svg",
+                f"/api/v1/patients/{number}",
+                f"/api/v1/patients/{number}/films/{first}/thumbnail",
+                f"/api/v1/patients/{number}/films/{first}/view",
+            ):
+                assert client.get(url).status_code == 403, (name, url)
+        assert (actor, "a patient of a blinded study") in peeks(site)
+    assert act(room.owner, f"/patients/{numbers[named]}/events", kind="death", at="2026-01-02",
+               ).status_code == 403  # fmt: skip
+    assert patients <= set(order(viewer.get("/ward").text))
+    # A film that is withheld from who sends it makes no patient of it.
+    before = len(list_patients(site.records, limit=1000))
+    send(room.readers[0], b"study film 3", "same bytes.dcm")
+    done(room.readers[0], 1)
+    assert len(list_patients(site.records, limit=1000)) == before
+    room.act("lock", reason="end of the trial")
+    assert not patients & set(order(room.owner.get("/ward").text))
+    room.act("unblind")
+    assert patients <= set(order(room.owner.get("/ward").text))
+
+
+def test_films_scored_on_the_page_come_to_their_patients(
+    site: Site, browser: Callable[..., TestClient]
+) -> None:
+    viewer = browser("viewer", Role.VIEWER)
+    assert send(viewer, b"film one", "one.dcm") == 202
+    (film,) = done(viewer)
+    assert film["recorded"] is True
+    (entry,) = list_patients(site.records)
+    assert entry.patient == film["metadata"]["patient_id"]  # type: ignore[index]
+    assert order(viewer.get("/ward").text) == [entry.patient]
+    (kept,) = read_timeline(site.records, entry.patient).films
+    assert kept.file is None
+    view = viewer.get(f"/api/v1/patients/{entry.id}/films/{kept.id}/view")
+    assert view.status_code == 200
+    # The same film again is the same film.
+    send(viewer, b"film one", "again.dcm")
+    assert [item["recorded"] for item in done(viewer, 2)] == [True, True]
+    assert list_patients(site.records)[0].films == 1
+    # Once the upload is deleted, the records keep its score and nothing of the film.
+    for item in viewer.get("/api/v1/films").json():
+        viewer.delete(f"/api/v1/films/{item['id']}", headers={"X-CSRF-Token": csrf_of(viewer)})
+    assert viewer.get(f"/api/v1/patients/{entry.id}/films/{kept.id}/view").status_code == 404
+    assert order(viewer.get("/ward").text) == [entry.patient]

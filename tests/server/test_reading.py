@@ -150,6 +150,67 @@ def test_every_try_to_peek_is_refused(room: Room) -> None:
     assert room.act("lock") == 400  # the readers have not finished and no reason is given
 
 
+def peeks(site: Site) -> list[tuple[str, str]]:
+    return [
+        (entry.actor, str(entry.details["what"]))
+        for entry in read_audit(site.records, limit=1000)
+        if entry.action == "peek_refused"
+    ]
+
+
+def test_every_refused_try_stands_in_the_audit(room: Room) -> None:
+    room.act("open")
+    study, reader = room.study, room.readers[0]
+    film = str(room.owner.get(f"/studies/{study}").text.split("F001")[0])
+    assert film
+    tries = [
+        (reader, f"/studies/{study}/export.zip", "reader0", "role or scope"),
+        (reader, f"/api/v1/reading/{study}/items/5", "reader0", "an item that is over"),
+        (room.other, f"/studies/{study}", "other", "a study of somebody else"),
+        (room.other, f"/studies/{study}/export.zip", "other", "a study of somebody else"),
+        (room.owner, f"/api/v1/reading/{study}/items/0", "owner", "the reading of a study of"),
+        (room.owner, f"/studies/{study}/export.zip", "owner", "scores of a study that is not"),
+        (reader, "/api/v1/films/" + "ab" * 16, "reader0", "a film of somebody else"),
+    ]
+    for client, url, actor, words in tries:
+        assert client.get(url).status_code in (400, 403, 404, 409), url
+        found = peeks(room.site)
+        assert any(who == actor and what.startswith(words) for who, what in found), (url, found)
+    assert room.act("unblind") == 400
+    assert ("owner", "unblinding of a study that is not locked") in peeks(room.site)
+    # The same try again fills no audit.
+    count = len(peeks(room.site))
+    for client, url, _, _ in tries:
+        client.get(url)
+    assert len(peeks(room.site)) == count
+
+
+def test_what_exists_and_what_is_guessed_are_refused_alike(room: Room) -> None:
+    room.act("open")
+    send(room.owner, b"another film", "another.dcm")
+    theirs = done(room.owner)[0]["id"]
+    for real, guessed in (
+        (f"/studies/{room.study}", "/studies/0123456789abcdef"),
+        (f"/api/v1/reading/{room.study}/progress", "/api/v1/reading/0123456789abcdef/progress"),
+        (f"/api/v1/films/{theirs}", f"/api/v1/films/{'0' * 32}"),
+    ):
+        answers = [room.other.get(url) for url in (real, guessed)]
+        assert answers[0].status_code == answers[1].status_code == 404
+        assert answers[0].content == answers[1].content
+    said = [what for who, what in peeks(room.site) if who == "other"]
+    # Both are written, in the same words: neither answer takes longer for being true.
+    assert all(said.count(what) == 2 for what in said)
+    assert len(said) == 6
+
+
+def test_nobody_fills_the_audit_with_guesses(room: Room) -> None:
+    for number in range(80):
+        room.other.get(f"/api/v1/films/{number:032x}")
+    said = [what for who, what in peeks(room.site) if who == "other"]
+    assert len(said) == 61
+    assert said[-1] == "more tries than are listed, for an hour"
+
+
 def test_the_model_stays_hidden_wherever_the_film_turns_up(room: Room) -> None:
     room.act("open")
     for client in (room.readers[0], room.owner):

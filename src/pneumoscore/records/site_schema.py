@@ -129,6 +129,8 @@ reader_study_films = Table(
     Column("sop_instance_uid", Text),
     Column("example", Boolean, nullable=False),
     Column("model_scores", Text),
+    Column("film_digest", Text),
+    Column("likeness", Text),
     UniqueConstraint("study_id", "position"),
     Index("ix_reader_study_films_sha256", "sha256"),
     Index("ix_reader_study_films_pixels_sha256", "pixels_sha256"),

@@ -64,7 +64,8 @@ class FilmQueue:
     on_done : callable, optional
         Called with the outcome, ``scored`` or the reason.
     record : callable, optional
-        Called with the upload, its record and the digest of its pixels; returns what is told.
+        Called with the upload, its record, and digest and likeness of its pixels; returns
+        what is told.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class FilmQueue:
         bell: Bell,
         threads: int,
         on_done: Callable[[str], None] = lambda outcome: None,
-        record: Callable[[str, FilmRecord, str], dict[str, Any]] | None = None,
+        record: Callable[[str, FilmRecord, str, str], dict[str, Any]] | None = None,
     ) -> None:
         self._records = records
         self._store = store
@@ -155,7 +156,9 @@ class FilmQueue:
                 record = result.pop("record", None)
                 if record is not None and self._record is not None:
                     # First the records: they take a film once, however often it is handed in.
-                    result |= self._record(number, record, result["pixels_sha256"])
+                    result |= self._record(
+                        number, record, result["pixels_sha256"], result["likeness"]
+                    )
                 finish_upload(self._records, number, result)
                 self._on_done(str(result.get("reason", "scored")))
             except Exception:

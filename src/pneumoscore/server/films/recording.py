@@ -18,7 +18,7 @@ __all__ = ["record_scored"]
 
 
 def record_scored(
-    records: Records, number: str, record: FilmRecord, pixels_sha256: str
+    records: Records, number: str, record: FilmRecord, pixels_sha256: str, likeness: str
 ) -> dict[str, Any]:
     """Write the score of an upload to the records; what is there already is not written again.
 
@@ -33,8 +33,8 @@ def record_scored(
         The upload.
     record : FilmRecord
         Of the film.
-    pixels_sha256 : str
-        As `pneumoscore.server.films.work.pixels_digest` gives it.
+    pixels_sha256, likeness : str
+        As `pneumoscore.server.films.work.film_work` gives them.
 
     Returns
     -------
@@ -52,7 +52,10 @@ def record_scored(
         return {"recorded": False, "not_recorded": "it was deleted before it was scored"}
     hidden = withheld_films(records, account)
     if hidden.holds(
-        sha256=row.sha256, pixels_sha256=pixels_sha256, sop_instance_uid=record.film_uid
+        sha256=row.sha256,
+        pixels_sha256=pixels_sha256,
+        sop_instance_uid=record.film_uid,
+        likeness=likeness,
     ):
         return {"recorded": False, "not_recorded": "it is read blinded"}
     # The file goes when its time is over, so the records do not say that it is here.

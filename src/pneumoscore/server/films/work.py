@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import NotScorableError, PneumoScoreError
 from pneumoscore.radiograph.types import Radiograph
+from pneumoscore.server.films.likeness import likeness
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.score import Score
 
@@ -77,9 +78,10 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain values: ``error`` and ``reason`` or ``score``; ``pixels_sha256`` and ``metadata``
-        where the film could be read. Beside them ``record``, the `FilmRecord` of a scored film
-        that names its patient; of another, ``not_recorded`` with the reason.
+        Plain values: ``error`` and ``reason`` or ``score``; ``pixels_sha256``, ``film_digest``,
+        ``likeness`` and ``metadata`` where the film could be read. Beside them ``record``, the
+        `FilmRecord` of a scored film that names its patient; of another, ``not_recorded`` with
+        the reason.
     """
     from pneumoscore.radiograph.read import read_radiograph
 
@@ -89,6 +91,8 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
         return {"error": str(error), "reason": error.reason}
     result: dict[str, Any] = {
         "pixels_sha256": pixels_digest(radiograph),
+        "film_digest": radiograph.digest(),
+        "likeness": likeness(radiograph.pixels),
         "metadata": _metadata(radiograph),
     }
     out.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -16,6 +16,7 @@ from pneumoscore.server.films.intake import receive_film, shown_name, take_in
 from pneumoscore.server.films.uploads import Upload, drop_upload, find_upload, list_uploads
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.pages import page
+from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.blinding import WithheldFilms, withheld_films
 from pneumoscore.server.reading.scores import EXTENT_STEPS, OPACITY_STEPS
 from pneumoscore.server.sessions import Session
@@ -51,6 +52,7 @@ def _withheld(upload: Upload, hidden: WithheldFilms) -> bool:
         sha256=upload.sha256,
         pixels_sha256=result.get("pixels_sha256"),
         sop_instance_uid=metadata.get("sop_instance_uid"),
+        likeness=result.get("likeness"),
     )
 
 
@@ -75,6 +77,7 @@ def shown(upload: Upload, hidden: WithheldFilms) -> dict[str, Any]:
 def _mine(site: Site, session: Session, film: str) -> Upload:
     upload = find_upload(site.records, film, session.account)
     if upload is None:
+        record_peek(site, session.account, "a film of somebody else, or none", film)
         raise HTTPException(404, "no such film; uploads are deleted after a time")
     return upload
 
@@ -85,6 +88,7 @@ def _visible(site: Site, session: Session, film: str) -> Upload:
     if upload.result is None:
         raise HTTPException(409, "the film is not scored yet")
     if _withheld(upload, withheld_films(site.records, session.account)):
+        record_peek(site, session.account, "the score of a film that is read blinded", film)
         raise HTTPException(403, "this film is read blinded; its scores are withheld until then")
     return upload
 

@@ -13,6 +13,7 @@ from pneumoscore.server.films.work import SCREEN_SIDE
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import ViewSize
 from pneumoscore.server.http.pages import page
+from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.scores import CHANGE_STEPS, EXTENT_STEPS, OPACITY_STEPS, Answer
 from pneumoscore.server.reading.sittings import (
     ReadingProgress,
@@ -65,6 +66,7 @@ def _as_dict(progress: ReadingProgress) -> dict[str, Any]:
 def _mine(site: Site, session: Session, study: str) -> None:
     """Raise 404 unless this account reads in the study: whether it exists is not told."""
     if all(item.account_id != session.account.id for item in study_readers(site.records, study)):
+        record_peek(site, session.account, "the reading of a study of others, or none", study)
         raise HTTPException(404, "no such study")
 
 
@@ -117,6 +119,8 @@ def item(site: SiteHere, session: SessionHere, study: str, position: int) -> dic
     try:
         found = item_at(site.records, study, session.account, position)
     except ReadingError as error:
+        where = f"{study} {position}"
+        record_peek(site, session.account, "an item that is over, or not begun", where)
         raise HTTPException(409, str(error)) from error
     answer = found.answer
     return {
@@ -165,6 +169,7 @@ def study_view(
     """Return a study's film for the viewer; pixels only, nothing of its header."""
     _mine(site, session, study)
     if all(item.id != film for item in study_films(site.records, study)):
+        record_peek(site, session.account, "a film of another study, or none", film)
         raise HTTPException(404, "no such film")
     path = site.films.derived(film) / size.value
     if not path.is_file():

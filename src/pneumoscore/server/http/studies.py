@@ -19,6 +19,7 @@ from pneumoscore.server.films.intake import receive_film, shown_name
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import FilmName, declared_length
 from pneumoscore.server.http.pages import page
+from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.agreement import agreement_tables
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.results import read_results
@@ -52,6 +53,7 @@ router = APIRouter()
 def _owned(site: Site, session: Session, study: str) -> ReaderStudy:
     found = find_study(site.records, study)
     if found is None or found.owner_id != session.account.id:
+        record_peek(site, session.account, "a study of somebody else, or none", study)
         raise HTTPException(404, "no such study")
     return found
 
@@ -211,7 +213,11 @@ def lock(
 def unblind(site: SiteHere, session: SessionHere, study: str) -> Response:
     """Let the model's scores be seen; the audit says who did it and when."""
     _owned(site, session, study)
-    unblind_study(site.records, study, actor=session.account.name)
+    try:
+        unblind_study(site.records, study, actor=session.account.name)
+    except ReadingError:
+        record_peek(site, session.account, "unblinding of a study that is not locked", study)
+        raise
     return _there(study)
 
 
@@ -222,7 +228,11 @@ def export(site: SiteHere, session: SessionHere, study: str) -> Response:
     Files are named by code; no patient's identifier leaves the study.
     """
     found = _owned(site, session, study)
-    results = read_results(site.records, study)
+    try:
+        results = read_results(site.records, study)
+    except ReadingError:
+        record_peek(site, session.account, "scores of a study that is not locked", study)
+        raise
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ratings.csv", results.ratings_csv())

@@ -14,6 +14,7 @@ from pneumoscore.records.site_schema import (
     reader_study_readers,
 )
 from pneumoscore.server.accounts import Account
+from pneumoscore.server.films.likeness import alike
 from pneumoscore.server.reading.study import StudyState
 
 __all__ = ["WithheldFilms", "withheld_films", "withheld_patients"]
@@ -33,12 +34,18 @@ class WithheldFilms:
         Of headers, which is how the records name films.
     patients : frozenset of str
         Numbers of the films' patients.
+    film_digests : frozenset of str
+        Of decoded pixels, as the records have them.
+    likenesses : tuple of str
+        Of the films reduced: copies whose pixels differ a little.
     """
 
     sha256: frozenset[str] = frozenset()
     pixels_sha256: frozenset[str] = frozenset()
     sop_instance_uids: frozenset[str] = frozenset()
     patients: frozenset[str] = frozenset()
+    film_digests: frozenset[str] = frozenset()
+    likenesses: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.sha256 or self.sop_instance_uids)
@@ -49,12 +56,14 @@ class WithheldFilms:
         sha256: str | None = None,
         pixels_sha256: str | None = None,
         sop_instance_uid: str | None = None,
+        likeness: str | None = None,
     ) -> bool:
         """Return whether a film is one of them by any of its names."""
         return (
             sha256 in self.sha256
             or pixels_sha256 in self.pixels_sha256
             or sop_instance_uid in self.sop_instance_uids
+            or alike(likeness or "", self.likenesses)
         )
 
 
@@ -77,6 +86,8 @@ def withheld_films(records: Records, account: Account) -> WithheldFilms:
                 reader_study_films.c.pixels_sha256,
                 reader_study_films.c.sop_instance_uid,
                 reader_study_films.c.patient,
+                reader_study_films.c.film_digest,
+                reader_study_films.c.likeness,
             ).where(reader_study_films.c.study_id.in_(blinded))
         ).all()
     return WithheldFilms(
@@ -84,6 +95,8 @@ def withheld_films(records: Records, account: Account) -> WithheldFilms:
         frozenset(row.pixels_sha256 for row in rows),
         frozenset(row.sop_instance_uid for row in rows if row.sop_instance_uid),
         frozenset(row.patient for row in rows),
+        frozenset(row.film_digest for row in rows if row.film_digest),
+        tuple(row.likeness for row in rows if row.likeness),
     )
 
 
@@ -100,6 +113,6 @@ def withheld_patients(records: Records, account: Account) -> frozenset[int]:
         records,
         uids=hidden.sop_instance_uids,
         file_hashes=hidden.sha256,
-        pixel_hashes=hidden.pixels_sha256,
+        pixel_hashes=hidden.film_digests,
         numbers=hidden.patients,
     )

@@ -66,4 +66,6 @@ def _sealed(site: Site, received: Received, name: str, example: bool) -> StudyFi
         sop_instance_uid=said["sop_instance_uid"],
         example=example,
         model_scores=result.get("score") or {"error": result.get("error")},
+        film_digest=result["film_digest"],
+        likeness=result["likeness"] or None,
     )

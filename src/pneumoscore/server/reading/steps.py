@@ -146,6 +146,8 @@ def add_film(records: Records, number: str, film: StudyFilm, *, actor: str) -> N
                 "model_scores": None
                 if film.model_scores is None
                 else json.dumps(film.model_scores, allow_nan=False),
+                "film_digest": film.film_digest,
+                "likeness": film.likeness,
             },
         )
         add_audit(connection, actor, "study_film_added", {"study": number, "film": film.id})

@@ -91,6 +91,10 @@ class StudyFilm:
         Whether it is shown with the instructions and not read.
     model_scores : dict or None
         The sealed result of the model (``Score.as_dict`` or an error).
+    film_digest : str or None
+        Of the decoded pixels, as the records have it (``FilmRecord.pixel_sha256``).
+    likeness : str or None
+        What `pneumoscore.server.films.likeness.likeness` gives.
     """
 
     id: str
@@ -103,6 +107,8 @@ class StudyFilm:
     sop_instance_uid: str | None
     example: bool
     model_scores: dict[str, Any] | None
+    film_digest: str | None = None
+    likeness: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,8 @@ def films_of(connection: Connection, number: str) -> tuple[StudyFilm, ...]:
             row.sop_instance_uid,
             row.example,
             None if row.model_scores is None else json.loads(row.model_scores),
+            row.film_digest,
+            row.likeness,
         )
         for row in rows
     )
