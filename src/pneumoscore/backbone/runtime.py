@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import ModelError
 
-__all__ = ["TELEMETRY_VARIABLE", "onnx_runtime", "runtime_failures", "start_session"]
+__all__ = ["TELEMETRY_VARIABLE", "Device", "onnx_runtime", "runtime_failures", "start_session"]
 
 TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
+_CUDA = "CUDAExecutionProvider"
+_CPU = "CPUExecutionProvider"
+
+
+class Device(StrEnum):
+    """Where a network is computed."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    """An NVIDIA GPU, by ONNX Runtime's build for it."""
 
 
 def onnx_runtime() -> Any:
@@ -48,8 +59,8 @@ def runtime_failures() -> tuple[type[Exception], ...]:
     )
 
 
-def start_session(network: bytes, file: Path, threads: int) -> Any:
-    """Return an ONNX Runtime session on the CPU.
+def start_session(network: bytes, file: Path, threads: int, device: Device = Device.CPU) -> Any:
+    """Return an ONNX Runtime session.
 
     Parameters
     ----------
@@ -59,13 +70,18 @@ def start_session(network: bytes, file: Path, threads: int) -> Any:
         Where it lies, for messages.
     threads : int
         That work on one film.
+    device : Device, optional
+        Where it is computed.
 
     Raises
     ------
     ModelError
-        If ONNX Runtime cannot load it.
+        If ONNX Runtime cannot load it, or cannot use the device: it is never replaced by another
+        one in silence.
     """
     onnxruntime = onnx_runtime()
+    if device is Device.CUDA and _CUDA not in onnxruntime.get_available_providers():
+        raise _without_cuda("ONNX Runtime is installed without it")
     options = onnxruntime.SessionOptions()
     # A number given outright also keeps ONNX Runtime from pinning its threads to cores, which
     # fails in containers that hold only some of them.
@@ -78,10 +94,31 @@ def start_session(network: bytes, file: Path, threads: int) -> Any:
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     try:
-        return onnxruntime.InferenceSession(
-            network, sess_options=options, providers=["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(
+            network, sess_options=options, providers=_providers(device)
         )
     except runtime_failures() as error:
+        if device is Device.CUDA:
+            raise _without_cuda(str(error)) from error
         raise ModelError(
             f"ONNX Runtime cannot load {file} ({error})", "a backbone's ONNX file"
         ) from error
+    if device is Device.CUDA and _CUDA not in session.get_providers():
+        # It falls back without a word where the driver or a library of CUDA is missing.
+        raise _without_cuda("ONNX Runtime finds no GPU, driver or library that it can use")
+    return session
+
+
+def _providers(device: Device) -> list[Any]:
+    if device is Device.CPU:
+        return [_CPU]
+    # Shortened products would move scores by more than other processors do.
+    return [(_CUDA, {"use_tf32": "0"}), _CPU]
+
+
+def _without_cuda(why: str) -> ModelError:
+    return ModelError(
+        f"the network cannot be computed by CUDA ({why})",
+        "an NVIDIA GPU with its driver, and the package onnxruntime-gpu in place of onnxruntime",
+        "install them, or leave --device out",
+    )

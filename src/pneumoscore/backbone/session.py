@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord, load_record
 from pneumoscore.backbone.registry import find_backbone
-from pneumoscore.backbone.runtime import runtime_failures, start_session
+from pneumoscore.backbone.runtime import Device, runtime_failures, start_session
 from pneumoscore.errors import ModelError
 
 __all__ = ["Backbone", "physical_cores"]
@@ -32,16 +32,26 @@ class Backbone:
         What the network is and how it wants to be fed.
     """
 
-    def __init__(self, record: BackboneRecord, file: Path, session: Any, threads: int) -> None:
+    def __init__(
+        self,
+        record: BackboneRecord,
+        file: Path,
+        session: Any,
+        threads: int,
+        device: Device = Device.CPU,
+    ) -> None:
         self.record = record
         self._file = file
         self._session = session
         self._threads = threads
+        self._device = device
         self._gradient_session: Any = None
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, record: str | Path, *, threads: int | None = None) -> Backbone:
+    def open(
+        cls, record: str | Path, *, threads: int | None = None, device: Device = Device.CPU
+    ) -> Backbone:
         """Open a backbone by the path of its record, or by its name.
 
         Parameters
@@ -50,12 +60,15 @@ class Backbone:
             A path (of a ``.json`` file), or the name of a built-in or added backbone.
         threads : int, optional
             Threads that work on one film; the physical cores by default.
+        device : Device, optional
+            Where the network is computed.
 
         Raises
         ------
         ModelError
             If there is no such backbone, its file is missing, its hash is another than the
-            record says, or its inputs and outputs do not fit the record.
+            record says, its inputs and outputs do not fit the record, or the device cannot be
+            used.
         """
         if threads is not None and threads < 1:
             raise ModelError(f"threads is {threads}", "1 or more")
@@ -65,10 +78,10 @@ class Backbone:
         file = path.parent / loaded.file
         # Without the gradient's nodes: ONNX Runtime runs every node of a session, asked or not.
         network = _verified_bytes(loaded, file, loaded.forward_bytes)
-        session = start_session(network, file, threads or physical_cores())
+        session = start_session(network, file, threads or physical_cores(), device)
         whole = loaded.has_gradient and loaded.forward_bytes is None
         _verify_interface(loaded, file, session, gradient=whole)
-        return cls(loaded, file, session, threads or physical_cores())
+        return cls(loaded, file, session, threads or physical_cores(), device)
 
     def run(self, batch: NDArray[np.float32]) -> BackboneOutput:
         """Run the network on prepared films.
@@ -161,7 +174,7 @@ class Backbone:
         with self._lock:
             if self._gradient_session is None:
                 network = _verified_bytes(self.record, self._file, None)
-                session = start_session(network, self._file, self._threads)
+                session = start_session(network, self._file, self._threads, self._device)
                 _verify_interface(self.record, self._file, session, gradient=True)
                 self._gradient_session = session
         return self._gradient_session

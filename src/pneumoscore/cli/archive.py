@@ -24,12 +24,15 @@ from pneumoscore.cli.options import (
     settings_with,
     write_target,
 )
-from pneumoscore.cli.progress import LateProgress
+from pneumoscore.cli.progress import Counted, LateProgress
 from pneumoscore.cli.status import ExitStatus, say_error
 from pneumoscore.settings import require_extra
 
 if TYPE_CHECKING:
+    from pneumoscore.pipeline.archive.run import Part
     from pneumoscore.pipeline.engines import Engine
+    from pneumoscore.pipeline.result import FileResult
+    from pneumoscore.pipeline.run import RunReport
     from pneumoscore.pipeline.sinks.records import RecordsSink
 
 __all__ = ["app"]
@@ -46,12 +49,19 @@ class _Format(StrEnum):
     JSONL = "jsonl"
 
 
+class _Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class _Engine(StrEnum):
     PROCESSES = "processes"
     THREADS = "threads"
     RAY = "ray"
 
 
+_BATCH = {_Device.CPU: 4, _Device.CUDA: 32}
+"""Films that go through the network together."""
 _Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder or URL of an archive run.")]
 _EPILOG = """\b
 Examples:
@@ -103,6 +113,13 @@ def run(
             "--address", metavar="ADDRESS", help="Of a Ray cluster. Default: RAY_ADDRESS."
         ),
     ] = None,
+    device: Annotated[
+        _Device,
+        typer.Option(
+            "--device",
+            help="Where the network is computed: cuda needs an NVIDIA GPU and onnxruntime-gpu.",
+        ),
+    ] = _Device.CPU,
     records: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +146,7 @@ def run(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
+    from pneumoscore.backbone.runtime import Device
     from pneumoscore.cli.terminal import conclude, tell, tell_skipped
     from pneumoscore.pipeline.archive.run import ArchiveOptions, Part, run_archive
     from pneumoscore.pipeline.header_filter import HeaderFilter
@@ -143,15 +161,32 @@ def run(
         threads=threads,
         identifiers=False if no_identifiers else None,
     )
+    if device is _Device.CUDA and engine is _Engine.RAY:
+        raise typer.BadParameter("--device cuda is for one machine; leave it out with --engine ray")
     scoring = ScoringOptions(
+        batch=_BATCH[device],
         level=settings.level,
         force=force,
         read=ReadOptions(voi=not no_voi),
         wanted=HeaderFilter.of(filters or []),
     )
-    options = ArchiveOptions(form.value, rows, Part.of(part), settings.identifiers, retry)
-    opened = SeverityModel.open(settings.model, threads=settings.threads)
-    with LateProgress("films") as bar, _records(records, bar) as place:
+    share = Part.of(part)
+    options = ArchiveOptions(form.value, rows, share, settings.identifiers, retry)
+    opened = SeverityModel.open(
+        settings.model, threads=settings.threads, device=Device(device.value)
+    )
+    with (
+        LateProgress("films") as bar,
+        _records(records, bar) as place,
+        _counted(sources, share, bar) as count,
+    ):
+        over = 0
+
+        def watch(result: FileResult, so_far: RunReport) -> None:
+            nonlocal over
+            over += result.passed_over is not None
+            tell(result, so_far, bar, count.total, over)
+
         done = run_archive(
             sources,
             out,
@@ -160,7 +195,7 @@ def run(
             options,
             records=place,
             engine=_engine(engine, settings.model, address, settings.workers),
-            watch=lambda result, so_far: tell(result, so_far, bar, None),
+            watch=watch,
         )
     if done.files == 0:
         tell_skipped(done)
@@ -170,6 +205,15 @@ def run(
     conclude(done)
     if done.failed:
         raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+def _counted(sources: list[str], share: Part, bar: LateProgress) -> Counted:
+    """Look for the films of a share if someone watches the bar; a list is read only once."""
+    from pneumoscore.pipeline.walk import expand
+
+    if not bar.watched or "-" in sources:
+        return Counted(None)
+    return Counted(share.own(expand(sources, containers=True)))
 
 
 @contextmanager

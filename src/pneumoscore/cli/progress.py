@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from pneumoscore.present.text import printable
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["LateProgress"]
+__all__ = ["Counted", "LateProgress"]
 
 PATIENCE_SECONDS = 2.0
 
@@ -85,6 +87,45 @@ class LateProgress:
         rate = done / max(time.monotonic() - self._began, 1e-3)
         shown = ", ".join(part for part in (f"{rate:.1f}/s", note) if part)
         self._bar.update(self._bar.task_ids[0], completed=done, total=total, note=shown)
+
+
+class Counted:
+    """Counts what is given beside the job that works on the same, so that time left is known.
+
+    Parameters
+    ----------
+    given : iterable or None
+        Is taken to its end in a thread of its own; None where nothing can be counted.
+
+    Attributes
+    ----------
+    total : int or None
+        None as long as it is not known.
+    """
+
+    def __init__(self, given: Iterable[object] | None) -> None:
+        self.total: int | None = None
+        self._stop = threading.Event()
+        self._given = given
+        self._thread = threading.Thread(target=self._count, daemon=True)
+
+    def __enter__(self) -> Counted:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _count(self) -> None:
+        if self._given is None:
+            return
+        count = 0
+        for _ in self._given:
+            count += 1
+            if self._stop.is_set():
+                return
+        self.total = count
 
 
 def _new_bar() -> Progress:

@@ -84,13 +84,22 @@ def file_sinks(
     return sinks
 
 
-def tell(result: FileResult, report: RunReport, bar: LateProgress, total: int | None) -> None:
-    """Name a film without a score on the standard error stream, and move the bar."""
+def tell(
+    result: FileResult,
+    report: RunReport,
+    bar: LateProgress,
+    total: int | None,
+    passed_over: int = 0,
+) -> None:
+    """Name a film without a score on the standard error stream, and move the bar.
+
+    Films that are `passed_over` because of their header count as done.
+    """
     if result.error is not None:
         bar.say(f"error: {result.file}: {result.error}")
     known = [f"{report.known} done before"] if report.known else []
     failures = [f"{count} {name}" for name, count in report.reasons.most_common()]
-    bar.update(report.files, total, ", ".join(known + failures))
+    bar.update(report.files + passed_over, total, ", ".join(known + failures))
 
 
 def conclude(report: RunReport) -> None:

@@ -70,7 +70,7 @@ def block_means(values: NDArray[np.number], factor: int) -> NDArray[np.float32]:
     return np.asarray(sums / np.float32(factor * factor), dtype=np.float32)
 
 
-def centred(values: NDArray[np.uint8 | np.uint16], halvings: int) -> NDArray[np.integer]:
+def centred(values: NDArray[np.integer], halvings: int) -> NDArray[np.integer]:
     """Move the low band of a wavelet transform to the middles of the blocks that it stands for.
 
     Its samples lie on every second sample of the level above (ITU-T T.800 F.3), so after k

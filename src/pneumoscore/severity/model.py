@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.backbone.record import BackboneOutput
+from pneumoscore.backbone.runtime import Device
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.bundle import (
@@ -82,7 +83,11 @@ class SeverityModel:
 
     @classmethod
     def open(
-        cls, name_or_folder: str | Path | None = None, *, threads: int | None = None
+        cls,
+        name_or_folder: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        device: Device = Device.CPU,
     ) -> SeverityModel:
         """Open a severity model.
 
@@ -92,6 +97,8 @@ class SeverityModel:
             Name of a built-in model, or folder of a bundle; by default `DEFAULT_MODEL`.
         threads : int, optional
             Threads of the network; by default the number of physical cores.
+        device : Device, optional
+            Where the network is computed.
 
         Returns
         -------
@@ -100,7 +107,8 @@ class SeverityModel:
         Raises
         ------
         ModelError
-            If the model or its backbone is missing, damaged or does not fit.
+            If the model or its backbone is missing, damaged or does not fit, or the device
+            cannot be used.
         """
         from pneumoscore.backbone.session import Backbone
 
@@ -108,7 +116,7 @@ class SeverityModel:
         bundle = read_bundle(folder)
         reference = bundle.backbone
         record = folder / reference if reference.endswith(".json") else reference
-        backbone = Backbone.open(record, threads=threads)
+        backbone = Backbone.open(record, threads=threads, device=device)
         if bundle.gatekeeper is None:
             return cls(bundle, backbone)
         if bundle.gatekeeper not in available_bundles():
@@ -116,7 +124,7 @@ class SeverityModel:
                 f"the gatekeeper of {bundle.name!r} is {bundle.gatekeeper!r}",
                 "one of the built-in models, " + ", ".join(available_bundles()),
             )
-        return cls(bundle, backbone, cls.open(bundle.gatekeeper, threads=threads))
+        return cls(bundle, backbone, cls.open(bundle.gatekeeper, threads=threads, device=device))
 
     @property
     def identity(self) -> ModelIdentity:
