@@ -18,7 +18,7 @@ from pneumoscore.backbone.record import BackboneRecord, load_record, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.store import store_backbone
 from pneumoscore.files import write_atomically
-from pneumoscore.severity.bundle import Bundle, write_bundle
+from pneumoscore.severity.bundle import Bundle, read_bundle, write_bundle
 from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.places import Places
@@ -30,6 +30,7 @@ from training.exclusions import seen_films
 from training.export import to_onnx
 from training.finding_auc import as_json, measure_backbone
 from training.finding_targets import FINDINGS
+from training.fitted import write_fitted
 from training.gate_images import gate_images
 from training.heads import cross_validated_films, fit_heads, scored_features
 from training.joint import averaged_members
@@ -340,4 +341,5 @@ def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
     )
     bundle = replace(bundle, card=card_text(bundle, backbone.record, out_of_fold, fitted))
     write_bundle(bundle, out)
-    return bundle
+    write_fitted(out, data)
+    return read_bundle(out)

@@ -55,6 +55,7 @@ class RuleWorker:
             "record": film_record(
                 f"MRN-{number % 7}", number % 28, extent, film_uid=f"1.2.{number % 10**9}"
             ),
+            "model_sha256": "0" * 64,
             "metadata": {
                 "patient_id": f"MRN-{number % 7}",
                 "sop_instance_uid": f"1.2.{number % 10**9}",

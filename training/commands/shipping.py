@@ -1,4 +1,4 @@
-"""``export``, ``out-of-fold``, ``bundle``: from checkpoints to what the package ships."""
+"""``export``, ``out-of-fold``, ``bundle``, ``fitted``: from checkpoints to what is shipped."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("export")(_export)
     app.command("out-of-fold")(_out_of_fold)
     app.command("bundle")(_bundle)
+    app.command("fitted")(_fitted)
 
 
 def _export(
@@ -56,3 +57,11 @@ def _bundle(
 
     use_threads(threads)
     ship_model(runs, shipment_of(config), data, out)
+
+
+def _fitted(out: OutFile, data: Data = DATA, threads: Threads = THREADS) -> None:
+    """Write into a bundle what its model says of the films that taught its heads."""
+    from training.fitted import write_fitted
+
+    use_threads(threads)
+    write_fitted(out, data)

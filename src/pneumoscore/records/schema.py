@@ -42,7 +42,7 @@ __all__ = [
     "thumbnails",
 ]
 
-HEAD = "0006"
+HEAD = "0007"
 """Version of the tables that this program reads and writes."""
 
 APPEND_ONLY = ("audit", "scores", "notes")

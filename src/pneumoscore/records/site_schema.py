@@ -26,6 +26,7 @@ __all__ = [
     "SITE_TABLES",
     "accounts",
     "api_tokens",
+    "outcomes",
     "reader_items",
     "reader_ratings",
     "reader_sittings",
@@ -183,6 +184,21 @@ reader_ratings = Table(
     _time("at"),
     UniqueConstraint("item_id", "number"),
 )
+outcomes = Table(
+    "outcomes",
+    METADATA,
+    _key(),
+    _time("at"),
+    Column("model_sha256", Text, nullable=False),
+    Column("patient", Text, nullable=False),
+    Column("scores", Text, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Index("ix_outcomes_model_sha256", "model_sha256", "at"),
+)
+"""What became of each film that was scored, to see a model drift. `patient` is a number that
+nothing leads back from: it tells films of one patient, within one run of the server."""
+
 SITE_TABLES = (
     accounts,
     sessions,
@@ -194,5 +210,6 @@ SITE_TABLES = (
     reader_items,
     reader_sittings,
     reader_ratings,
+    outcomes,
 )
 """In an order in which rows can be inserted."""

@@ -21,6 +21,7 @@ __all__ = [
     "Account",
     "Role",
     "account_named",
+    "account_of",
     "any_account",
     "change_account",
     "create_account",
@@ -87,7 +88,8 @@ class Account:
     local: bool = True
 
 
-def _account(row: Any) -> Account:
+def account_of(row: Any) -> Account:
+    """Return the account of a row."""
     return Account(row.id, row.name, Role(row.role), row.disabled, row.password is not None)
 
 
@@ -180,14 +182,14 @@ def account_named(records: Records, name: str) -> Account | None:
     """Return the account of this name, if there is one."""
     with records.reading() as connection:
         row = _named(connection, name)
-    return None if row is None else _account(row)
+    return None if row is None else account_of(row)
 
 
 def list_accounts(records: Records) -> tuple[Account, ...]:
     """Return all accounts by name."""
     with records.reading() as connection:
         rows = connection.execute(select(accounts).order_by(accounts.c.name))
-        return tuple(_account(row) for row in rows)
+        return tuple(account_of(row) for row in rows)
 
 
 def verified(records: Records, name: str, password: str) -> Account | None:
@@ -205,7 +207,7 @@ def verified(records: Records, name: str, password: str) -> Account | None:
             _hasher().verify(stored or _UNKNOWN, password[:_LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):
             return None
-    return None if row is None or stored is None or row.disabled else _account(row)
+    return None if row is None or stored is None or row.disabled else account_of(row)
 
 
 # A hash that no password has, with the parameters of real ones.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pneumoscore.errors import PneumoScoreError
 
-__all__ = ["AccountError", "ReadingError"]
+__all__ = ["AccountError", "ProviderError", "ReadingError"]
 
 
 class AccountError(PneumoScoreError):
@@ -13,3 +13,7 @@ class AccountError(PneumoScoreError):
 
 class ReadingError(PneumoScoreError):
     """A step in a reader study that its state or its rules do not allow."""
+
+
+class ProviderError(PneumoScoreError):
+    """An identity provider that does not answer, or whom it vouches for may not come in."""

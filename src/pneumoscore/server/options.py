@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.server.accounts import Role
 
 __all__ = ["IdentityProvider", "ServerOptions", "is_loopback"]
 
@@ -40,11 +43,43 @@ class IdentityProvider:
         This server's name there.
     client_secret : str
         From a file that only the server reads; never from the command line.
+    roles : mapping of str to Role
+        What membership in a group there gives here; never administrator.
+    default_role : Role or None
+        What somebody without such a group gets; None to keep them out.
+    role_claim : str
+        Claim that lists a person's groups.
+    scope : str
+        What is asked for.
+
+    Raises
+    ------
+    PneumoScoreError
+        If the issuer is no URL with TLS (or on this computer), or a group would make
+        administrators.
     """
 
     issuer: str
     client_id: str
     client_secret: str
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    default_role: Role | None = None
+    role_claim: str = "groups"
+    scope: str = "openid profile email"
+
+    def __post_init__(self) -> None:
+        where = urlsplit(self.issuer)
+        here = where.scheme == "http" and is_loopback(where.hostname or "")
+        if not (where.scheme == "https" or here) or where.query or where.fragment:
+            raise PneumoScoreError(
+                f"the identity provider is {self.issuer!r}", "its issuer, an https URL"
+            )
+        if Role.ADMINISTRATOR in (self.default_role, *self.roles.values()):
+            raise PneumoScoreError(
+                "an identity provider that makes administrators",
+                "viewer, reader or owner",
+                "let an administrator change single accounts",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +161,13 @@ class ServerOptions:
                 "127.0.0.1, or --certificate and --key",
                 "or say --allow-plain where a proxy with TLS stands in front",
             )
+
+    @property
+    def address(self) -> str:
+        """How browsers reach it, without a slash at the end."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
 
     @property
     def secure(self) -> bool:

@@ -14,6 +14,7 @@ from pneumoscore.server.films.recording import record_scored
 from pneumoscore.server.films.worker import ProcessWorker
 from pneumoscore.server.live import Bell
 from pneumoscore.server.metrics import Metrics
+from pneumoscore.server.openid.provider import Provider
 from pneumoscore.server.options import ServerOptions
 from pneumoscore.server.site import Site
 
@@ -51,7 +52,9 @@ def make_site(options: ServerOptions, records: Records) -> Site:
         partial(record_scored, records) if options.record else None,
     )
     code = "" if any_account(records) else secrets.token_hex(8)
-    return Site(options, records, store, queue, bell, metrics, code or secrets.token_hex(32))
+    provider = None if options.provider is None else Provider(options.provider)
+    hidden = code or secrets.token_hex(32)
+    return Site(options, records, store, queue, bell, metrics, hidden, provider)
 
 
 def server_of(site: Site) -> uvicorn.Server:

@@ -9,14 +9,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.rows import add_audit
 from pneumoscore.records.site_schema import accounts, api_tokens, sessions
-from pneumoscore.server.accounts import Account, Role
+from pneumoscore.server.accounts import Account, Role, account_of
 from pneumoscore.server.clock import now
 
 __all__ = [
@@ -123,10 +122,6 @@ def open_session(records: Records, account: Account, lifetime: timedelta) -> str
     return secret
 
 
-def _account(row: Any) -> Account:
-    return Account(row.id, row.name, Role(row.role), row.disabled, row.password is not None)
-
-
 def session_of(
     records: Records, secret: str | None, idle: timedelta, *, used: bool = True
 ) -> Session | None:
@@ -159,7 +154,7 @@ def session_of(
             connection.execute(
                 update(sessions).where(sessions.c.digest == digest).values(seen_at=at)
             )
-    return Session(_account(row), row.csrf, None, digest)
+    return Session(account_of(row), row.csrf, None, digest)
 
 
 def end_session(records: Records, session: Session) -> None:
@@ -214,7 +209,7 @@ def token_account(records: Records, secret: str) -> Session | None:
         ).first()
     if row is None or row.disabled or row.revoked_at is not None or row.expires_at < now():
         return None
-    return Session(_account(row), "", frozenset(Scope(word) for word in row.scopes.split()))
+    return Session(account_of(row), "", frozenset(Scope(word) for word in row.scopes.split()))
 
 
 def list_tokens(records: Records, account: Account | None = None) -> tuple[ApiToken, ...]:

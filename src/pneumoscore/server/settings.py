@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from pneumoscore.errors import SettingsError
-from pneumoscore.server.options import ServerOptions
+from pneumoscore.server.accounts import Role
+from pneumoscore.server.options import IdentityProvider, ServerOptions
 from pneumoscore.settings import home_folder
 
-__all__ = ["ServerSettings"]
+__all__ = ["ServerSettings", "roles_by_group"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ class ServerSettings:
         The site's own rules for changes.
     record_films : bool
         Whether films that name their patient go into the records when they are scored.
+    oidc_issuer, oidc_client_id : str or None
+        OpenID Connect provider, and this server's name there; both or neither.
+    oidc_client_secret_file : Path or None
+        File that holds this server's secret there.
+    oidc_roles : str or None
+        Roles by group there: ``"radiology=reader, trial office=owner"``.
+    oidc_default_role : str or None
+        Role of people without such a group, who are kept out otherwise.
+    oidc_role_claim, oidc_scope : str
+        Claim that lists a person's groups, and what is asked for.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +68,13 @@ class ServerSettings:
     film_seconds: float = 60.0
     rules: Path | None = None
     record_films: bool = True
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret_file: Path | None = None
+    oidc_roles: str | None = None
+    oidc_default_role: str | None = None
+    oidc_role_claim: str = "groups"
+    oidc_scope: str = "openid profile email"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -90,4 +108,60 @@ class ServerSettings:
             workers=workers,
             rules=self.rules,
             record=self.record_films,
+            provider=self._provider(),
         )
+
+    def _provider(self) -> IdentityProvider | None:
+        file = self.oidc_client_secret_file
+        if self.oidc_issuer is None and self.oidc_client_id is None:
+            return None
+        if self.oidc_issuer is None or self.oidc_client_id is None or file is None:
+            raise SettingsError(
+                "half of an identity provider is set",
+                "oidc_issuer, oidc_client_id and oidc_client_secret_file",
+            )
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"oidc_client_secret_file {file} cannot be read") from error
+        default = self.oidc_default_role
+        return IdentityProvider(
+            self.oidc_issuer,
+            self.oidc_client_id,
+            secret,
+            roles_by_group(self.oidc_roles or ""),
+            None if default is None else _role(default),
+            self.oidc_role_claim,
+            self.oidc_scope,
+        )
+
+
+def roles_by_group(text: str) -> dict[str, Role]:
+    """Return the roles that a setting gives to groups.
+
+    Raises
+    ------
+    SettingsError
+        If a part is not ``group=role``.
+
+    Examples
+    --------
+    >>> roles_by_group("radiology=reader, trial office=owner")["trial office"]
+    <Role.OWNER: 'owner'>
+    """
+    found: dict[str, Role] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        group, mark, role = part.rpartition("=")
+        if not mark or not group.strip():
+            raise SettingsError(f"oidc_roles holds {part!r}", "group=role, group=role")
+        found[group.strip()] = _role(role)
+    return found
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text.strip())
+    except ValueError:
+        raise SettingsError(
+            f"{text.strip()!r} is no role", ", ".join(role.value for role in Role)
+        ) from None

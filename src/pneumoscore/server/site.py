@@ -9,6 +9,7 @@ from pneumoscore.records.database import Records
 from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.follow.board import WardBoard
 from pneumoscore.server.follow.charts import Drawings
+from pneumoscore.server.openid.tries import SignInTries
 from pneumoscore.server.options import ServerOptions
 from pneumoscore.server.throttle import Throttle
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pneumoscore.server.films.queue import FilmQueue
     from pneumoscore.server.live import Bell
     from pneumoscore.server.metrics import Metrics
+    from pneumoscore.server.openid.provider import Provider
 
 __all__ = ["Site"]
 
@@ -40,6 +42,10 @@ class Site:
         Counts.
     setup_code : str
         What the first administrator must know; printed where the server was started.
+    provider : Provider or None
+        Signs people in beside passwords.
+    tries : SignInTries
+        Those under way there.
     names, addresses : Throttle
         Sign-in tries for an account, and from an address.
     peeks, same_peeks, peeks_over : Throttle
@@ -58,6 +64,8 @@ class Site:
     bell: Bell
     metrics: Metrics
     setup_code: str
+    provider: Provider | None = None
+    tries: SignInTries = field(default_factory=SignInTries)
     names: Throttle = field(default_factory=lambda: Throttle(10, 300.0))
     addresses: Throttle = field(default_factory=lambda: Throttle(60, 300.0))
     peeks: Throttle = field(default_factory=lambda: Throttle(60, 3600.0))

@@ -24,6 +24,7 @@ from pneumoscore.files import write_atomically
 from pneumoscore.forms import from_form, read_form, to_form, to_json
 from pneumoscore.radiograph.limits import READING_VERSION
 from pneumoscore.radiograph.types import Squaring
+from pneumoscore.severity.fitted import FittedFilms
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.seen import SeenFilms
@@ -67,6 +68,8 @@ class Bundle:
     gatekeeper : str or None
         Name of a built-in model whose gate, on its own backbone, tells frontal films from
         others for this one, which has no classifier of views.
+    fitted : FittedFilms or None
+        What it says of the films that taught its heads, for those who watch it drift.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Bundle:
     card: str
     seen: SeenFilms = field(default_factory=SeenFilms)
     gatekeeper: str | None = None
+    fitted: FittedFilms | None = None
 
     def __post_init__(self) -> None:
         names = [head.scale.name for head in self.heads]
@@ -193,6 +197,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         "gate": rules,
         "gatekeeper": bundle.gatekeeper,
         "seen": to_form(bundle.seen),
+        "fitted": None if bundle.fitted is None else to_form(bundle.fitted),
         "heads": to_form(bundle.heads),
     }
     write_atomically(folder / "model.json", to_json(form))

@@ -21,6 +21,7 @@ from pneumoscore.severity.bundle import (
     read_bundle,
     write_bundle,
 )
+from pneumoscore.severity.fitted import FittedFilms
 from pneumoscore.severity.head import Head, LinearForm
 from pneumoscore.severity.preparation import Preparation, PreparedFilm
 from pneumoscore.severity.quality import QualityGate
@@ -155,6 +156,11 @@ class SeverityModel:
     def seen(self) -> SeenFilms:
         """Films that taught it, as far as it is known."""
         return self._bundle.seen
+
+    @property
+    def fitted(self) -> FittedFilms | None:
+        """What it says of the films that taught its heads, where the bundle holds it."""
+        return self._bundle.fitted
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from pneumoscore.severity.bundle import (
     write_bundle,
 )
 from pneumoscore.severity.features import finding_inputs, select_features
+from pneumoscore.severity.fitted import FittedFilms
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.interval import fit_conformal
 from pneumoscore.severity.model import DEFAULT_MODEL
@@ -282,12 +283,33 @@ def fit_severity_model(
         card="",
         seen=seen.with_films(features.file_hashes),
         gatekeeper=gatekeeper,
+        fitted=_fitted_films(features, films.patients, fitted, record.findings),
     )
     version = version or bundle_hash(bundle, record)[:8]
     card = fitted_card(
         name, version, record, films, feature_set, fitted, gatekeeper=gatekeeper, taught=taught
     )
     return FittedModel(replace(bundle, version=version, card=card), fitted, taught)
+
+
+def _fitted_films(
+    features: FilmFeatures,
+    patients: Sequence[str],
+    fitted: Sequence[FittedHead],
+    findings: Sequence[str],
+) -> FittedFilms:
+    numbers = {name: place for place, name in enumerate(dict.fromkeys(patients))}
+    output = features.output()
+    return FittedFilms(
+        tuple(numbers[name] for name in patients),
+        {
+            head.scale.name: tuple(
+                round(head.scale.clip(value), 2)
+                for value in head.predict(head.inputs(output, findings)).tolist()
+            )
+            for head in (item.head for item in fitted)
+        },
+    )
 
 
 def _scales(cohort: Cohort, wanted: Sequence[str] | None) -> tuple[Scale, ...]:

@@ -13,6 +13,7 @@ from pneumoscore.records.types import FilmRecord
 from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.expand import Bounds, Expanded
+from pneumoscore.server.films.outcomes import OutcomeLog
 from pneumoscore.server.films.recorded import drop_old_views
 from pneumoscore.server.films.uploads import (
     expire_uploads,
@@ -21,6 +22,7 @@ from pneumoscore.server.films.uploads import (
     waiting_uploads,
 )
 from pneumoscore.server.live import Bell
+from pneumoscore.server.reading.blinding import blinded_films
 
 __all__ = ["FilmQueue", "FilmWorker"]
 
@@ -82,6 +84,7 @@ class FilmQueue:
         self._store = store
         self._worker = worker
         self._bell = bell
+        self._outcomes = OutcomeLog(records)
         self._on_done = on_done
         self._record = record
         self._changed = threading.Condition()
@@ -159,7 +162,8 @@ class FilmQueue:
                     result |= self._record(
                         number, record, result["pixels_sha256"], result["likeness"]
                     )
-                finish_upload(self._records, number, result)
+                sha256 = finish_upload(self._records, number, result)
+                self._outcomes.add(result, sha256, blinded_films(self._records))
                 self._on_done(str(result.get("reason", "scored")))
             except Exception:
                 # A fault of ours is logged, and the film stays for the next start.

@@ -174,8 +174,8 @@ def waiting_uploads(records: Records, limit: int = 100) -> tuple[str, ...]:
         return tuple(rows.scalars())
 
 
-def finish_upload(records: Records, number: str, result: dict[str, Any]) -> None:
-    """Record what became of a film."""
+def finish_upload(records: Records, number: str, result: dict[str, Any]) -> str:
+    """Record what became of a film, and return the hash of its file."""
     state = UploadState.DONE if "score" in result else UploadState.FAILED
     with records.writing() as connection:
         connection.execute(
@@ -183,6 +183,8 @@ def finish_upload(records: Records, number: str, result: dict[str, Any]) -> None
             .where(uploads.c.id == number)
             .values(state=state.value, result=json.dumps(result, allow_nan=False))
         )
+        mine = select(uploads.c.sha256).where(uploads.c.id == number)
+        return str(connection.execute(mine).scalar() or "")
 
 
 def find_upload(records: Records, number: str, account: Account) -> Upload | None:

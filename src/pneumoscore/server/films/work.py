@@ -79,9 +79,9 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
     -------
     dict
         Plain values: ``error`` and ``reason`` or ``score``; ``pixels_sha256``, ``film_digest``,
-        ``likeness`` and ``metadata`` where the film could be read. Beside them ``record``, the
-        `FilmRecord` of a scored film that names its patient; of another, ``not_recorded`` with
-        the reason.
+        ``likeness``, ``model_sha256`` and ``metadata`` where the film could be read. Beside them
+        ``record``, the `FilmRecord` of a scored film that names its patient; of another,
+        ``not_recorded`` with the reason.
     """
     from pneumoscore.radiograph.read import read_radiograph
 
@@ -93,6 +93,7 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
         "pixels_sha256": pixels_digest(radiograph),
         "film_digest": radiograph.digest(),
         "likeness": likeness(radiograph.pixels),
+        "model_sha256": model.identity.sha256,
         "metadata": _metadata(radiograph),
     }
     out.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -46,14 +46,7 @@ class ScaleName(StrEnum):
 
 
 def _withheld(upload: Upload, hidden: WithheldFilms) -> bool:
-    result = upload.result or {}
-    metadata = result.get("metadata") or {}
-    return hidden.holds(
-        sha256=upload.sha256,
-        pixels_sha256=result.get("pixels_sha256"),
-        sop_instance_uid=metadata.get("sop_instance_uid"),
-        likeness=result.get("likeness"),
-    )
+    return hidden.holds_result(upload.result or {}, upload.sha256)
 
 
 def shown(upload: Upload, hidden: WithheldFilms) -> dict[str, Any]:

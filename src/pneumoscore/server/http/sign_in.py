@@ -30,13 +30,13 @@ from pneumoscore.server.sessions import (
 )
 from pneumoscore.server.site import Site
 
-__all__ = ["router", "sign_in"]
+__all__ = ["begin_session", "inside", "router", "sign_in"]
 
 router = APIRouter()
 _TOKEN_DAYS = 90
 
 
-def _inside(path: str) -> str:
+def inside(path: str) -> str:
     """Return a path of this site to go on to; the start for anything else."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
 
@@ -44,7 +44,13 @@ def _inside(path: str) -> str:
 def sign_in(site: Site, account: Account, target: str) -> Response:
     """Open a session and lead on."""
     secret = open_session(site.records, account, site.options.session)
-    answer = RedirectResponse(_inside(target), 303)
+    answer = RedirectResponse(inside(target), 303)
+    begin_session(site, answer, secret)
+    return answer
+
+
+def begin_session(site: Site, answer: Response, secret: str) -> None:
+    """Give a session's secret to the browser, in a cookie and nowhere else."""
     answer.set_cookie(
         cookie_name(site),
         secret,
@@ -55,7 +61,6 @@ def sign_in(site: Site, account: Account, target: str) -> Response:
         path="/",
     )
     site.metrics.count("pneumoscore_sign_ins_total", "in")
-    return answer
 
 
 @router.get("/login")
@@ -74,7 +79,7 @@ def _login(
         "login.html",
         status,
         title="PneumoScore",
-        target=_inside(target),
+        target=inside(target),
         provider=site.options.provider is not None,
         problem=problem,
     )

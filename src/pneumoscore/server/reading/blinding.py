@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.lookup import patients_of_films
@@ -17,7 +19,7 @@ from pneumoscore.server.accounts import Account
 from pneumoscore.server.films.likeness import alike
 from pneumoscore.server.reading.study import StudyState
 
-__all__ = ["WithheldFilms", "withheld_films", "withheld_patients"]
+__all__ = ["WithheldFilms", "blinded_films", "withheld_films", "withheld_patients"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class WithheldFilms:
             or alike(likeness or "", self.likenesses)
         )
 
+    def holds_result(self, result: Mapping[str, Any], sha256: str) -> bool:
+        """Return whether a film is one of them, by its hash and what was read of it."""
+        return self.holds(
+            sha256=sha256,
+            pixels_sha256=result.get("pixels_sha256"),
+            sop_instance_uid=(result.get("metadata") or {}).get("sop_instance_uid"),
+            likeness=result.get("likeness"),
+        )
+
 
 def withheld_films(records: Records, account: Account) -> WithheldFilms:
     """Return the films of studies not yet unblinded that the account reads in or owns.
@@ -79,6 +90,18 @@ def withheld_films(records: Records, account: Account) -> WithheldFilms:
         reader_studies.c.state != StudyState.UNBLINDED.value,
         (reader_studies.c.owner_id == account.id) | reader_studies.c.id.in_(mine),
     )
+    return _films_of(records, blinded)
+
+
+def blinded_films(records: Records) -> WithheldFilms:
+    """Return the films of every study that is not unblinded yet, whoever reads it."""
+    blinded = select(reader_studies.c.id).where(
+        reader_studies.c.state != StudyState.UNBLINDED.value
+    )
+    return _films_of(records, blinded)
+
+
+def _films_of(records: Records, studies: Select[tuple[str]]) -> WithheldFilms:
     with records.reading() as connection:
         rows = connection.execute(
             select(
@@ -88,7 +111,7 @@ def withheld_films(records: Records, account: Account) -> WithheldFilms:
                 reader_study_films.c.patient,
                 reader_study_films.c.film_digest,
                 reader_study_films.c.likeness,
-            ).where(reader_study_films.c.study_id.in_(blinded))
+            ).where(reader_study_films.c.study_id.in_(studies))
         ).all()
     return WithheldFilms(
         frozenset(row.sha256 for row in rows),
