@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from pneumoscore.records.site_schema import outcomes
@@ -13,7 +13,7 @@ from pneumoscore.records.writing import add_films
 from pneumoscore.server.accounts import Role
 from pneumoscore.server.clock import now
 from pneumoscore.server.drift import measure_drift
-from pneumoscore.server.films.outcomes import OutcomeLog
+from pneumoscore.server.films.outcomes import OutcomeLog, recent_films
 from pneumoscore.server.reading.blinding import WithheldFilms, blinded_films
 from pneumoscore.server.site import Site
 from pneumoscore.severity.bundle import available_bundles, read_bundle
@@ -70,8 +70,6 @@ def test_films_that_other_commands_record_count_too(site: Site) -> None:
     add_films(site.records, [film_record(f"p{n}", extent=n % 8) for n in range(12)], source="test")
     drift = measure_drift(site.records, MODEL.sha256, FITTED, 30)
     assert drift.films == 0
-    from pneumoscore.server.films.outcomes import recent_films
-
     tomorrow = now() + timedelta(days=1)
     sample = recent_films(site.records, MODEL.sha256, now() - timedelta(1), tomorrow, NOBODY)
     assert len(sample.patients) == 12
@@ -87,9 +85,11 @@ def test_a_blinded_film_counts_in_no_sum(site: Site, browser: Callable[..., Test
     send(room.other, b"a film of nobody", "other.dcm")
     done(room.readers[0])
     done(room.other)
-    with site.records.reading() as connection:
-        rows = connection.execute(select(outcomes)).all()
-    assert len(rows) == 1
+    begin, end = now() - timedelta(1), now() + timedelta(1)
+    blinded = blinded_films(site.records)
+    # The film of nobody was recorded under its patient; that of the study is in neither place.
+    assert len(recent_films(site.records, MODEL.sha256, begin, end, blinded).patients) == 1
+    assert len(recent_films(site.records, "0" * 64, begin, end, blinded).patients) == 0
     page = room.other.get("/model")
     assert page.status_code == 200
     assert "In use" in page.text
