@@ -181,3 +181,39 @@ def test_a_bomb_in_a_text_chunk_is_harmless(files):
     chunk += struct.pack(">I", zlib.crc32(b"zTXt" + body))
     with pytest.raises(UnreadableFileError):
         read_radiograph(files.png_file(GREY, 0, chunk))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_deep_grey_with_alpha_is_read_as_png_and_refused_by_name_as_tiff(files, order):
+    pair = np.zeros((90, 80, 2), dtype=np.uint16)
+    pair[..., 0], pair[..., 1] = 829 * np.arange(80), 65535
+    png = read_radiograph(files.png_file(pair, 4))
+    np.testing.assert_allclose(png.pixels, pair[..., 0] / 65535, atol=1e-6)
+    with pytest.raises(UnsupportedImageError, match=r"16-bit grey with alpha.*or as PNG"):
+        read_radiograph(grey_and_alpha_tiff(pair, order))
+    # Another layout that is not read is not called that.
+    with pytest.raises(UnsupportedImageError, match="layout that is not read"):
+        read_radiograph(grey_and_alpha_tiff(np.zeros((90, 80, 3), np.uint16), order))
+
+
+def grey_and_alpha_tiff(pixels, order):
+    """Write the one strip of TIFF 6.0 that Pillow does not write."""
+    rows, columns, channels = pixels.shape
+    data = pixels.astype(f"{order}u2").tobytes()
+    start = 8 + 2 + 11 * 12 + 4
+    deep = (16, 16) if channels == 2 else (start, None)
+    entries = [
+        *((256, 1, columns), (257, 1, rows), (258, channels, deep), (259, 1, 1), (262, 1, 1)),
+        *((273, 1, start + 8), (277, 1, channels), (278, 1, rows), (279, 1, len(data))),
+        *((284, 1, 1), (338, 1, 2)),
+    ]
+    out = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(entries))
+    for tag, count, value in entries:
+        if tag in (273, 279):
+            out += struct.pack(f"{order}HHII", tag, 4, count, value)
+        elif isinstance(value, tuple) and value[1] is None:
+            out += struct.pack(f"{order}HHII", tag, 3, count, value[0])
+        else:
+            first, second = value if isinstance(value, tuple) else (value, 0)
+            out += struct.pack(f"{order}HHIHH", tag, 3, count, first, second)
+    return out + struct.pack(f"{order}I4H", 0, *[16] * channels, *[0] * (4 - channels)) + data

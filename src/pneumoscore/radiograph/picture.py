@@ -28,7 +28,7 @@ _PLUGINS = {
     "BMP": "BmpImagePlugin",
     "JPEG2000": "Jpeg2KImagePlugin",
 }
-_BITS, _PLANES = 258, 284
+_BITS, _PHOTOMETRIC, _CHANNELS, _PLANES = 258, 262, 277, 284
 _LITTLE = sys.byteorder == "little"
 # Read once more with the bytes of each channel exchanged, Pillow gives the other 8 bits.
 _OTHER_BYTE = {
@@ -57,7 +57,7 @@ def opened(data: bytes, kind: str, options: ReadOptions) -> Image.Image:
         except UnidentifiedImageError:
             if not is_intact(data, kind):
                 raise
-            raise unread(kind) from None
+            raise _unread_tiff(data) if kind == "TIFF" else unread(kind) from None
         columns, rows = image.size
         check_shape(rows, columns, options)
         frames = getattr(image, "n_frames", 1)
@@ -75,6 +75,24 @@ def unread(kind: str) -> UnsupportedImageError:
         f"a {kind} image of a layout that is not read",
         "grey, RGB, palette or CMYK of a common depth and compression",
         "save it as a plain grey PNG or TIFF",
+    )
+
+
+def _unread_tiff(data: bytes) -> UnsupportedImageError:
+    """Return the error for a whole TIFF file of a layout that nothing here decodes, by name."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    file = BytesIO(data)
+    directory = ImageFileDirectory_v2(file.read(8))
+    file.seek(directory.next)
+    directory.load(file)
+    bits, channels = directory.get(_BITS, (1,)), directory.get(_CHANNELS, 1)
+    if directory.get(_PHOTOMETRIC) not in (0, 1) or channels != 2 or set(np.ravel(bits)) != {16}:
+        return unread("TIFF")
+    return UnsupportedImageError(
+        "a TIFF image of 16-bit grey with alpha",
+        "16-bit grey alone, or a PNG, where grey with alpha is read",
+        "save it without its alpha channel, or as PNG",
     )
 
 

@@ -145,6 +145,8 @@ class WorkerPool:
 class ReaderPool:
     """Reading processes. Call it with a path or bytes; it never raises for a file's sake.
 
+    A file whose process dies is given to another one once: it may have been killed from outside.
+
     Parameters
     ----------
     reader : FilmReader
@@ -158,6 +160,10 @@ class ReaderPool:
 
     def __call__(self, source: Path | bytes) -> ReadFilm:
         """Return what a process read, or why it could not."""
+        film = self._read(source)
+        return self._read(source) if film.reason is FailureReason.CRASHED else film
+
+    def _read(self, source: Path | bytes) -> ReadFilm:
         try:
             film: ReadFilm = self._pool.ask(source)
         except WorkerError as error:
