@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import re
 import tomllib
 from pathlib import Path
@@ -39,6 +40,28 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert target.exists(), link
         if place:
             assert place in places(target), link
+
+
+def test_every_file_and_module_that_a_page_names_is_there() -> None:
+    package = ROOT / "src" / "pneumoscore"
+    tops = {path.name for place in (ROOT, package) for path in place.iterdir() if path.is_dir()}
+    for page in PAGES:
+        for words in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
+            for name in re.findall(r"(?<![\w./-])(\w+/[\w./-]+\.(?:py|sh|md|json|html))", words):
+                if name.split("/")[0] in tops:
+                    assert (ROOT / name).exists() or (package / name).exists(), (page.name, name)
+            for name in re.findall(r"\bpneumoscore(?:\.\w+)+", words):
+                if not name.endswith((".toml", ".log")):
+                    assert pkgutil.resolve_name(name) is not None, (page.name, name)
+
+
+def test_the_table_of_floors_is_the_contract_of_imports() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    table = (DOCS / "architecture.md").read_text(encoding="utf-8").split("## Floors")[1]
+    rows = re.findall(r"^\| (`.*?`) \|", table.split("\n## ")[0], re.MULTILINE)
+    floors = [{name.strip("`/") for name in row.split()} for row in rows]
+    assert floors == [set(layer.split(" | ")) for layer in contract]
 
 
 def test_the_index_leads_to_every_page() -> None:

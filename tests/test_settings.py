@@ -57,6 +57,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(file, monkeypatch
         ("port = 11112", "port = true", 6, "a whole number"),
         ('allow = ["PACS", "MODALITY"]', "allow = 5", 7, "expected a list"),
         ("[listen]", "[listne]", 5, "unknown"),
+        ("[listen]", "[archive]", 5, "one of listen, server"),
     ],
 )
 def test_a_wrong_setting_names_file_and_line(file, old, new, line, words):

@@ -42,7 +42,7 @@ __all__ = [
 
 HOME_VARIABLE = "PNEUMOSCORE_HOME"
 FILE_VARIABLE = "PNEUMOSCORE_SETTINGS"
-SECTIONS = ("archive", "deliver", "listen", "pacs", "server")
+SECTIONS = ("listen", "server")
 """Tables that the file may hold, each the matter of one part of the program."""
 
 T = TypeVar("T")

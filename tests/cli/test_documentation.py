@@ -1,7 +1,8 @@
-"""The page of commands names every command and option."""
+"""The pages name every command and option, and none that is not there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 import typer
 
 from pneumoscore.cli.app import COMMANDS
+from pneumoscore.severity.quality import FLAGS, REFUSING
 
-PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 OWN_PAGE = {
     "patient",
     "study",
@@ -53,6 +56,45 @@ def test_every_option_is_on_the_page(name: str) -> None:
         named = {option for option in options if f"`{option}" in text or f" {option} " in text}
         missing = {option for option in options - named if option.startswith("--")}
         assert missing <= {"--help"}, full_name
+
+
+def test_the_page_of_patients_names_every_option() -> None:
+    text = PAGE + (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    for full_name, command in leaves("patient", typer.main.get_command(app_of("patient"))):
+        options = {option for parameter in command.params for option in parameter.opts}
+        missing = {name for name in options if not re.search(rf"[` ]{name}\b", text)}
+        assert {name for name in missing if name.startswith("--")} <= {"--help"}, full_name
+
+
+def called(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that the words call, and the words that follow its name."""
+    command, rest = typer.main.get_command(app_of(words[0])), words[1:]
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command, rest = command.commands[rest[0]], rest[1:]
+    return command, rest
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "docs" / "silent_trial.sh"],
+    ids=lambda page: page.name,
+)
+def test_every_command_line_on_a_page_is_one(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"\bpneumoscore ([a-z][^`\n#|>]*)", text):
+        words = line.split()
+        assert words[0] in COMMANDS, line
+        command, rest = called(words)
+        known = {name for item in command.params for name in (*item.opts, *item.secondary_opts)}
+        given = {word.partition("=")[0] for word in rest if word.startswith("--")}
+        assert given <= known | {"--help"}, line
+
+
+def test_the_page_names_every_flag_as_refusing_or_warning() -> None:
+    refusing, warning = section("score").split("Its flags are")[1].split("Flags that only warn")
+    for flag in FLAGS:
+        assert (f"`{flag}`" in refusing) == (flag in REFUSING), flag
+        assert f"`{flag}`" in (refusing if flag in REFUSING else warning), flag
 
 
 def test_every_command_is_in_the_first_table() -> None:

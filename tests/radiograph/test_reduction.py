@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pneumoscore.backbone.record import load_record
+from pneumoscore.backbone.registry import weights_folder
 from pneumoscore.radiograph import ReadOptions, read_radiograph
 from pneumoscore.radiograph.reduction import block_factor, block_means, centred, reduced
 
@@ -225,6 +227,11 @@ def test_data_without_voi_keep_the_range_of_all_their_pixels(files):
         data = files.dicom_file(film, syntax, bits_stored=12)
         small, whole = (read_radiograph(data, options=options) for options in (SMALL, WHOLE))
         assert small.transforms[-1] == whole.transforms[-1]
+
+
+def test_the_default_leaves_the_built_in_networks_two_pixels_for_one():
+    for path in weights_folder().glob("*.json"):
+        assert ReadOptions().least_side * 5 / 8 >= 2 * load_record(path).input.size
 
 
 def test_the_default_is_the_same_everywhere(files):

@@ -19,7 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit status, a `pneumoscore.cli.status.ExitStatus`: 0 all done, 1 some film has no
-        score, 2 wrong usage, 3 nothing could be done, 130 interrupted.
+        score, 2 wrong usage, 3 nothing could be done, 130 interrupted, 141 nobody reads the
+        output any more.
     """
     from pneumoscore.cli.app import run
 

@@ -107,7 +107,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback(
     epilog="Exit status: 0 done, 1 some film has no score, 2 wrong usage, "
-    "3 nothing could be done, 130 interrupted."
+    "3 nothing could be done, 130 interrupted, 141 nobody reads the output any more."
 )
 def _root(
     version: Annotated[
@@ -121,7 +121,7 @@ def _root(
 
     Two scores for each film: geographic extent (0-8) and opacity (0-6), each with an
     interval, a right and a left part, and a map of where it comes from. Everything runs
-    on this computer; nothing is sent anywhere.
+    on this computer; nothing is sent to where you did not say.
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """

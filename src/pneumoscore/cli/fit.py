@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import Threads
+from pneumoscore.cli.options import Threads, settings_with
+from pneumoscore.cli.study_options import Images, MappingFile
 from pneumoscore.present.text import printable
 from pneumoscore.settings import require_extra
 
@@ -50,19 +51,11 @@ def fit(
             metavar="NAME", help="Backbone to fit on. Default: that of the built-in model."
         ),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Folder of the films. Default: the table's own."),
-    ] = None,
+    images: Images = None,
     feature_set: Annotated[
         _FeatureSet, typer.Option(help="What of the backbone the heads see.")
     ] = _FeatureSet.FEATURES,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="JSON file that names the columns of the table (docs/study.md)."
-        ),
-    ] = None,
+    mapping: MappingFile = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the new model. Default: the folder's.")
     ] = None,
@@ -101,7 +94,7 @@ def fit(
     cohort = open_cohort(str(labels), None, images, mapping)
     with LateProgress("reading films") as bar:
         model = fit_severity_model(
-            Backbone.open(record, threads=threads),
+            Backbone.open(record, threads=settings_with(threads=threads).threads),
             cohort,
             feature_set=feature_set.value,
             name=out.resolve().name if name is None else name,

@@ -102,7 +102,8 @@ def fetch(
 ) -> None:
     """Download a published backbone once, check it, and convert it.
 
-    This is the only command that uses the network. Needs the extra 'convert'.
+    It connects to that network's publisher, and with --from to nobody. Needs the extra
+    'convert'.
     """
     from pneumoscore.cli.progress import LateProgress
     from pneumoscore.convert.fetch import fetch_backbone

@@ -183,7 +183,15 @@ def _score_into(
             refuse=refuse,
         )
         known = known_content(place, opened.identity.sha256)
-        run_job(files, opened, options, [sink], known=known, watch=watch)
+        run_job(
+            files,
+            opened,
+            options,
+            [sink],
+            workers=settings.workers,
+            known=known,
+            watch=watch,
+        )
     _tell(sink.report, failed[0], sink.known)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscore.cli.options import ModelName, Threads
+from pneumoscore.cli.options import ModelName, Threads, settings_with
 from pneumoscore.cli.patient_options import ErrorModelFile, RulesFile
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import say, say_error
@@ -41,7 +41,8 @@ def simulate(
     from pneumoscore.severity.score import RESEARCH_NOTICE
 
     chosen = read_rules(rules)
-    errors = find_error_model(SeverityModel.open(model).identity, error_model)
+    identity = SeverityModel.open(settings_with(model=model).model).identity
+    errors = find_error_model(identity, error_model)
     table = simulation_table(run(errors, chosen, series=series, seed=seed), chosen, errors)
     typer.echo(table.markdown())
     typer.echo(f"{RESEARCH_NOTICE}.")
@@ -95,7 +96,8 @@ def fit_error_model(
     if bool(paths) == (cohort is not None):
         raise typer.BadParameter("give films, or --cohort with a table; one of the two")
     films = _of_files(paths) if paths else _of_table(str(cohort), images, mapping)
-    opened = SeverityModel.open(model, threads=threads)
+    settings = settings_with(model=model, threads=threads)
+    opened = SeverityModel.open(settings.model, threads=settings.threads)
     with LateProgress("films") as bar:
         errors = run(
             opened,

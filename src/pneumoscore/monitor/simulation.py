@@ -125,7 +125,7 @@ def simulate(
     errors: ErrorModel,
     rules: RuleSet,
     *,
-    series: int = 500,
+    series: int = 200,
     course: Course | None = None,
     seed: int = 0,
 ) -> list[Simulated]:

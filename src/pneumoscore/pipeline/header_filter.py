@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.radiograph.times import calendar_day
 
 __all__ = ["HeaderFilter"]
 
@@ -104,9 +105,6 @@ until=datetime.date(2020, 12, 31))
 
 def _day(header: Any) -> date | None:
     for keyword in _DATES:
-        text = str(header.get(keyword, "")).strip()
-        try:
-            return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
-        except ValueError:
-            continue
+        if (day := calendar_day(str(header.get(keyword, "")))) is not None:
+            return day
     return None

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.files import sha256_of
 from pneumoscore.pipeline.durable import DurableFile
 from pneumoscore.pipeline.inbox_entry import Entry, State
 
@@ -112,17 +111,6 @@ class Inbox:
         except BaseException:
             (self._films / name).unlink(missing_ok=True)
             raise
-
-    def put_file(self, path: Path, key: str, details: Mapping[str, Any] | None = None) -> bool:
-        """Take in a finished file by moving it here; otherwise as `put`.
-
-        The file must lie on the same file system and be on the disk already.
-        """
-        content = sha256_of(path)
-        name = f"{secrets.token_hex(16)}.film"
-        path.replace(self._films / name)
-        _sync_folder(self._films)
-        return self._enter(name, key, content, details or {})
 
     def _enter(self, name: str, key: str, content: str, details: Mapping[str, Any]) -> bool:
         now = time.time()

@@ -11,7 +11,7 @@ import numpy as np
 from pneumoscore.errors import UnreadableFileError, UnsupportedImageError
 from pneumoscore.radiograph.dicom_file import PIXEL_DATA, DicomFile, opened
 from pneumoscore.radiograph.dicom_pixels import PixelElement, PixelLayout, decode
-from pneumoscore.radiograph.elements import Elements, printable
+from pneumoscore.radiograph.elements import Elements, cleaned
 from pneumoscore.radiograph.film import Film
 from pneumoscore.radiograph.limits import MAX_ASPECT, ReadOptions, check_shape
 from pneumoscore.radiograph.masking import padding_mask, padding_of, shutter_mask
@@ -96,7 +96,7 @@ def _layout(elements: Elements, options: ReadOptions) -> PixelLayout:
         raise UnreadableFileError("a DICOM file without Photometric Interpretation", "an image")
     if expected.get(photometric) != samples or (samples == 3 and allocated not in (8, 16)):
         raise UnsupportedImageError(
-            f"DICOM pixels with {samples} samples as {printable(photometric)[:16]}",
+            f"DICOM pixels with {samples} samples as {cleaned(photometric)[:16]}",
             "MONOCHROME1, MONOCHROME2, PALETTE COLOR, RGB or YBR",
         )
     return PixelLayout(

@@ -19,7 +19,7 @@ from pneumoscore.radiograph.guard import translated
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-__all__ = ["Elements", "exact", "printable"]
+__all__ = ["Elements", "cleaned", "exact"]
 
 _BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 _CHARACTER_SET = 0x00080005
@@ -28,7 +28,7 @@ _MAX_NUMBERS = 65_536
 _LIKE_AN_ESCAPE = re.compile(r"\\[xuUnrt\\]")
 
 
-def printable(text: str) -> str:
+def cleaned(text: str) -> str:
     """Return `text` without control characters and surrounding space, cut to 256 characters."""
     return "".join(char for char in text if char.isprintable())[:_MAX_TEXT].strip()
 
@@ -86,7 +86,7 @@ class Elements:
         """Python codecs of Specific Character Set (0008,0005), here or around."""
         if self._codecs is None or _CHARACTER_SET in self:
             terms = self.raw(_CHARACTER_SET)[1][: 16 * _MAX_TEXT].decode("latin-1").split("\\")
-            stated = codecs_of([printable(term) for term in terms])
+            stated = codecs_of([cleaned(term) for term in terms])
             self._codecs = stated or self._codecs or ()
         return self._codecs
 
@@ -107,7 +107,7 @@ class Elements:
         if not value:
             return ()
         text = decoded(value[: 16 * _MAX_TEXT], self.codecs)
-        return tuple(printable(part) for part in text.split("\\"))
+        return tuple(cleaned(part) for part in text.split("\\"))
 
     def text(self, tag: int) -> str | None:
         """Return the first value of a text element, or None if absent or empty."""

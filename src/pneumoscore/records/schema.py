@@ -26,7 +26,6 @@ from sqlalchemy import (
 )
 
 __all__ = [
-    "APPEND_ONLY",
     "HEAD",
     "METADATA",
     "TABLES",
@@ -44,9 +43,6 @@ __all__ = [
 
 HEAD = "0007"
 """Version of the tables that this program reads and writes."""
-
-APPEND_ONLY = ("audit", "scores", "notes")
-"""Tables whose rows the database itself refuses to change or delete."""
 
 METADATA = MetaData(
     naming_convention={

@@ -22,7 +22,6 @@ from sqlalchemy import (
 from pneumoscore.records.schema import METADATA
 
 __all__ = [
-    "SITE_APPEND_ONLY",
     "SITE_TABLES",
     "accounts",
     "api_tokens",
@@ -36,9 +35,6 @@ __all__ = [
     "sessions",
     "uploads",
 ]
-
-SITE_APPEND_ONLY = ("reader_ratings",)
-"""Tables whose rows the database itself refuses to change or delete."""
 
 
 def _key() -> Column[str]:

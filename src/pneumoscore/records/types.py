@@ -126,7 +126,7 @@ class FilmRecord:
     birth_date : date or None
         Patient's birth date.
     utc_offset_minutes : int or None
-        Minutes of `taken_at` before UTC.
+        Minutes that `taken_at` is ahead of UTC.
     acquired_by : str or None
         Which of the file's times `taken_at` is (`RadiographMetadata.acquired_by`).
     file_sha256, pixel_sha256 : str or None
@@ -230,7 +230,7 @@ class TimelineFilm:
     thumbnail : bytes or None
         JPEG.
     utc_offset_minutes : int or None
-        Minutes of `taken_at` before UTC.
+        Minutes that `taken_at` is ahead of UTC.
     twins : tuple of str
         UIDs of other files of the same exposure, which count once with it.
     other_models : tuple of int

@@ -24,7 +24,6 @@ __all__ = [
     "Session",
     "create_token",
     "end_session",
-    "end_sessions_of",
     "list_tokens",
     "open_session",
     "revoke_token",
@@ -162,13 +161,6 @@ def end_session(records: Records, session: Session) -> None:
     with records.writing() as connection:
         connection.execute(delete(sessions).where(sessions.c.digest == session.digest))
         add_audit(connection, session.account.name, "signed_out", {})
-
-
-def end_sessions_of(records: Records, account: Account, *, actor: str) -> None:
-    """End every session of an account."""
-    with records.writing() as connection:
-        connection.execute(delete(sessions).where(sessions.c.account_id == account.id))
-        add_audit(connection, actor, "sessions_ended", {"account": account.name})
 
 
 def create_token(

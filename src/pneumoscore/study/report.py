@@ -77,7 +77,7 @@ def default_facts(content: ReportContent) -> dict[str, str]:
         "sample_size": f"{size}; all labelled films at hand, no calculation",
         "numbers": size,
         "missing": "Films without a label on a scale are left out of that scale",
-        "preparation": "Read, checked and prepared by pneumoscore; docs/study.md",
+        "preparation": "Read, checked and prepared by pneumoscore; docs/reading.md",
         "predictors": "Pixels of one frontal film",
         "measures": "Listed under 'All films'",
         "uncertainty": "Bootstrap over patients, 95 %",
@@ -93,7 +93,7 @@ def default_facts(content: ReportContent) -> dict[str, str]:
         "software": f"pneumoscore {version('pneumoscore')}",
         "updating": "The model was not updated",
         "limitations": "Section 'Remarks'" if content.remarks else NOT_AVAILABLE,
-        "input_quality": "Quality gate; flags in docs/architecture.md",
+        "input_quality": "Quality gate; flags in docs/commands.md",
         "annotation_tools": NOT_AVAILABLE,
     }
     if content.card:
