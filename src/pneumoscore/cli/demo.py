@@ -53,8 +53,7 @@ def demo(
 
     Writes the films as DICOM, a picture of each with its contribution map, a CSV table, and
     a page, index.html, to open in a browser. Needs no network and no data; the films show
-    no person. They are scored even where the quality gate finds them unlike a real film,
-    and then carry its flags.
+    no person. The quality gate judges them as it does any film.
 
     With --serve it draws some patients more and serves the page with them: a ward, a patient's
     timeline, a small reader study, and an account for each role.
