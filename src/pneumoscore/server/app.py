@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.resources import files as package_files
-from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -13,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.server.errors import TooSlowError
 from pneumoscore.server.films.intake import TooLargeError
 from pneumoscore.server.follow.news import RecordsWatch
 from pneumoscore.server.http import (
@@ -28,6 +28,7 @@ from pneumoscore.server.http import (
     studies,
     ward,
 )
+from pneumoscore.server.http.document import RESPONSES, document
 from pneumoscore.server.http.door import admit
 from pneumoscore.server.http.headers import SecureHeaders
 from pneumoscore.server.http.pages import page
@@ -50,17 +51,6 @@ _PARTS = (
     studies,
     administration,
 )
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The request cannot be understood or its rules forbid it"},
-    401: {"description": "No valid session or token"},
-    403: {"description": "The account, scope or page may not do that"},
-    404: {"description": "Nothing of that name that this account may see"},
-    409: {"description": "Something there stands against it"},
-    413: {"description": "More bytes than allowed"},
-    422: {"description": "A value is missing or of the wrong kind"},
-    429: {"description": "Too many tries; wait as Retry-After says"},
-}
 
 
 def create_app(site: Site) -> FastAPI:
@@ -91,12 +81,12 @@ def create_app(site: Site) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         dependencies=[Depends(admit)],
-        responses=_ERRORS,
+        responses=RESPONSES,
     )
     app.state.site = site
     for part in _PARTS:
         app.include_router(part.router)
-    app.get("/api/v1/openapi.json", include_in_schema=False)(lambda: JSONResponse(app.openapi()))
+    app.get("/api/v1/openapi.json", include_in_schema=False)(lambda: JSONResponse(document(app)))
     _require_rights(app)
     static = package_files("pneumoscore.server") / "static"
     app.mount("/static", StaticFiles(directory=str(static)))
@@ -116,6 +106,9 @@ def _require_rights(app: FastAPI) -> None:
     }
     if served != set(RIGHTS):
         raise RuntimeError(f"routes and rights differ: {sorted(served ^ set(RIGHTS))}")
+
+
+_STATUS: dict[type[Exception], int] = {TooLargeError: 413, TooSlowError: 408}
 
 
 def _wants_page(request: Request) -> bool:
@@ -142,7 +135,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _own_error(request: Request, error: Exception) -> Response:
-    status = 413 if isinstance(error, TooLargeError) else 400
+    status = _STATUS.get(type(error), 400)
     if _wants_page(request):
         return page(request, "error.html", status, title=str(status), problem=str(error))
     return JSONResponse({"detail": str(error)}, status)

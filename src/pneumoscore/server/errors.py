@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pneumoscore.errors import PneumoScoreError
 
-__all__ = ["AccountError", "ProviderError", "ReadingError"]
+__all__ = ["AccountError", "ProviderError", "ReadingError", "TooSlowError"]
 
 
 class AccountError(PneumoScoreError):
@@ -17,3 +17,7 @@ class ReadingError(PneumoScoreError):
 
 class ProviderError(PneumoScoreError):
     """An identity provider that does not answer, or whom it vouches for may not come in."""
+
+
+class TooSlowError(PneumoScoreError):
+    """A body that comes too slowly."""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["make_site", "server_of"]
 
+_CONNECTIONS = 500
+"""Open at once; a page holds one for what is new, and some for its parts."""
+
 
 def make_site(options: ServerOptions, records: Records) -> Site:
     """Return the parts of a server.
@@ -65,6 +68,7 @@ def server_of(site: Site) -> uvicorn.Server:
     import uvicorn
 
     from pneumoscore.server.app import create_app
+    from pneumoscore.server.http.patience import PatientProtocol
 
     options = site.options
     config = uvicorn.Config(
@@ -78,7 +82,8 @@ def server_of(site: Site) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=15,
-        limit_concurrency=200,
+        http=PatientProtocol,
+        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=10,
     )
     return uvicorn.Server(config)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
+
 from pneumoscore.records.database import Records
 from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.follow.board import WardBoard
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pneumoscore.server.openid.provider import Provider
 
 __all__ = ["Site"]
+
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Site:
         What the first administrator must know; printed where the server was started.
     provider : Provider or None
         Signs people in beside passwords.
+    at_once : CapacityLimiter
+        Of what is done in other processes while a request waits: others wait without a thread.
     tries : SignInTries
         Those under way there.
     names, addresses : Throttle
@@ -65,6 +71,7 @@ class Site:
     metrics: Metrics
     setup_code: str
     provider: Provider | None = None
+    at_once: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
     tries: SignInTries = field(default_factory=SignInTries)
     names: Throttle = field(default_factory=lambda: Throttle(10, 300.0))
     addresses: Throttle = field(default_factory=lambda: Throttle(60, 300.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from pneumoscore.server.films.expand import Bounds, Expanded
 from pneumoscore.server.films.outcomes import OutcomeLog
 from pneumoscore.server.films.recorded import drop_old_views
 from pneumoscore.server.films.uploads import (
+    count_waiting,
     expire_uploads,
     finish_upload,
     recover_store,
@@ -62,7 +63,8 @@ class FilmQueue:
     bell : Bell
         Rung after each film.
     threads : int
-        Films at once.
+        Films at once; beside them one place is kept for an account that has none in work, so
+        that nobody waits for another's many films, or for those that hang.
     on_done : callable, optional
         Called with the outcome, ``scored`` or the reason.
     record : callable, optional
@@ -88,11 +90,12 @@ class FilmQueue:
         self._on_done = on_done
         self._record = record
         self._changed = threading.Condition()
-        self._taken: set[str] = set()
+        self._taken: dict[str, str] = {}
+        self._given_up: set[str] = set()
         self._stopped = False
         self._threads = [
-            threading.Thread(target=self._run, name=f"pneumoscore-queue-{n}", daemon=True)
-            for n in range(threads)
+            threading.Thread(target=self._run, args=(n == threads,), daemon=True)
+            for n in range(threads + 1)
         ]
         self._threads.append(threading.Thread(target=self._expire, daemon=True))
 
@@ -112,7 +115,7 @@ class FilmQueue:
     def wake(self) -> None:
         """Say that a film waits."""
         with self._changed:
-            self._changed.notify()
+            self._changed.notify_all()
 
     def score(self, film: Path, out: Path) -> dict[str, Any]:
         """Score one film at once, outside the queue (for a study's films)."""
@@ -138,39 +141,55 @@ class FilmQueue:
 
     def waiting(self) -> int:
         """Return how many films wait."""
-        return len(waiting_uploads(self._records, 10_000))
+        return count_waiting(self._records)
 
-    def _next(self) -> str | None:
+    def _next(self, kept: bool) -> str | None:
+        """Take the next film; of the kept place, only for an account with none in work."""
         with self._changed:
             while not self._stopped:
-                for number in waiting_uploads(self._records):
-                    # One that is recorded and not in its place yet comes at once.
-                    if number not in self._taken and self._store.path(number).is_file():
-                        self._taken.add(number)
-                        return number
+                busy = set(self._taken.values())
+                found = self._first(waiting_uploads(self._records, but_of=busy))
+                if found is None and busy and not kept:
+                    found = self._first(waiting_uploads(self._records))
+                if found is not None:
+                    self._taken[found[0]] = found[1]
+                    return found[0]
                 self._changed.wait(timeout=5.0)
         return None
 
-    def _run(self) -> None:
-        while (number := self._next()) is not None:
+    def _first(self, waiting: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+        for number, account in waiting:
+            # One that is recorded and not in its place yet comes at once.
+            if (
+                number not in self._taken
+                and number not in self._given_up
+                and self._store.path(number).is_file()
+            ):
+                return number, account
+        return None
+
+    def _run(self, kept: bool) -> None:
+        while (number := self._next(kept)) is not None:
             try:
-                out = self._store.derived(number)
-                result = self._worker.work(self._store.path(number), out)
-                record = result.pop("record", None)
-                if record is not None and self._record is not None:
-                    # First the records: they take a film once, however often it is handed in.
-                    result |= self._record(
-                        number, record, result["pixels_sha256"], result["likeness"]
-                    )
-                sha256 = finish_upload(self._records, number, result)
-                self._outcomes.add(result, sha256, blinded_films(self._records))
-                self._on_done(str(result.get("reason", "scored")))
+                self._do(number)
             except Exception:
                 # A fault of ours is logged, and the film stays for the next start.
                 _LOG.exception("a film could not be taken through the queue")
-                continue
-            self._taken.discard(number)
+                self._given_up.add(number)
+            with self._changed:
+                del self._taken[number]
+                self._changed.notify_all()
             self._bell.ring()
+
+    def _do(self, number: str) -> None:
+        result = self._worker.work(self._store.path(number), self._store.derived(number))
+        record = result.pop("record", None)
+        if record is not None and self._record is not None:
+            # First the records: they take a film once, however often it is handed in.
+            result |= self._record(number, record, result["pixels_sha256"], result["likeness"])
+        sha256 = finish_upload(self._records, number, result)
+        self._outcomes.add(result, sha256, blinded_films(self._records))
+        self._on_done(str(result.get("reason", "scored")))
 
     def _expire(self) -> None:
         while not self._stopped:

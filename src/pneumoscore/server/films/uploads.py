@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.site_schema import reader_study_films, uploads
@@ -22,6 +22,7 @@ __all__ = [
     "NewFilm",
     "Upload",
     "UploadState",
+    "count_waiting",
     "drop_upload",
     "expire_uploads",
     "find_upload",
@@ -147,13 +148,10 @@ def recover_store(records: Records, store: FilmStore) -> None:
     """Put right what a killed server left: recorded films take their place, others are deleted."""
     begun = list(store.begun())
     with records.reading() as connection:
-        known = {
-            number
-            for table in (uploads, reader_study_films)
-            for number in connection.execute(
-                select(table.c.id).where(table.c.id.in_(begun))
-            ).scalars()
-        }
+        known: set[str] = set()
+        for table in (uploads, reader_study_films):
+            theirs = select(table.c.id).where(table.c.id.in_(begun))
+            known.update(map(str, connection.execute(theirs).scalars()))
     for number in begun:
         if number in known:
             store.keep(number)
@@ -162,16 +160,38 @@ def recover_store(records: Records, store: FilmStore) -> None:
     store.drop_strays()
 
 
-def waiting_uploads(records: Records, limit: int = 100) -> tuple[str, ...]:
-    """Return the identifiers of films that wait, the oldest first."""
+def waiting_uploads(
+    records: Records, limit: int = 100, *, but_of: Collection[str] = ()
+) -> tuple[tuple[str, str], ...]:
+    """Return films that wait, the oldest first: identifier and account of each.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    limit : int, optional
+        Most films.
+    but_of : collection of str, optional
+        Accounts whose films do not count.
+    """
     with records.reading() as connection:
         rows = connection.execute(
-            select(uploads.c.id)
-            .where(uploads.c.state == UploadState.WAITING.value)
+            select(uploads.c.id, uploads.c.account_id)
+            .where(
+                uploads.c.state == UploadState.WAITING.value,
+                uploads.c.account_id.not_in(list(but_of)),
+            )
             .order_by(uploads.c.created_at, uploads.c.id)
             .limit(limit)
         )
-        return tuple(rows.scalars())
+        return tuple((row.id, row.account_id) for row in rows)
+
+
+def count_waiting(records: Records) -> int:
+    """Return how many films wait."""
+    counted = select(func.count()).where(uploads.c.state == UploadState.WAITING.value)
+    with records.reading() as connection:
+        return int(connection.execute(counted).scalar_one())
 
 
 def finish_upload(records: Records, number: str, result: dict[str, Any]) -> str:

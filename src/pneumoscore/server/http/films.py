@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import unquote
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,7 @@ from pneumoscore.server.films.intake import receive_film, shown_name, take_in
 from pneumoscore.server.films.uploads import Upload, drop_upload, find_upload, list_uploads
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.pages import page
+from pneumoscore.server.http.patience import in_time
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.blinding import WithheldFilms, withheld_films
 from pneumoscore.server.reading.scores import EXTENT_STEPS, OPACITY_STEPS
@@ -122,10 +124,12 @@ async def send_film(
     servers and proxies log. The answer lists the films, and counts what in a ZIP file is none.
     """
     received = await receive_film(
-        site.films, request.stream(), site.options, declared_length(request)
+        site.films, in_time(request.stream()), site.options, declared_length(request)
     )
     told = shown_name(unquote(name or ""))
-    taken = await run_in_threadpool(take_in, site, session.account, received, told)
+    taken = await to_thread.run_sync(
+        take_in, site, session.account, received, told, limiter=site.at_once
+    )
     films = [shown(upload, WithheldFilms()) for upload in taken.uploads]
     return JSONResponse({"films": films, "passed_over": taken.skipped}, 202)
 
@@ -217,27 +221,27 @@ def _remarks(result: dict[str, Any]) -> tuple[str, ...]:
 
 
 @router.get("/api/v1/films/{film}/report.pdf", response_class=Response)
-def film_pdf(site: SiteHere, session: SessionHere, film: str) -> Response:
+async def film_pdf(site: SiteHere, session: SessionHere, film: str) -> Response:
     """Return the scores as a printed page."""
-    return _download(site, session, film, Download.PDF, "application/pdf")
+    return await _download(site, session, film, Download.PDF, "application/pdf")
 
 
 @router.get("/api/v1/films/{film}/report.dcm", response_class=Response)
-def film_report(site: SiteHere, session: SessionHere, film: str) -> Response:
+async def film_report(site: SiteHere, session: SessionHere, film: str) -> Response:
     """Return the scores as a DICOM structured report, where the film is DICOM."""
-    return _download(site, session, film, Download.REPORT, "application/dicom")
+    return await _download(site, session, film, Download.REPORT, "application/dicom")
 
 
 @router.get("/api/v1/films/{film}/capture.dcm", response_class=Response)
-def film_capture(site: SiteHere, session: SessionHere, film: str) -> Response:
+async def film_capture(site: SiteHere, session: SessionHere, film: str) -> Response:
     """Return the film under its map as a DICOM secondary capture, where the film is DICOM."""
-    return _download(site, session, film, Download.CAPTURE, "application/dicom")
+    return await _download(site, session, film, Download.CAPTURE, "application/dicom")
 
 
-def _download(
+async def _download(
     site: Site, session: Session, film: str, kind: Download, media_type: str
-) -> FileResponse:
-    upload = _visible(site, session, film)
+) -> Response:
+    upload = await run_in_threadpool(_visible, site, session, film)
     result = upload.result or {}
     if "pixels_sha256" not in result:
         raise HTTPException(409, str(result.get("error", "the film could not be read")))
@@ -251,7 +255,7 @@ def _download(
             _remarks(result),
             ((result.get("score") or {}).get("model") or {}).get("sha256"),
         )
-        problem = site.queue.make(order)
+        problem = await to_thread.run_sync(site.queue.make, order, limiter=site.at_once)
         if problem is not None:
             raise HTTPException(409, problem)
     return FileResponse(path, media_type=media_type, filename=kind.value)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pneumoscore.server.http.patience import BODY_SECONDS
 
 __all__ = ["FORM_BYTES", "POLICY", "SecureHeaders"]
 
@@ -23,6 +28,10 @@ _ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+_DETAILS = {
+    408: b'{"detail": "the body came too slowly"}',
+    413: b'{"detail": "more bytes than allowed"}',
 }
 _UPLOADS = ("/api/v1/films", "/api/v1/studies/")
 
@@ -68,15 +77,19 @@ class SecureHeaders:
 async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Read a small body whole before anything parses it, or answer 413."""
     body, more = b"", scope["method"] not in ("GET", "HEAD")
+    end = time.monotonic() + BODY_SECONDS
     while more:
-        message = await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, end - time.monotonic()))
+        except TimeoutError:
+            await _answer(send, 408)
+            return
         if message["type"] == "http.disconnect":
             return
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > FORM_BYTES:
-            await send({"type": "http.response.start", "status": 413, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+            await _answer(send, 413)
             return
     given = False
 
@@ -88,3 +101,10 @@ async def _bounded(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> 
         return {"type": "http.request", "body": body, "more_body": False}
 
     await app(scope, replay, send)
+
+
+async def _answer(send: Send, status: int) -> None:
+    # The rest of the body is not waited for.
+    headers = [(b"connection", b"close"), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": _DETAILS[status]})

@@ -199,7 +199,7 @@ def change_password(
     return RedirectResponse("/login", 303)
 
 
-@router.post("/account/tokens")
+@router.post("/account/tokens", status_code=201)
 def make_token(
     request: Request,
     site: SiteHere,

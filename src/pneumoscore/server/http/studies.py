@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import unquote
 
+from anyio import to_thread
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +21,7 @@ from pneumoscore.server.films.intake import receive_film, shown_name
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import FilmName, declared_length
 from pneumoscore.server.http.pages import page
+from pneumoscore.server.http.patience import in_time
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.agreement import agreement_tables
 from pneumoscore.server.reading.plan import StudyOptions
@@ -160,11 +163,11 @@ async def send_study_film(
     """Take one film into a draft. Its score is sealed: nobody sees it before the unblinding."""
     await run_in_threadpool(_owned, site, session, study)
     received = await receive_film(
-        site.films, request.stream(), site.options, declared_length(request)
+        site.films, in_time(request.stream()), site.options, declared_length(request)
     )
     told = shown_name(unquote(name or ""))
     try:
-        film = await run_in_threadpool(
+        take = partial(
             take_study_film,
             site,
             study,
@@ -173,6 +176,7 @@ async def send_study_film(
             example=example,
             actor=session.account.name,
         )
+        film = await to_thread.run_sync(take, limiter=site.at_once)
     except ReadingError as error:
         raise HTTPException(409, str(error)) from error
     return JSONResponse({"id": film.id, "name": told}, 201)
