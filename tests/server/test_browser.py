@@ -47,6 +47,7 @@ class Served:
     """A running server and the code of its first administrator."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.url = f"http://127.0.0.1:{_free_port()}"
         program = [str(Path(sys.executable).with_name("pneumoscore")), "serve"]
         options = ["--port", self.url.rsplit(":", 1)[1], "--records", str(folder / "records.db")]
@@ -97,7 +98,7 @@ def barriers(page: Any) -> list[tuple[str, str]]:
     return [(impact, rule) for impact, rule in found if impact in ("serious", "critical")]
 
 
-def _page(chromium: Any, scheme: str = "dark") -> Any:
+def make_page(chromium: Any, scheme: str = "dark") -> Any:
     page = chromium.new_context(
         viewport={"width": 1280, "height": 900}, color_scheme=scheme
     ).new_page()
@@ -108,7 +109,7 @@ def _page(chromium: Any, scheme: str = "dark") -> Any:
     return page
 
 
-def _sign_in(page: Any, served: Served, name: str) -> None:
+def sign_in(page: Any, served: Served, name: str) -> None:
     page.goto(f"{served.url}/login")
     page.fill("input[name=name]", name)
     page.fill("input[name=password]", PASSWORD)
@@ -119,7 +120,7 @@ def _sign_in(page: Any, served: Served, name: str) -> None:
 def test_from_the_first_start_to_a_study_read(
     served: Served, chromium: Any, phantoms: list[Path]
 ) -> None:
-    page = _page(chromium)
+    page = make_page(chromium)
     page.goto(f"{served.url}/")
     assert page.url == f"{served.url}/setup"
     assert barriers(page) == []
@@ -160,8 +161,8 @@ def test_from_the_first_start_to_a_study_read(
         form.locator("button").click()
         page.wait_for_selector(f"th:text-is('{name}')")
     assert barriers(page) == []
-    owner = _page(chromium, "light")
-    _sign_in(owner, served, "ada")
+    owner = make_page(chromium, "light")
+    sign_in(owner, served, "ada")
     owner.goto(f"{served.url}/studies")
     owner.fill("input[name=name]", "Pilot")
     owner.click("form[action='/studies'] button")
@@ -177,8 +178,8 @@ def test_from_the_first_start_to_a_study_read(
     owner.click("form[action$=open] button")
     owner.wait_for_selector("form[action$=lock]")
 
-    reader = _page(chromium)
-    _sign_in(reader, served, "ben")
+    reader = make_page(chromium)
+    sign_in(reader, served, "ben")
     reader.goto(f"{served.url}/reading")
     reader.click("td a")
     reader.click("#begin")
@@ -202,7 +203,7 @@ def test_from_the_first_start_to_a_study_read(
 
 
 def test_pages_are_small(served: Served, chromium: Any) -> None:
-    page = _page(chromium)
+    page = make_page(chromium)
     sizes: list[int] = []
     page.on("response", lambda answer: sizes.append(len(answer.body())))
     page.goto(f"{served.url}/login")

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from pneumoscore.monitor.change.error_model import ErrorModel, write_error_model
-from pneumoscore.records.corrections import merge_patients
+from pneumoscore.records.corrections import merge_patients, split_patient
 from pneumoscore.records.lookup import list_patients, patient_numbered
 from pneumoscore.records.reading import read_audit, read_timeline
 from pneumoscore.records.types import FilmRecord, time_of_day
@@ -211,6 +211,18 @@ def test_events_are_entered_corrected_and_taken_back_by_owners(
         ("owner", "event"),
         ("owner", "event removed"),
     ]
+
+
+def test_a_patient_without_films_has_a_page(site: Site, browser: Callable[..., TestClient]) -> None:
+    viewer = browser("viewer", Role.VIEWER)
+    add_films(site.records, [film_record("MRN-a")], source="test")
+    number = number_of(site, "MRN-a")
+    split_patient(site.records, "MRN-a", ["s.MRN-a.0"], "MRN-b")
+    page = viewer.get(f"/patients/{number}")
+    assert page.status_code == 200
+    assert "Films: 0" in page.text
+    assert viewer.get(f"/patients/{number}/timeline.svg").status_code == 200
+    assert act(viewer, "/patients", number="\0MRN-\0b").text.count("MRN-b") == 2
 
 
 def test_patients_by_day(site: Site, browser: Callable[..., TestClient]) -> None:

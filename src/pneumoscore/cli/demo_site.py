@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
@@ -55,6 +57,8 @@ def serve_first_look(
     from pneumoscore.server.running import make_site, server_of
 
     settings = settings_with(model=model, threads=threads)
+    # Ended by another program too, it takes its folder along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with _place(folder) as place:
         films_at = place / "films"
         films_at.mkdir()

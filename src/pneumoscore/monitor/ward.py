@@ -208,7 +208,7 @@ def ward_overview(
         for item, advice in zip(there, advices, strict=True)
         if _wanted(item, advice, choice)
     ]
-    pairs.sort(key=lambda pair: _rank(*pair, choice.order))
+    pairs.sort(key=lambda pair: _rank(pair[0], pair[1], choice.order))
     rows: list[WardRow] = []
     for item, advice in pairs[: choice.limit]:
         left = ended[item.id]

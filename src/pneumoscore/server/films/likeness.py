@@ -14,7 +14,7 @@ _SIDE = 32
 _STEPS = 32.0
 _ALIKE = 0.99
 """Correlation from which two reduced films count as one. Copies of a film (compressed, resized,
-windowed, inverted, mirrored) lie above it, other films below (docs/server.md)."""
+windowed, inverted, mirrored) lie above it, other films below (`benchmarks/likeness.py`)."""
 
 
 def likeness(pixels: NDArray[np.float32]) -> str:

@@ -91,7 +91,7 @@ def find_patients(
     number: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Look for patients by a part of their number, which never stands in the URL."""
-    return _list(request, site, session, number)
+    return _list(request, site, session, _words(number))
 
 
 @router.get("/patients/{patient}")
@@ -161,6 +161,7 @@ def _latest(judged: Judged) -> list[dict[str, Any]]:
         pair = part.pairs[-1] if part is not None and part.pairs else None
         found.append(
             {
+                "when": when(scored[-1].taken_at, judged.timeline.calendar),
                 "scale": scale_named(name),
                 "value": value.value,
                 "low": value.low,
@@ -234,7 +235,7 @@ def record_event(
     """Record what happened to a patient."""
     entry = _entry(site, session, patient)
     try:
-        event = EventRecord(entry.name, kind, _time(entry, at), detail.strip())
+        event = EventRecord(entry.name, kind, _time(entry, at), _words(detail))
         add_events(site.records, [event], actor=session.account.name)
     except PneumoScoreError as error:
         return _page(request, site, session, entry, problem=str(error), status=400)
@@ -256,8 +257,10 @@ def correct_event(
     """Correct an event; the audit keeps what it was."""
     entry = _entry(site, session, patient)
     try:
-        event = EventRecord(entry.name, kind, _time(entry, at), detail.strip())
-        change_event(site.records, old_kind, _stored(old_at), event, actor=session.account.name)
+        event = EventRecord(entry.name, kind, _time(entry, at), _words(detail))
+        change_event(
+            site.records, _words(old_kind), _stored(old_at), event, actor=session.account.name
+        )
     except PneumoScoreError as error:
         return _page(request, site, session, entry, problem=str(error), status=400)
     return _written(entry.id)
@@ -276,11 +279,16 @@ def take_event_back(
     entry = _entry(site, session, patient)
     try:
         remove_event(
-            site.records, entry.name, old_kind, _stored(old_at), actor=session.account.name
+            site.records, entry.name, _words(old_kind), _stored(old_at), actor=session.account.name
         )
     except PneumoScoreError as error:
         return _page(request, site, session, entry, problem=str(error), status=400)
     return _written(entry.id)
+
+
+def _words(text: str) -> str:
+    """Return text that a person typed, without signs that no database takes."""
+    return "".join(sign for sign in text if sign.isprintable()).strip()
 
 
 def _stored(text: str) -> datetime:

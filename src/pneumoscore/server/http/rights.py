@@ -97,6 +97,7 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/studies/{study}/lock"): _OWNER,
     ("POST", "/studies/{study}/unblind"): _OWNER,
     ("GET", "/studies/{study}/export.zip"): _OWNER,
+    ("GET", "/studies/{study}/films.zip"): _OWNER,
     ("GET", "/sample-size"): _OWNER,
     ("GET", "/accounts"): _ADMIN,
     ("POST", "/accounts"): _ADMIN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import zipfile
 from functools import partial
 from typing import Annotated, Any
@@ -10,7 +11,8 @@ from urllib.parse import unquote
 
 from anyio import to_thread
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.files import program_mark
@@ -24,8 +26,9 @@ from pneumoscore.server.http.pages import page
 from pneumoscore.server.http.patience import in_time
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.agreement import agreement_tables
+from pneumoscore.server.reading.handover import write_handover
 from pneumoscore.server.reading.plan import StudyOptions
-from pneumoscore.server.reading.results import read_results
+from pneumoscore.server.reading.results import StudyResults, read_results
 from pneumoscore.server.reading.sample_size import Assumptions, plan_precision, precision_table
 from pneumoscore.server.reading.sealing import take_study_film
 from pneumoscore.server.reading.steps import (
@@ -232,27 +235,54 @@ def export(site: SiteHere, session: SessionHere, study: str) -> Response:
     Files are named by code; no patient's identifier leaves the study.
     """
     found = _owned(site, session, study)
-    try:
-        results = read_results(site.records, study)
-    except ReadingError:
-        record_peek(site, session.account, "scores of a study that is not locked", study)
-        raise
+    results = _results(site, session, study)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ratings.csv", results.ratings_csv())
         archive.writestr("labels.csv", results.labels_csv())
+        for reader, twice in results.repeats_csv().items():
+            archive.writestr(f"repeats-{reader}.csv", twice)
         archive.writestr("answers.csv", results.answers_csv())
         for number, table in enumerate(agreement_tables(results), start=1):
             archive.writestr(f"agreement-{number}.csv", table.csv())
         archive.comment = program_mark("reader study").encode("ascii")
-    with site.records.writing() as connection:
-        details = {"study": study, "state": found.state.value}
-        add_audit(connection, session.account.name, "study_exported", details)
+    _exported(site, session, found, "scores")
     return Response(
         stream.getvalue(),
         media_type="application/zip",
         headers={"Content-Disposition": 'attachment; filename="study.zip"'},
     )
+
+
+@router.get("/studies/{study}/films.zip", response_class=Response)
+def export_films(site: SiteHere, session: SessionHere, study: str) -> Response:
+    """Return the films by code with their labels, for one command to refit the heads on."""
+    found = _owned(site, session, study)
+    results = _results(site, session, study)
+    # Named as what was begun and not finished, so that the next start deletes what a crash left.
+    target = site.films.writing(secrets.token_hex(16))
+    write_handover(site.films, study_films(site.records, study), results, target)
+    _exported(site, session, found, "films")
+    return FileResponse(
+        target,
+        media_type="application/zip",
+        filename="study-films.zip",
+        background=BackgroundTask(target.unlink, missing_ok=True),
+    )
+
+
+def _results(site: Site, session: Session, study: str) -> StudyResults:
+    try:
+        return read_results(site.records, study)
+    except ReadingError:
+        record_peek(site, session.account, "scores of a study that is not locked", study)
+        raise
+
+
+def _exported(site: Site, session: Session, study: ReaderStudy, what: str) -> None:
+    details = {"study": study.id, "state": study.state.value, "what": what}
+    with site.records.writing() as connection:
+        add_audit(connection, session.account.name, "study_exported", details)
 
 
 @router.get("/sample-size")

@@ -56,24 +56,44 @@ class StudyResults:
         return RatingTable.of(self.first_readings(), scale)
 
     def ratings_csv(self) -> str:
-        """Return the form that ``pneumoscore study agreement --ratings`` takes."""
+        """Return the first readings as ``pneumoscore study agreement --ratings`` takes them."""
+        return self._ratings(self.first_readings())
+
+    def repeats_csv(self) -> dict[str, str]:
+        """Return by reader his films that he read twice, both readings, in the same form.
+
+        A second reading is no further reader, so each reader has a file of his own.
+        """
+        found = {}
+        for reader in dict.fromkeys(item.reader for item in self.first_readings()):
+            again = [item for item in self.ratings if item.reader == f"{reader}-2"]
+            films = {item.film for item in again}
+            first = [item for item in self.ratings if item.reader == reader and item.film in films]
+            if again:
+                found[reader] = self._ratings((*first, *again))
+        return found
+
+    def _ratings(self, ratings: Sequence[Rating]) -> str:
         return _csv(
             ("file", "reader", "scale", "right", "left", "patient"),
             (
                 (r.film, r.reader, r.scale, _text(r.right), _text(r.left), self.patients[r.film])
-                for r in self.ratings
+                for r in ratings
             ),
         )
 
     def labels_csv(self) -> str:
-        """Return the form that ``pneumoscore model fit --labels`` takes: means over readers."""
+        """Return the form that ``pneumoscore model fit --labels`` takes: means over readers.
+
+        Films are named as `pneumoscore.server.reading.handover.write_handover` names them.
+        """
         labels = {scale: labels_from_ratings(self.first_readings(), scale) for scale in SCALES}
         films = sorted(set().union(*labels.values()))
         return _csv(
             ("file", "patient", *SCALES),
             (
                 (
-                    film,
+                    f"{film}.png",
                     self.patients[film],
                     *(_text(labels[scale].get(film)) for scale in SCALES),
                 )
