@@ -72,16 +72,30 @@ def test_results_are_back_in_the_right_studies(
     orthanc: Orthanc, beside: Listener, phantom_film: Dataset, tmp_path: Path
 ) -> None:
     films = films_of(phantom_film, 3)
+    # A tomogram that calls itself DX: the listener does not take its class.
+    tomogram = deepcopy(phantom_film)
+    tomogram.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    tomogram.file_meta.MediaStorageSOPClassUID = tomogram.SOPClassUID
+    stray = orthanc.put_film(film_bytes(tomogram))
     for film in films:
         orthanc.put_film(film)
     router = Router(RouterOptions(orthanc.url, "pneumoscore", tmp_path / "route"))
     with running(beside):
         router.run(threading.Event(), once=True)
-        assert router.sent == 3
+        assert (router.sent, router.aside) == (3, 1)
+        requests.delete(f"{orthanc.url}/instances/{stray}", timeout=20).raise_for_status()
         settled(beside, 3)
         # Twice the same: nothing new. Its own captures, sent back: ignored.
         assert send_films(node(beside), "TEST", films) == [None] * 3
-        router.run(threading.Event(), once=True)
+        again = Router(RouterOptions(orthanc.url, "pneumoscore", tmp_path / "route"))
+        again.run(threading.Event(), once=True)
+        assert (again.sent, again.aside) == (0, 0)
+        own = [
+            requests.get(f"{orthanc.url}/instances/{it}/file", timeout=20).content
+            for it in orthanc.find(Modality="OT")
+        ]
+        assert len(own) == 3
+        assert send_films(node(beside), "TEST", own) == [None] * 3
         settled(beside, 3)
         target = f"ORTHANC@127.0.0.1:{orthanc.dicom}"
         wait_for(

@@ -33,36 +33,9 @@ from pneumoscore.pacs.send import send_films
 from pneumoscore.pacs.targets import Node
 from pneumoscore.pipeline.inbox import Inbox, State
 from tests.fixtures.orthanc import Listener, free_port, running, wait_for
-from tests.fixtures.pacs import film_bytes
+from tests.fixtures.pacs import certificate, film_bytes
 
 LIMITS = Limits(pdu_seconds=1.0, handshake_seconds=1.0, idle_seconds=2.0, per_address=64)
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    key, own = folder / f"{name}.key", folder / f"{name}.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            f"/CN={name}",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            key,
-            "-out",
-            own,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return own, key
 
 
 @pytest.fixture

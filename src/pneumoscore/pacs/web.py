@@ -53,7 +53,7 @@ def bounded_session() -> Session:
     """Return a session whose every request ends."""
     from requests import Session
 
-    class _Bounded(Session):
+    class _Bounded(Session):  # type: ignore[misc]
         def request(self, *arguments: Any, **options: Any) -> Any:
             options.setdefault("timeout", _SECONDS)
             return super().request(*arguments, **options)
