@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 
@@ -20,23 +22,9 @@ from pneumoscore.pacs.send import send_films
 from pneumoscore.pacs.targets import Node
 from pneumoscore.severity.model import SeverityModel
 from tests.fixtures.orthanc import Listener, Orthanc, free_port, running, wait_for
-from tests.fixtures.pacs import film_bytes, put
+from tests.fixtures.pacs import film_bytes, films_of, put
 
-SECRET_NAME, SECRET_ID = "Geheim^Nina", "SECRET-4711"
-
-
-def films_of(phantom: Dataset, count: int, first: int = 1) -> list[bytes]:
-    """Return films of as many studies and patients, alike but for their identifiers."""
-    out = []
-    for number in range(first, first + count):
-        film = deepcopy(phantom)
-        film.PatientName, film.PatientID = SECRET_NAME, f"{SECRET_ID}-{number}"
-        film.StudyInstanceUID = f"1.2.826.0.1.3680043.10.1.{number}"
-        film.SeriesInstanceUID = f"1.2.826.0.1.3680043.10.2.{number}"
-        film.SOPInstanceUID = f"1.2.826.0.1.3680043.10.3.{number}"
-        film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
-        out.append(film_bytes(film))
-    return out
+SECRET_ID = "SECRET-4711"
 
 
 def results_in(archive: Orthanc) -> tuple[int, int]:
@@ -71,7 +59,7 @@ def beside(orthanc: Orthanc, tmp_path: Path, tiny_folder: Path) -> Listener:
 def test_results_are_back_in_the_right_studies(
     orthanc: Orthanc, beside: Listener, phantom_film: Dataset, tmp_path: Path
 ) -> None:
-    films = films_of(phantom_film, 3)
+    films = films_of(phantom_film, SECRET_ID, 3)
     # A tomogram that calls itself DX: the listener does not take its class.
     tomogram = deepcopy(phantom_film)
     tomogram.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
@@ -144,7 +132,7 @@ def test_nothing_is_lost_or_doubled_when_all_go_down(
     orthanc: Orthanc, beside: Listener, phantom_film: Dataset, tmp_path: Path
 ) -> None:
     count = 30
-    for film in films_of(phantom_film, count):
+    for film in films_of(phantom_film, SECRET_ID, count):
         orthanc.put_film(film)
     stop = threading.Event()
     router = Router(RouterOptions(orthanc.url, "pneumoscore", tmp_path / "route"))
@@ -177,7 +165,7 @@ def test_a_withheld_film_is_found_and_scored(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    first, second = films_of(phantom_film, 2)
+    first, second = films_of(phantom_film, SECRET_ID, 2)
     orthanc.put_film(first)
     orthanc.put_film(second)
     url = f"{orthanc.url}/dicom-web"
@@ -250,7 +238,7 @@ def alone(tmp_path: Path, tiny_folder: Path) -> Listener:
 def test_other_pixels_and_films_without_a_study_are_given_up_with_the_reason(
     alone: Listener, phantom_film: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (film,) = films_of(phantom_film, 1)
+    (film,) = films_of(phantom_film, SECRET_ID, 1)
     header, pixels, studyless = (deepcopy(phantom_film) for _ in range(3))
     for other in (header, pixels):
         other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = _uid(1)
@@ -269,7 +257,7 @@ def test_other_pixels_and_films_without_a_study_are_given_up_with_the_reason(
         assert main(["pacs", "dead", str(alone.store)]) == 0
         said = capsys.readouterr().out
         assert "other pixels under a SOP Instance UID that is known" in said
-        assert "without StudyInstance UID" in said
+        assert "without a Study Instance UID" in said
         reasons = list((alone.store / "inbox" / "films").glob("*.reason.txt"))
         assert len(reasons) == 2
         assert alone.stop() == 0
@@ -278,7 +266,10 @@ def test_other_pixels_and_films_without_a_study_are_given_up_with_the_reason(
 
 @pytest.mark.slow
 def test_a_full_disk_refuses_and_recovers(
-    tmp_path: Path, tiny_folder: Path, phantom_film: Dataset
+    tmp_path: Path,
+    tiny_folder: Path,
+    phantom_film: Dataset,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -291,12 +282,18 @@ def test_a_full_disk_refuses_and_recovers(
         flags = ["--allow", "TEST", "--to-folder", str(tmp_path / "out")]
         listener = Listener(disk / "store", tiny_folder, *flags)
         listener.log = tmp_path / "log"
-        films = films_of(phantom_film, 2)
+        films = films_of(phantom_film, SECRET_ID, 2)
         with running(listener):
             free = shutil.disk_usage(disk).free
             (disk / "full").write_bytes(bytes(free - 800_000))
             (error,) = send_films(node(listener), "TEST", films[:1])
             assert error == "answered 0xa700"
+            # To the last byte: how it stands can be seen all the same.
+            with (disk / "full").open("ab", buffering=0) as filler, suppress(OSError):
+                while True:
+                    filler.write(bytes(4096))
+            assert main(["pacs", "status", str(listener.store)]) == 0
+            assert json.loads(capsys.readouterr().out)["free_mb"] == 0
             (disk / "full").unlink()
             assert send_films(node(listener), "TEST", films) == [None] * 2
             settled(listener, 2)
@@ -308,7 +305,7 @@ def test_a_full_disk_refuses_and_recovers(
 def test_hostile_peers_do_not_stop_the_others(
     alone: Listener, phantom_film: Dataset, tmp_path: Path
 ) -> None:
-    (film,) = films_of(phantom_film, 1)
+    (film,) = films_of(phantom_film, SECRET_ID, 1)
     with running(alone):
         address = ("127.0.0.1", alone.port)
         before = _memory(alone)

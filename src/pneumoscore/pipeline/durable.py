@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ _PATIENCE_SECONDS = 30.0
 
 class DurableFile:
     """A database in one file of its owner's; a connection for each use, so that threads may share.
+
+    One more stays open: SQLite removes its log with the last connection, and needs room on the
+    disk to make another before it can so much as be read.
 
     Parameters
     ----------
@@ -34,6 +38,9 @@ class DurableFile:
         with self.writing() as connection:
             for statement in schema.split(";"):
                 connection.execute(statement)
+        lasting = self._connected()
+        lasting.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        weakref.finalize(self, lasting.close)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -54,7 +61,13 @@ class DurableFile:
             connection.execute("COMMIT")
 
     def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            self._path,
+            timeout=_PATIENCE_SECONDS,
+            isolation_level=None,
+            # Each is used by one thread alone, but the one that stays open ends in any.
+            check_same_thread=False,
+        )
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: what was acknowledged outlives a power failure (SQLite, "PRAGMA synchronous").
         connection.execute("PRAGMA synchronous = FULL")

@@ -69,6 +69,10 @@ def reason_file(film: Path) -> Path:
     return film.with_suffix(".reason.txt")
 
 
+class _TryAgainError(Exception):
+    """Another attempt may go otherwise."""
+
+
 class FilmWorker:
     """Works through the inbox until it is told to stop.
 
@@ -121,24 +125,32 @@ class FilmWorker:
                 came.clear()
                 continue
             for entry in entries:
-                self.work(entry)
+                # A full disk takes not even the note that a film waits: it stays at work.
+                while not self.work(entry) and not stop.wait(_TURN_SECONDS):
+                    pass
                 made()
 
-    def work(self, entry: Entry) -> None:
-        """Score one film; whatever happens to it, the others go on."""
+    def work(self, entry: Entry) -> bool:
+        """Score one film; whatever happens to it, the others go on.
+
+        Returns
+        -------
+        bool
+            Whether what became of it could be noted.
+        """
         film = film_name(str(entry.details.get("uid", "")))
         began = time.monotonic()
         try:
             outcome = self._worked(entry)
         except (HeaderError, PneumoScoreError) as error:
-            self._bury(entry, film, str(error))
-            return
+            return self._bury(entry, film, str(error))
+        except _TryAgainError as error:
+            return self._later(entry, film, str(error))
         except (OSError, sqlite3.Error) as error:
-            self._later(entry, film, f"cannot be stored ({type(error).__name__})", endless=True)
-            return
+            why = f"cannot be stored ({type(error).__name__})"
+            return self._later(entry, film, why, endless=True)
         except Exception as error:
-            self._later(entry, film, f"internal error ({type(error).__name__})")
-            return
+            return self._later(entry, film, f"internal error ({type(error).__name__})")
         if outcome is not None:
             self._journal.say(
                 "film done",
@@ -147,6 +159,7 @@ class FilmWorker:
                 seconds=round(time.monotonic() - began, 3),
                 waited=round(time.time() - entry.came, 3),
             )
+        return True
 
     def _worked(self, entry: Entry) -> str | None:
         """Return what became of a film; None if it was given back."""
@@ -168,8 +181,9 @@ class FilmWorker:
         received = self._read(entry.path)
         read = received.read
         if read.film is None:
-            self._unread(entry, film, read)
-            return None
+            if read.reason in _PASSING:
+                raise _TryAgainError(str(read.error))
+            raise PneumoScoreError(str(read.error))
         if known is not None:
             if known != received.picture:
                 raise HeaderError("other pixels under a SOP Instance UID that is known")
@@ -231,33 +245,30 @@ class FilmWorker:
             return FilmReport(refusal, self._preparation)
         return FilmReport(result, self._preparation, read.origin)
 
-    def _unread(self, entry: Entry, film: str, read: ReadFilm) -> None:
-        if read.reason in _PASSING:
-            self._later(entry, film, str(read.error))
-        else:
-            self._bury(entry, film, str(read.error))
-
-    def _later(self, entry: Entry, film: str, why: str, *, endless: bool = False) -> None:
+    def _later(self, entry: Entry, film: str, why: str, *, endless: bool = False) -> bool:
         try:
             if endless:
                 # No fault of the film's: it waits until there is room.
                 self._inbox.retry(_fresh(entry), why, delay=_TURN_SECONDS)
                 self._journal.say("film waits", film=film, reason=why)
             elif self._inbox.retry(entry, why) is State.DEAD:
-                self._bury(entry, film, why)
+                return self._bury(entry, film, why)
             else:
                 self._journal.say("film tried again later", film=film, reason=why)
         except (OSError, sqlite3.Error):
-            # Its lease ends by itself.
             self._journal.say("film waits", film=film, reason=why)
+            return False
+        return True
 
-    def _bury(self, entry: Entry, film: str, why: str) -> None:
+    def _bury(self, entry: Entry, film: str, why: str) -> bool:
         try:
             self._inbox.bury(entry, why)
             reason_file(entry.path).write_text(why + "\n", encoding="utf-8")
         except (OSError, sqlite3.Error):
-            pass
+            self._journal.say("film waits", film=film, reason=why)
+            return False
         self._journal.say("film given up", film=film, reason=why)
+        return True
 
 
 def _fresh(entry: Entry) -> Entry:

@@ -15,7 +15,7 @@ from io import BytesIO
 
 from pydicom import config, dcmread
 from pydicom.charset import convert_encodings, decode_bytes
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -164,9 +164,9 @@ def film_header(dataset: Dataset) -> FilmHeader:
     }
     for keyword, uid in uids.items():
         if not is_uid(uid):
-            name = keyword.removesuffix("UID")
+            name = dictionary_description(keyword)
             raise HeaderError(
-                f"a film {'with a malformed' if uid else 'without'} {name} UID",
+                f"a film {'with a malformed' if uid else 'without a'} {name}",
                 "the identifiers that every archived film has",
                 "send it from the archive",
             )
