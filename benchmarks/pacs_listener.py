@@ -1,235 +1,182 @@
-"""What the listener takes: seconds to a stored report, MB/s in, memory, and films lost.
+"""What the listener takes: seconds to a stored report, MB/s in, and memory.
 
 Prints Markdown tables:
 
-- ``latency``: from the end of C-STORE to the report on the target's disk, median and 95th
-  percentile, at 1, 4 and 16 associations, one film each at a time;
-- ``throughput``: MB/s of films of 13 MB that are flushed to the disk, beside dcmtk's
-  ``storescp`` (which does not flush);
-- ``memory``: resident memory of the listener after each quarter of ``--films`` films;
-- ``routing``: ``--films`` films routed by an Orthanc's change log to the listener and their
-  results back, with the listener killed and started again ``--kills`` times and Orthanc away for
-  a minute; counts over REST what came back.
+- ``latency``: from the beginning of a film's C-STORE until an archive of the benchmark's own has
+  its report, median and 95th percentile, at 1, 4 and 16 associations that each send one film at
+  the same moment; the next round begins when the last report is there;
+- ``throughput``: MB/s of films that are flushed to the disk while others are scored, beside
+  dcmtk's ``storescp``, which does neither, at 1 and 4 associations;
+- ``memory``: proportional set size of the listener and its readers after each eighth of
+  ``--films`` films.
 
-Needs the extras ``pacs`` and ``dev``, dcmtk, and Orthanc for ``routing``:
-``python -m benchmarks.pacs_listener latency throughput memory routing``.
+Films are phantoms of 2,560 x 2,560 pixels (13 MB), of 512 x 512 for ``memory``. Needs the extras
+``pacs`` and ``dev`` and dcmtk: ``python -m benchmarks.pacs_listener latency throughput memory``.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from copy import deepcopy
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from pydicom import Dataset
+from pydicom import dcmread
+from pynetdicom import AE, evt
 
-from pneumoscore.pacs.orthanc import Router, RouterOptions
+from benchmarks.pacs_films import PATIENT, enlarged, listener_with, memory_mb, phantom, row
+from pneumoscore.pacs.listener.journal import silence_libraries
+from pneumoscore.pacs.objects.result import objects_uid
 from pneumoscore.pacs.send import send_films
 from pneumoscore.pacs.targets import Node
-from pneumoscore.phantom import (
-    LungDisease,
-    PhantomSpec,
-    SyntheticPatient,
-    phantom_dataset,
-    render_phantom,
-)
-from tests.fixtures.orthanc import Listener, Orthanc, free_port, running, wait_for
-from tests.fixtures.pacs import film_bytes
+from pneumoscore.severity.model import SeverityModel
+from tests.fixtures.orthanc import free_port, running, wait_for
+from tests.fixtures.pacs import films_of, storescp
 
-MODEL = "severity"
+_RESULTS = ("1.2.840.10008.5.1.4.1.1.88.34", "1.2.840.10008.5.1.4.1.1.7")
+_ROUNDS = {1: 24, 4: 8, 16: 3}
+_TIMES = 5
 
 
-def films_of(source: Dataset, count: int, first: int = 1) -> list[bytes]:
-    out = []
-    for number in range(first, first + count):
-        film = deepcopy(source)
-        film.PatientID = f"PHANTOM-{number}"
-        for name, root in (("StudyInstanceUID", 1), ("SeriesInstanceUID", 2)):
-            setattr(film, name, f"1.2.826.0.1.3680043.10.{root}.{number}")
-        film.SOPInstanceUID = f"1.2.826.0.1.3680043.10.3.{number}"
-        film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
-        out.append(film_bytes(film))
-    return out
+class Archive:
+    """Takes results and notes when."""
+
+    def __init__(self) -> None:
+        self.came: dict[str, float] = {}
+        self.port = free_port()
+        self._entity = AE("ARCHIVE")
+        for sop_class in _RESULTS:
+            self._entity.add_supported_context(sop_class)
+
+    def _stored(self, event: Any) -> int:
+        self.came[str(event.request.AffectedSOPInstanceUID)] = time.monotonic()
+        return 0
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Take results as long as the block lasts."""
+        handlers: list[Any] = [(evt.EVT_C_STORE, self._stored)]
+        address = ("127.0.0.1", self.port)
+        server = self._entity.start_server(address, block=False, evt_handlers=handlers)
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
-def phantom(size: int) -> Dataset:
-    spec = PhantomSpec(right=LungDisease(0.6, 0.5), left=LungDisease(0.3, 0.3), seed=1, size=size)
-    return phantom_dataset(render_phantom(spec), SyntheticPatient(), datetime(2026, 1, 1, 8))
-
-
-def enlarged(film: Dataset, times: int) -> Dataset:
-    """Return a film of so many times the rows and columns."""
-    out = deepcopy(film)
-    pixels = np.kron(film.pixel_array, np.ones((times, times), np.uint16))
-    out.Rows, out.Columns = pixels.shape
-    out.PixelData = pixels.astype("<u2").tobytes()
-    return out
-
-
-def node(port: int) -> Node:
-    return Node("PNEUMOSCORE", "127.0.0.1", port)
-
-
-def alone(folder: Path, *flags: str) -> Listener:
-    out = str(folder / "out")
-    every = ["--allow", "TEST", "--to-folder", out, *flags]
-    return Listener(folder / "store", Path(MODEL), *every)
-
-
-def reports(folder: Path) -> int:
-    out = folder / "out"
-    return len(list(out.glob("report-*"))) if out.is_dir() else 0
-
-
-def latency(folder: Path, films: int) -> None:
-    print("| associations | films | median s | 95th s |\n|---|---|---|---|")
-    source = phantom(512)
-    listener = alone(folder)
-    with running(listener):
-        number = 1
-        for associations in (1, 4, 16):
+def latency(folder: Path, _: int) -> None:
+    """Print how long a report takes."""
+    row("associations", "films", "median s", "95th s")
+    row(*["---"] * 4)
+    identity = SeverityModel.open("severity").identity
+    archive = Archive()
+    flags = ["--allow", "TEST", "--to", f"ARCHIVE@127.0.0.1:{archive.port}"]
+    listener = listener_with(folder / "store", *flags)
+    source, number = enlarged(phantom(), _TIMES), 1
+    with archive.open(), running(listener):
+        for associations, rounds in _ROUNDS.items():
             seconds: list[float] = []
-            for _ in range(max(1, films // associations)):
-                batch = films_of(source, associations, number)
+            for _round in range(rounds):
+                batch = films_of(source, PATIENT, associations, number)
                 number += associations
-                seconds += _one_round(folder, listener.port, batch)
-            tail = float(np.percentile(seconds, 95))
-            middle = statistics.median(seconds)
-            print(f"| {associations} | {len(seconds)} | {middle:.2f} | {tail:.2f} |", flush=True)
+                began = _sent_at_once(listener.port, batch)
+                reports = {objects_uid(uid, identity, "report"): at for uid, at in began.items()}
+                wait_for(lambda r=reports: set(r) <= set(archive.came), 300, "reports", 0.02)
+                seconds += [archive.came[uid] - at for uid, at in reports.items()]
+            middle, tail = np.percentile(seconds, [50, 95])
+            row(associations, len(seconds), f"{middle:.2f}", f"{tail:.2f}")
 
 
-def _one_round(folder: Path, port: int, films: Sequence[bytes]) -> list[float]:
-    """Send films at once; return when each further report stood on the disk."""
-    before = reports(folder)
-    senders = [
-        threading.Thread(target=send_films, args=(node(port), "TEST", [film])) for film in films
-    ]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join()
-    sent, out = time.monotonic(), []
-    while len(out) < len(films):
-        done = reports(folder) - before
-        out += [time.monotonic() - sent] * (done - len(out))
-        time.sleep(0.005)
-    return out
+def _sent_at_once(port: int, films: Sequence[bytes]) -> dict[str, float]:
+    """Send each film in an association of its own; return when each began, by its UID."""
+    began: dict[str, float] = {}
+
+    def send(film: bytes) -> None:
+        uid = str(dcmread(BytesIO(film), stop_before_pixels=True).SOPInstanceUID)
+        began[uid] = time.monotonic()
+        assert send_films(Node("PNEUMOSCORE", "127.0.0.1", port), "TEST", [film]) == [None]
+
+    _together(send, films)
+    return began
 
 
-def throughput(folder: Path, films: int) -> None:
-    print("| receiver | films | MB/s |\n|---|---|---|")
-    batch = films_of(enlarged(phantom(512), 5), films)
-    size = sum(map(len, batch)) / 1e6
-    listener = alone(folder)
+def _together(work: Callable[[Any], None], parts: Sequence[Any]) -> None:
+    threads = [threading.Thread(target=work, args=(part,)) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def throughput(folder: Path, _: int) -> None:
+    """Print how fast films are taken."""
+    row("receiver", "associations", "films", "MB/s")
+    row(*["---"] * 4)
+    films = films_of(enlarged(phantom(), _TIMES), PATIENT, 48)
+    halves = films[:24], films[24:]
+    flags = ["--allow", "TEST", "--to-folder", str(folder / "out")]
+    listener = listener_with(folder / "store", *flags)
     with running(listener):
-        began = time.monotonic()
-        errors = send_films(node(listener.port), "TEST", batch)
-        seconds = time.monotonic() - began
-    assert errors == [None] * films
-    print(f"| pneumoscore listen | {films} | {size / seconds:.0f} |", flush=True)
+        for associations, half in zip((1, 4), halves, strict=True):
+            rate = _rate(listener.port, half, associations)
+            row("pneumoscore listen", associations, len(half), f"{rate:.0f}")
     port = free_port()
-    received = folder / "storescp"
-    received.mkdir()
-    command = ["/usr/bin/storescp", "-aet", "PNEUMOSCORE", "-od", str(received), str(port)]
-    process = subprocess.Popen(command)
-    try:
-        time.sleep(2)
-        began = time.monotonic()
-        send_films(node(port), "TEST", batch)
-        seconds = time.monotonic() - began
-    finally:
-        process.kill()
-        process.wait()
-    print(f"| storescp | {films} | {size / seconds:.0f} |", flush=True)
+    with storescp(port, folder / "storescp", "--fork", "-pdu", "131072", "-aet", "PNEUMOSCORE"):
+        for associations, half in zip((1, 4), halves, strict=True):
+            rate = _rate(port, half, associations)
+            row("storescp", associations, len(half), f"{rate:.0f}")
+
+
+def _rate(port: int, films: Sequence[bytes], associations: int) -> float:
+    """Return MB/s of films that are shared out to associations."""
+
+    def send(part: Sequence[bytes]) -> None:
+        node = Node("PNEUMOSCORE", "127.0.0.1", port)
+        assert send_films(node, "TEST", part) == [None] * len(part)
+
+    began = time.monotonic()
+    _together(send, [films[start::associations] for start in range(associations)])
+    return sum(map(len, films)) / 1e6 / (time.monotonic() - began)
 
 
 def memory(folder: Path, films: int) -> None:
-    print("| films | resident MB |\n|---|---|")
-    source = phantom(512)
-    listener = alone(folder)
+    """Print what the listener holds as films go through it."""
+    row("films", "MB", "films a second")
+    row(*["---"] * 3)
+    flags = ["--allow", "TEST", "--to-folder", str(folder / "out")]
+    listener = listener_with(folder / "store", *flags)
+    source, share, began = phantom(), max(1, films // 8), time.monotonic()
     with running(listener):
         assert listener.process is not None
-        status = Path(f"/proc/{listener.process.pid}/statm")
-        for quarter in range(4):
-            share = films // 4
-            batch = films_of(source, share, 1 + quarter * share)
-            assert send_films(node(listener.port), "TEST", batch) == [None] * share
-            done = (quarter + 1) * share
-            wait_for(lambda n=done: reports(folder) == n, 3600, "all are reported")
-            resident = int(status.read_text().split()[1]) * 4096 / 1e6
-            print(f"| {done} | {resident:.0f} |", flush=True)
-
-
-def routing(folder: Path, films: int, kills: int, away: float) -> None:
-    listener_port = free_port()
-    archive = Orthanc(folder / "orthanc", listener_port)
-    title = f"ORTHANC@127.0.0.1:{archive.dicom}"
-    flags = ["--allow", title, "--to", title, "--commit"]
-    listener = Listener(folder / "store", Path(MODEL), *flags, port=listener_port)
-    archive.start()
-    try:
-        for film in films_of(phantom(512), films):
-            archive.put_film(film)
-        began = time.monotonic()
-        stop = threading.Event()
-        router = Router(RouterOptions(archive.url, "pneumoscore", folder / "route"))
-        thread = threading.Thread(target=router.run, args=(stop,))
-        with running(listener):
-            thread.start()
-            for number in range(kills):
-                share = number * films // (kills + 1)
-                wait_for(lambda n=share: listener.status()["films"]["done"] > n, 3600, "it works")
-                listener.kill()
-                listener.start()
-            if away:
-                archive.stop()
-                time.sleep(away)
-                archive.start()
+        for done in range(0, films, share):
+            batch = films_of(source, PATIENT, share, done + 1)
+            node = Node("PNEUMOSCORE", "127.0.0.1", listener.port)
+            assert send_films(node, "TEST", batch) == [None] * share
             wait_for(
-                lambda: (it := listener.status())["results"].get("scored", 0) == films
-                and it["oldest_owed_seconds"] is None,
-                3600,
-                "all is delivered",
+                lambda n=done + share: listener.status()["films"]["done"] == n, 3600, "done", 1.0
             )
-            stop.set()
-            thread.join(150)
-        seconds = time.monotonic() - began
-        found = [len(archive.find(Modality=it, Manufacturer="PneumoScore dev*")) for it in ("SR",)]
-        every = len(archive.find(Manufacturer="PneumoScore dev*"))
-        studies = archive.get("/studies")
-        right = sum(len(archive.get(f"/studies/{study}/series")) == 3 for study in studies)
-        print("| films | killed | away s | reports | captures | studies whole | seconds |")
-        print("|---|---|---|---|---|---|---|")
-        row = (films, kills, away, found[0], every - found[0], f"{right} of {len(studies)}")
-        print("| " + " | ".join(map(str, row)) + f" | {seconds:.0f} |", flush=True)
-    finally:
-        archive.stop()
+            rate = (done + share) / (time.monotonic() - began)
+            row(done + share, f"{memory_mb(listener.process.pid):.0f}", f"{rate:.2f}")
 
 
 def main() -> None:
     """Run what was asked for."""
+    parts = {"latency": latency, "throughput": throughput, "memory": memory}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("parts", nargs="+", choices=["latency", "throughput", "memory", "routing"])
-    parser.add_argument("--films", type=int, default=200)
-    parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--away", type=float, default=60.0)
+    parser.add_argument("parts", nargs="+", choices=list(parts))
+    parser.add_argument("--films", type=int, default=2000)
     asked = parser.parse_args()
+    silence_libraries()
     for part in asked.parts:
         print(f"\n{part}\n", flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            if part == "routing":
-                routing(Path(folder), asked.films, asked.kills, asked.away)
-            else:
-                run = {"latency": latency, "throughput": throughput, "memory": memory}[part]
-                run(Path(folder), min(asked.films, 24) if part != "memory" else asked.films)
+            parts[part](Path(folder), asked.films)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,21 @@ the film says it, in UTF-8.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
 from pydicom import config, dcmread
-from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 from pneumoscore.errors import UnreadableFileError
 from pneumoscore.pacs.errors import HeaderError
 from pneumoscore.pacs.identity import is_uid
+from pneumoscore.radiograph.charset import codecs_of, decoded
 from pneumoscore.radiograph.guard import translated
 
 __all__ = ["FilmHeader", "film_header", "read_header"]
@@ -196,14 +196,10 @@ def _spacing(dataset: Dataset) -> tuple[str, str] | None:
 
 
 def _copied(dataset: Dataset) -> list[DataElement]:
-    declared = [term.strip() for term in _plain(dataset, "SpecificCharacterSet").split("\\")]
-    with translated("Specific Character Set"):
-        # An unknown term counts as none; what then is no ASCII is read as Latin-1, as
-        # archives do by default.
-        encodings = list(convert_encodings(declared if any(declared) else ["ISO_IR 6"]))
+    codecs = codecs_of(_plain(dataset, "SpecificCharacterSet").split("\\"))
     out = []
     for keyword in _TYPE_2 + _OPTIONAL:
-        value = _usable(keyword, _text(dataset, keyword, encodings))
+        value = _usable(keyword, _text(dataset, keyword, codecs))
         if value or keyword in _TYPE_2:
             out.append(_element(keyword, value))
     for keyword in _SEQUENCES:
@@ -213,7 +209,7 @@ def _copied(dataset: Dataset) -> list[DataElement]:
                     element = dataset[keyword]
                     if element.VR == "SQ" and element.value:
                         for item in element.value:
-                            item.decode(encodings)
+                            item.decode(list(codecs) or ["iso8859"])
                         out.append(element)
             except UnreadableFileError:
                 continue
@@ -250,17 +246,10 @@ def _number(dataset: Dataset, keyword: str) -> int:
         return int(dataset[keyword].value)
 
 
-def _text(dataset: Dataset, keyword: str, encodings: list[str]) -> str:
+def _text(dataset: Dataset, keyword: str, codecs: Sequence[str]) -> str:
     raw = _value(dataset, keyword)
-    if isinstance(raw, str):
-        return raw.rstrip("\0 ")
-    raw = raw.rstrip(b"\0 ")
-    if raw.isascii() and b"\x1b" not in raw:
-        return raw.decode("ascii")
-    delimiters = PN_DELIMS if keyword.endswith("Name") else TEXT_VR_DELIMS
-    with translated("text"):
-        text = decode_bytes(raw, encodings, delimiters)
-    return raw.decode("latin-1") if "\ufffd" in text else text
+    text = raw if isinstance(raw, str) else decoded(raw.rstrip(b"\0 "), codecs)
+    return text.rstrip("\0 ")
 
 
 def _usable(keyword: str, text: str) -> str:
