@@ -120,7 +120,7 @@ def routed(folder: Path, disk: Path, name: str, films: int, wrong: Callable[[Sit
             if film not in withheld:
                 archive.put_film(film)
         began, stop = time.monotonic(), threading.Event()
-        thread = threading.Thread(target=router.run, args=(stop,))
+        thread = threading.Thread(target=router.run, args=(stop,), daemon=True)
         with running(listener):
             thread.start()
             wrong(Site(archive, listener, router, films))
