@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.resources import files
@@ -43,6 +44,19 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def _wait_for_port(port: int, seconds: float = 120.0) -> None:
+    """Return when the server takes connections: it says where a little before."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+            return
+        except OSError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.1)
+
+
 class Served:
     """A running server and the code of its first administrator."""
 
@@ -60,6 +74,7 @@ class Served:
         first, second = self.process.stderr.readline(), self.process.stderr.readline()
         assert "Research use only" in first
         self.code = re.search(r"Code: (\w+)", second)[1]  # type: ignore[index]
+        _wait_for_port(int(self.url.rsplit(":", 1)[1]))
 
 
 @pytest.fixture(scope="module")

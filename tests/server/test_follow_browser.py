@@ -91,7 +91,7 @@ def test_patients_are_followed(
     page.wait_for_selector(".side[data-side=earlier][data-shown=screen]")
     page.wait_for_selector(".side[data-side=later][data-shown=screen]")
     assert "PHANTOM" not in page.url
-    assert page.evaluate("() => document.querySelector('img.timeline').naturalWidth") > 0
+    page.wait_for_function("() => document.querySelector('img.timeline').naturalWidth > 0")
     assert barriers(page) == []
     before = [page.evaluate(VIEW, side) for side in ("earlier", "later")]
     page.focus(".side[data-side=later] canvas")

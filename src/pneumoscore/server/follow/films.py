@@ -50,6 +50,6 @@ def _upload(site: Site, sha256: str) -> Path | None:
         uploads.c.sha256 == sha256, uploads.c.state != UploadState.WAITING.value
     )
     with site.records.reading() as connection:
-        numbers = connection.execute(statement.limit(5)).scalars().all()
-    folders = (site.films.derived(str(number)) for number in numbers)
+        numbers: list[str] = list(connection.execute(statement.limit(5)).scalars())
+    folders = (site.films.derived(number) for number in numbers)
     return next((folder for folder in folders if (folder / "screen").is_file()), None)

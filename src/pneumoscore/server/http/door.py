@@ -59,9 +59,9 @@ def _session(request: Request, site: Site) -> Session | None:
     if scheme.lower() == "bearer" and secret:
         return token_account(site.records, secret.strip())
     idle: timedelta = site.options.idle
-    secret = request.cookies.get(cookie_name(site))
+    cookie = request.cookies.get(cookie_name(site))
     by_itself = request.url.path == "/events" or _LIVE_HEADER in request.headers
-    return session_of(site.records, secret, idle, used=not by_itself)
+    return session_of(site.records, cookie, idle, used=not by_itself)
 
 
 async def still_signed_in(request: Request) -> bool:
