@@ -24,10 +24,11 @@ from pneumoscore.pipeline.result import FileResult
 from pneumoscore.present.drawings import sparkline_svg
 from pneumoscore.present.plot_style import page_svg, plot_file
 from pneumoscore.records.database import Records
+from pneumoscore.records.days import time_of_day
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.events import add_events, add_note
 from pneumoscore.records.reading import read_timeline
-from pneumoscore.records.types import EventRecord, FilmRecord, Timeline, time_of_day
+from pneumoscore.records.types import EventRecord, FilmRecord, Timeline
 from pneumoscore.records.writing import add_films
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import OPACITY

@@ -13,10 +13,11 @@ from pneumoscore.records.corrections import (
     split_patient,
 )
 from pneumoscore.records.database import Records
+from pneumoscore.records.days import time_of_day
 from pneumoscore.records.errors import ConflictError, RecordsError
 from pneumoscore.records.events import add_events, add_note
 from pneumoscore.records.reading import read_audit, read_timeline
-from pneumoscore.records.types import EventRecord, FilmRecord, time_of_day
+from pneumoscore.records.types import EventRecord, FilmRecord
 from pneumoscore.records.writing import add_films
 
 MakeRecord = Callable[..., FilmRecord]

@@ -9,16 +9,19 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from pneumoscore.errors import OutputError
 from pneumoscore.phantom import PhantomSpec, SyntheticPatient, render_phantom, write_phantom_dicom
 from pneumoscore.records.backup import backup, check_records
 from pneumoscore.records.database import Records
-from pneumoscore.records.erasure import erase_patient, export_patient, keyed_hash
+from pneumoscore.records.erasure import erase_patient
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.events import add_events, add_note, remove_event
+from pneumoscore.records.export import export_patient
 from pneumoscore.records.reading import read_audit, read_timeline
+from pneumoscore.records.site_schema import accounts, reader_studies, reader_study_films
+from pneumoscore.records.stand_in import keyed_hash
 from pneumoscore.records.types import EventRecord, FilmRecord
 from pneumoscore.records.writing import add_films
 
@@ -98,6 +101,31 @@ def test_nothing_of_an_erased_patient_stays(filled: Records, tmp_path: Path) -> 
     # The path that erasure takes is closed again.
     with filled.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM erasing")).scalar_one() == 0
+
+
+def test_reader_studies_that_hold_the_patient_are_named(filled: Records) -> None:
+    now = datetime(2026, 1, 1)
+    with filled.writing() as connection:
+        connection.execute(
+            insert(accounts).values(id="a", name="o", role="owner", disabled=False, created_at=now)
+        )
+        connection.execute(
+            insert(reader_studies).values(
+                id="s", name="trial", owner_id="a", state="open", options="{}", created_at=now
+            )
+        )
+        for place, patient in enumerate((NAME, NAME, "other")):
+            connection.execute(
+                insert(reader_study_films).values(
+                    id=str(place), study_id="s", position=place, name="f", patient=patient,
+                    sha256="x", pixels_sha256="x", example=False,
+                )
+            )  # fmt: skip
+    told = erase_patient(filled, NAME).unreached
+    assert (
+        "the reader study 'trial' holds 2 films of the patient; only a draft's can be dropped"
+        in told
+    )
 
 
 def test_films_that_wait_are_deleted(

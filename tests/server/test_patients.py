@@ -10,9 +10,10 @@ from starlette.testclient import TestClient
 
 from pneumoscore.monitor.change.error_model import ErrorModel, write_error_model
 from pneumoscore.records.corrections import merge_patients, split_patient
+from pneumoscore.records.days import time_of_day
 from pneumoscore.records.lookup import list_patients, patient_numbered
 from pneumoscore.records.reading import read_audit, read_timeline
-from pneumoscore.records.types import FilmRecord, time_of_day
+from pneumoscore.records.types import FilmRecord
 from pneumoscore.records.writing import add_films
 from pneumoscore.server.accounts import Role
 from pneumoscore.server.reading.study import study_films

@@ -238,12 +238,7 @@ def test_the_hash_covers_how_files_become_pixels(folder, monkeypatch):
     assert SeverityModel.open(folder, threads=1).identity.sha256 != before.sha256
 
 
-def test_a_model_with_its_own_backbone_is_copied_not_saved(model, tmp_path):
-    with pytest.raises(ModelError, match="copy the folder"):
-        model.save(tmp_path)
-
-
-def test_an_installed_backbone_is_named_by_the_saved_bundle(
+def test_an_installed_backbone_is_named_by_the_written_bundle(
     folder, tmp_path, tiny_model, monkeypatch
 ):
     monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path))
@@ -251,8 +246,8 @@ def test_an_installed_backbone_is_named_by_the_saved_bundle(
     data = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(data | {"backbone": "installed"}))
     model = SeverityModel.open(folder, threads=1)
-    model.save(tmp_path / "saved")
-    again = SeverityModel.open(tmp_path / "saved", threads=1)
+    write_bundle(read_bundle(folder), tmp_path / "written")
+    again = SeverityModel.open(tmp_path / "written", threads=1)
     film = tiny_model.film()
     assert again.score(film).as_dict() == model.score(film).as_dict()
     assert again.identity.backbone == "installed 1"

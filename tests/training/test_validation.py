@@ -14,15 +14,14 @@ from pneumoscore.cohort.public import load_hannover
 from pneumoscore.errors import ModelError
 from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.error_fitting import (
+from pneumoscore.monitor.error_films import (
     FilmPair,
     MeasuredFilm,
     Retakes,
-    fit_scale,
     measure_retakes,
     near_pairs,
-    robust_scale,
 )
+from pneumoscore.monitor.error_fitting import fit_scale
 from pneumoscore.monitor.error_table import detectable_table
 from pneumoscore.monitor.hannover import hannover_events
 from pneumoscore.severity.model import SeverityModel
@@ -285,14 +284,3 @@ def test_a_model_without_an_error_model_is_told(
     monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path))
     with pytest.raises(ModelError, match="fit-error-model"):
         find_error_model(SeverityModel.open(tiny_folder, threads=1).identity)
-
-
-def test_the_robust_scale_is_that_of_normal_errors_and_bears_real_changes() -> None:
-    values = np.random.default_rng(8).standard_normal(20_000) * 0.7
-    assert robust_scale(values) == pytest.approx(0.7, rel=0.02)
-    few = values[:40].copy()
-    spoilt = few.copy()
-    spoilt[0] = 8.0
-    assert robust_scale(spoilt) < 1.2 * robust_scale(few)
-    assert float(np.sqrt(np.mean(spoilt**2))) > 1.7 * robust_scale(few)
-    assert robust_scale(np.zeros(4)) == 0.0

@@ -14,7 +14,7 @@ from pneumoscore.monitor.change.advice import calls_of, watch_one
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.present.table import Table, format_estimate
-from pneumoscore.records.types import time_of_day
+from pneumoscore.records.days import time_of_day
 from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 from training.validation.series import PatientSeries
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pneumoscore.cohort.parsing import parse_number, parse_view
 from pneumoscore.cohort.public import load_cohen94, load_collection_visible, load_hannover
 from pneumoscore.cohort.tables import Row, read_table
-from pneumoscore.monitor.error_fitting import FilmPair, MeasuredFilm, near_pairs
+from pneumoscore.monitor.error_films import FilmPair, MeasuredFilm, near_pairs
 from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, rescale_opacity, scale_named
 
 __all__ = ["UNFITTED", "out_of_fold_pairs", "series_rows", "unfitted_films"]

@@ -99,7 +99,7 @@ def export(
     records: RecordsPlace = None,
 ) -> None:
     """Write all that is recorded of a patient to a file, mode 0600."""
-    from pneumoscore.records.erasure import export_patient
+    from pneumoscore.records.export import export_patient
 
     with open_records(records) as place:
         films = export_patient(place, patient, out)

@@ -14,7 +14,7 @@ from pneumoscore.cli.status import say, say_error
 from pneumoscore.cli.study_options import Images, MappingFile
 
 if TYPE_CHECKING:
-    from pneumoscore.monitor.error_fitting import MeasuredFilm
+    from pneumoscore.monitor.error_films import MeasuredFilm
 
 __all__ = ["register"]
 
@@ -116,12 +116,11 @@ def fit_error_model(
 
 def _of_files(paths: list[str]) -> list[MeasuredFilm]:
     """Return the films that name their patient and time; say of the others that they do not."""
-    from datetime import datetime
-
     from pneumoscore.errors import PneumoScoreError
-    from pneumoscore.monitor.error_fitting import MeasuredFilm
+    from pneumoscore.monitor.error_films import MeasuredFilm
     from pneumoscore.pipeline.walk import expand
     from pneumoscore.radiograph.read import read_radiograph
+    from pneumoscore.records.days import day_of
     from pneumoscore.records.identity import patient_name
 
     found = []
@@ -135,13 +134,12 @@ def _of_files(paths: list[str]) -> list[MeasuredFilm]:
             say_error(f"{item.path}: {item.problem or 'names no patient or no time'}")
             continue
         name = patient_name(said.patient_id, said.patient_id_issuer or "")
-        day = (said.acquired_at - datetime(2000, 1, 1)).total_seconds() / 86_400.0
-        found.append(MeasuredFilm(item.path, name, day, said.view))
+        found.append(MeasuredFilm(item.path, name, day_of(said.acquired_at), said.view))
     return found
 
 
 def _of_table(table: str, images: Path | None, mapping: Path | None) -> list[MeasuredFilm]:
-    from pneumoscore.monitor.error_fitting import MeasuredFilm
+    from pneumoscore.monitor.error_films import MeasuredFilm
     from pneumoscore.study.cohorts import open_cohort
 
     return [

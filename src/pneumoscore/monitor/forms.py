@@ -10,7 +10,7 @@ from typing import Any
 
 from pneumoscore.monitor.judged import Judged
 from pneumoscore.monitor.ward import Ward, WardRow
-from pneumoscore.records.types import day_of
+from pneumoscore.records.days import day_of
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 __all__ = ["judged_form", "ward_row_form"]

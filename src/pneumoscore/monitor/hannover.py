@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pneumoscore.cohort.parsing import parse_number
 from pneumoscore.cohort.tables import Row, read_table
-from pneumoscore.records.types import EventRecord, time_of_day
+from pneumoscore.records.days import time_of_day
+from pneumoscore.records.types import EventRecord
 
 __all__ = ["EVENT_COLUMNS", "event_day", "hannover_events", "hannover_rows"]
 

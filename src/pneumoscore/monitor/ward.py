@@ -17,16 +17,15 @@ from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.change.verdict import ended_stay
 from pneumoscore.monitor.change.watch import watch
 from pneumoscore.records.database import Records
+from pneumoscore.records.days import CLOCKS_AHEAD
 from pneumoscore.records.errors import RecordsError
-from pneumoscore.records.everyone import PatientSeries, SeriesPoint, read_all_series, read_stays
+from pneumoscore.records.everyone import ScoreSeries, SeriesPoint, read_all_series, read_stays
 from pneumoscore.records.reading import read_models
 from pneumoscore.records.types import EventRecord
 
 __all__ = ["Ward", "WardChoice", "WardOrder", "WardRow", "ward_overview"]
 
 _DAY = timedelta(days=1)
-# The clocks of scanners and of time zones ahead of this one.
-_AHEAD = timedelta(days=2)
 _NOT_JUDGED = "not judged"
 
 
@@ -194,7 +193,7 @@ def ward_overview(
     model, today = chosen[-1], now or datetime.now()
     since = None if choice.days is None else today - timedelta(days=choice.days)
     with records.reading() as connection:
-        series = read_all_series(connection, model.id, scale, since, today + _AHEAD)
+        series = read_all_series(connection, model.id, scale, since, today + CLOCKS_AHEAD)
         stays = read_stays(connection)
     found = [item for item in series if item.id not in choice.without]
     ended = {item.id: ended_stay(stays.get(item.id, ())) for item in found}
@@ -230,14 +229,14 @@ def _word(advice: Advice | None) -> str:
     return _NOT_JUDGED if advice is None else advice.word
 
 
-def _wanted(series: PatientSeries, advice: Advice | None, choice: WardChoice) -> bool:
+def _wanted(series: ScoreSeries, advice: Advice | None, choice: WardChoice) -> bool:
     if choice.words and _word(advice) not in choice.words:
         return False
     return not choice.flagged or bool(series.points[-1].flags)
 
 
 def _advise(
-    series: Sequence[PatientSeries], scale: str, rules: RuleSet, errors: ErrorModel | None
+    series: Sequence[ScoreSeries], scale: str, rules: RuleSet, errors: ErrorModel | None
 ) -> list[Advice | None]:
     """Apply the rules to all series at once, those of similar length together."""
     advices: list[Advice | None] = [None] * len(series)
@@ -268,9 +267,7 @@ def _until_the_end(advice: Advice | None, end: EventRecord | None) -> Advice | N
     return replace(advice, word=word, reason=f"until then {advice.word}: {advice.reason}")
 
 
-def _rank(
-    series: PatientSeries, advice: Advice | None, order: WardOrder
-) -> tuple[float, float, int]:
+def _rank(series: ScoreSeries, advice: Advice | None, order: WardOrder) -> tuple[float, float, int]:
     last = series.points[-1]
     if order is WardOrder.NEWEST:
         if not series.calendar:
@@ -284,7 +281,7 @@ def _rank(
     return float(ADVICE_ORDER.index(advice.word)), -abs(advice.size), series.id
 
 
-def _row(series: PatientSeries, advice: Advice | None, left: str | None, now: datetime) -> WardRow:
+def _row(series: ScoreSeries, advice: Advice | None, left: str | None, now: datetime) -> WardRow:
     points = series.points
     values = tuple(point.value for point in points)
     last = points[-1].at

@@ -9,7 +9,8 @@ from pneumoscore.errors import PneumoScoreError
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.present.film_view import Film
 from pneumoscore.radiograph.types import RadiographMetadata
-from pneumoscore.records.types import FilmRecord, ScaleValue, time_of_day
+from pneumoscore.records.days import time_of_day
+from pneumoscore.records.types import FilmRecord, ScaleValue
 from pneumoscore.severity.score import ScaleScore, Score
 
 __all__ = ["THUMBNAIL_SIDE", "cohort_record", "dicom_record", "film_thumbnail"]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, or_, select
 from pneumoscore.records.schema import events, films, patients, scores
 from pneumoscore.records.types import EventRecord
 
-__all__ = ["PatientSeries", "SeriesPoint", "read_all_series", "read_stays"]
+__all__ = ["ScoreSeries", "SeriesPoint", "read_all_series", "read_stays"]
 
 _STAYS = ("admission", "icu_admission", "discharge", "death")
 
@@ -41,7 +41,7 @@ class SeriesPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class PatientSeries:
+class ScoreSeries:
     """A patient's scores on one scale.
 
     Attributes
@@ -69,7 +69,7 @@ def read_all_series(
     scale: str,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> list[PatientSeries]:
+) -> list[ScoreSeries]:
     """Return the series of every patient that has a score.
 
     Parameters
@@ -119,7 +119,7 @@ def read_all_series(
         ordered = sorted(zip(instants[number], points[number], strict=True), key=lambda two: two[0])
         points[number] = [point for _, point in ordered]
     return [
-        PatientSeries(row.id, row.key, row.issuer, row.calendar, tuple(points[row.id]))
+        ScoreSeries(row.id, row.key, row.issuer, row.calendar, tuple(points[row.id]))
         for row in connection.execute(named)
         if row.id in points
     ]

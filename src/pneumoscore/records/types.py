@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from pneumoscore.severity.score import ModelIdentity
 
 __all__ = [
-    "DAY_ZERO",
     "EVENT_KINDS",
     "AuditEntry",
     "EventRecord",
@@ -19,8 +18,6 @@ __all__ = [
     "StoredModel",
     "Timeline",
     "TimelineFilm",
-    "day_of",
-    "time_of_day",
 ]
 
 EVENT_KINDS = (
@@ -36,31 +33,6 @@ EVENT_KINDS = (
     "death",
 )
 """Kinds of events, in the usual order of a stay."""
-
-DAY_ZERO = datetime(2000, 1, 1)
-"""Stands for day 0 of patients whose films are known by day, not by date."""
-
-
-def time_of_day(day: float) -> datetime:
-    """Return the time that stands for a day of a patient without dates.
-
-    Examples
-    --------
-    >>> time_of_day(1.5)
-    datetime.datetime(2000, 1, 2, 12, 0)
-    """
-    return DAY_ZERO + timedelta(days=day)
-
-
-def day_of(at: datetime) -> float:
-    """Return the day that `time_of_day` stands for.
-
-    Examples
-    --------
-    >>> day_of(time_of_day(-2.0))
-    -2.0
-    """
-    return (at - DAY_ZERO) / timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

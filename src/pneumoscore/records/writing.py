@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, text, update
 
 from pneumoscore.records.database import Records
+from pneumoscore.records.days import CLOCKS_AHEAD
 from pneumoscore.records.identity import number_problem
 from pneumoscore.records.known import look_up
 from pneumoscore.records.planning import Plan
@@ -21,8 +22,6 @@ __all__ = ["BATCH", "add_films", "import_films"]
 
 _MANY = 2000
 _EARLIEST = datetime(1900, 1, 1)
-# The clocks of scanners and of time zones ahead of this one.
-_AHEAD = timedelta(days=2)
 BATCH = 500
 """Films of one transaction."""
 
@@ -128,7 +127,7 @@ def record_problem(record: FilmRecord) -> str | None:
         return "no scores; expected at least one"
     if record.taken_at.tzinfo is not None:
         return "a time with a zone; expected local time without one, as DICOM gives it"
-    if record.calendar and not _EARLIEST <= record.taken_at <= datetime.now() + _AHEAD:
+    if record.calendar and not _EARLIEST <= record.taken_at <= datetime.now() + CLOCKS_AHEAD:
         return (
             f"the film is dated {record.taken_at:%Y-%m-%d}; expected a day from "
             f"{_EARLIEST:%Y} to today"

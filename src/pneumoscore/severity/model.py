@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.record import BackboneOutput
 from pneumoscore.backbone.runtime import Device
 from pneumoscore.errors import ModelError, NotScorableError, PneumoScoreError
 from pneumoscore.radiograph.types import Radiograph
@@ -19,9 +18,9 @@ from pneumoscore.severity.bundle import (
     bundle_hash,
     find_bundle,
     read_bundle,
-    write_bundle,
 )
 from pneumoscore.severity.fitted import FittedFilms
+from pneumoscore.severity.gatekeeping import gatekept_flags, refusal
 from pneumoscore.severity.head import Head, LinearForm
 from pneumoscore.severity.preparation import Preparation, PreparedFilm
 from pneumoscore.severity.quality import QualityGate
@@ -167,24 +166,6 @@ class SeverityModel:
         """Names of the scales scored by default."""
         return self._bundle.shown
 
-    def save(self, folder: str | Path) -> None:
-        """Write the bundle's files; the backbone itself stays where it is installed.
-
-        Raises
-        ------
-        ModelError
-            If the bundle brings its own backbone: copy its folder instead.
-        OSError
-            If the folder cannot be written.
-        """
-        if self._bundle.backbone.endswith(".json"):
-            raise ModelError(
-                f"the model {self.identity.name!r} has its backbone in its own folder",
-                "an installed backbone",
-                "copy the folder instead",
-            )
-        write_bundle(self._bundle, Path(folder))
-
     def score(
         self,
         radiograph: Radiograph,
@@ -292,13 +273,16 @@ class SeverityModel:
             return []
         record = self._backbone.record
         output = self._backbone.run(np.stack([film.prepared.array for film in films]))
-        seen = self._output_flags(films, output)
+        seen = self.gate.output_flags(output, [film.prepared.placement for film in films])
+        if self._gatekeeper is not None:
+            keeper = self._gatekeeper
+            seen = gatekept_flags(keeper.gate, keeper.backbone, films, seen)
         results: list[Score | NotScorableError] = []
         for index, film in enumerate(films):
             flags = (*film.flags, *(flag for flag in seen[index] if flag not in film.flags))
             refused = self.gate.refused_by(flags)
             if refused and not force:
-                results.append(_refusal(refused))
+                results.append(refusal(refused))
                 continue
             one = film_output(output, index)
             results.append(
@@ -314,25 +298,6 @@ class SeverityModel:
                 )
             )
         return results
-
-    def _output_flags(
-        self, films: Sequence[PreparedFilm], output: BackboneOutput
-    ) -> list[tuple[str, ...]]:
-        """Return the flags of what the backbone sees, and the gatekeeper's where there is one."""
-        own = self.gate.output_flags(output, [film.prepared.placement for film in films])
-        judged = [film.judged for film in films if film.judged is not None]
-        if self._gatekeeper is None:
-            return own
-        seen = self._gatekeeper.backbone.run(np.stack([film.array for film in judged]))
-        kept = self._gatekeeper.gate.output_flags(seen, [film.placement for film in judged])
-        # The gatekeeper looked at the view; what is familiar is told by the model itself.
-        return [
-            (
-                *(flag for flag in its if flag != "outside_training"),
-                *(flag for flag in ours if flag != "view_not_checked" and flag not in its),
-            )
-            for its, ours in zip(kept, own, strict=True)
-        ]
 
     def saliency(
         self, radiograph: Radiograph, scale_name: str = "geographic_extent"
@@ -381,13 +346,3 @@ class SeverityModel:
             f"the model {self.identity.name!r} has no scale {scale_name!r}",
             "one of " + ", ".join(head.scale.name for head in self.heads),
         )
-
-
-def _refusal(flags: tuple[str, ...]) -> NotScorableError:
-    words = ", ".join(flag.replace("_", " ") for flag in flags)
-    return NotScorableError(
-        flags,
-        f"no score: the film is flagged {words}",
-        "an upright frontal chest radiograph",
-        "check the film, or force a score",
-    )

@@ -20,13 +20,13 @@ from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.settings import home_folder
 
-__all__ = ["FilmFeatures", "default_cache", "film_features"]
+__all__ = ["CohortFeatures", "default_cache", "film_features"]
 
 _BATCH = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FilmFeatures:
+class CohortFeatures:
     """What a backbone says of n films.
 
     Attributes
@@ -82,7 +82,7 @@ def film_features(
     paths: Sequence[Path],
     cache: Path | None = None,
     progress: Callable[[int], None] | None = None,
-) -> FilmFeatures:
+) -> CohortFeatures:
     """Return the findings and features of films, computed once for each file.
 
     Parameters
@@ -123,4 +123,4 @@ def film_features(
         if progress is not None:
             progress(done)
     table = np.stack([kept for name in hashes if (kept := rows[name]) is not None])
-    return FilmFeatures(table[:, :findings], table[:, findings:], hashes)
+    return CohortFeatures(table[:, :findings], table[:, findings:], hashes)

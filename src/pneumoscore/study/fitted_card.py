@@ -11,7 +11,7 @@ from pneumoscore.present.table import Table
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 if TYPE_CHECKING:
-    from pneumoscore.study.fit import FittedHead
+    from pneumoscore.study.head_fitting import FittedHead
 
 __all__ = ["fitted_card"]
 

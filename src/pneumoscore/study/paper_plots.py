@@ -24,7 +24,7 @@ from pneumoscore.severity.features import FEATURE_SETS, finding_inputs, select_f
 from pneumoscore.severity.head import Head, LinearForm
 from pneumoscore.severity.saliency import saliency_map
 from pneumoscore.severity.scale import Scale, scale_named
-from pneumoscore.study.features import FilmFeatures
+from pneumoscore.study.features import CohortFeatures
 from pneumoscore.study.protocol import SEEDS, split_patients
 
 __all__ = ["draw_paper_plots"]
@@ -47,7 +47,7 @@ def _survival(cohort: Cohort) -> list[str]:
 
 
 def _linear_head(
-    backbone: Backbone, cohort: Cohort, features: FilmFeatures, scale: Scale
+    backbone: Backbone, cohort: Cohort, features: CohortFeatures, scale: Scale
 ) -> tuple[Head, LinearForm, NDArray[np.float64]] | None:
     """Fit, on the first split's fitted half, a head that is linear in the pooled features.
 
@@ -75,7 +75,7 @@ def _linear_head(
 
 
 def _saliency_panels(
-    backbone: Backbone, cohort: Cohort, features: FilmFeatures, scale: Scale
+    backbone: Backbone, cohort: Cohort, features: CohortFeatures, scale: Scale
 ) -> list[SaliencyPanel]:
     """Draw two best and two worst films of the tested half, of different patients."""
     fitted = _linear_head(backbone, cohort, features, scale)
@@ -109,7 +109,7 @@ def draw_paper_plots(
     predictions: Mapping[str, tuple[str, NDArray[np.float64]]],
     backbone: Backbone,
     cohort: Cohort,
-    features: FilmFeatures,
+    features: CohortFeatures,
     folder: Path,
 ) -> tuple[NDArray[np.float64], str]:
     """Draw scatter plots, the embedding of the findings, and saliency panels.
@@ -123,7 +123,7 @@ def draw_paper_plots(
         Frozen network.
     cohort : Cohort
         The films.
-    features : FilmFeatures
+    features : CohortFeatures
         Of the same films, in the same order.
     folder : Path
         Receives PNG and SVG files.

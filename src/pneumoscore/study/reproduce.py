@@ -19,7 +19,7 @@ from pneumoscore.present.table import Table, format_number, write_json, write_ta
 from pneumoscore.severity.features import FEATURE_SETS, select_features
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
-from pneumoscore.study.features import FilmFeatures, film_features
+from pneumoscore.study.features import CohortFeatures, film_features
 from pneumoscore.study.paper_plots import draw_paper_plots
 from pneumoscore.study.protocol import METRICS, SEEDS, ProtocolResult, run_protocol
 from pneumoscore.study.published import PAPER_ABSTRACT_MAE, PAPER_TABLES
@@ -57,14 +57,16 @@ class Reproduction:
         return min(results, key=lambda name: results[name].summary()["mae"][0])
 
 
-def run_all_sets(cohort: Cohort, features: FilmFeatures, findings: tuple[str, ...]) -> Reproduction:
+def run_all_sets(
+    cohort: Cohort, features: CohortFeatures, findings: tuple[str, ...]
+) -> Reproduction:
     """Run the protocol for every scale of the paper and every feature set.
 
     Parameters
     ----------
     cohort : Cohort
         Films, all labelled on both scales.
-    features : FilmFeatures
+    features : CohortFeatures
         Of the same films, in the same order.
     findings : tuple of str
         Names of the backbone's findings.
@@ -126,7 +128,7 @@ def _numbers(
     reproduction: Reproduction,
     backbone: Backbone,
     cohort: Cohort,
-    features: FilmFeatures,
+    features: CohortFeatures,
     places: NDArray[np.float64],
     saliency: str,
 ) -> dict[str, Any]:

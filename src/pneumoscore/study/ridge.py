@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = [
     "STRENGTHS",
+    "HeldOut",
     "LinearFit",
-    "OutOfFold",
     "choose_strength",
     "fit_ridge",
     "out_of_fold_predictions",
@@ -45,7 +45,7 @@ class LinearFit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OutOfFold:
+class HeldOut:
     """Predictions for each film by a fit that saw no film of its patient.
 
     Attributes
@@ -156,7 +156,7 @@ def out_of_fold_predictions(
     patients: Sequence[str],
     strengths: Sequence[float] = STRENGTHS,
     folds: int = 10,
-) -> OutOfFold:
+) -> HeldOut:
     """Predict each film by a ridge regression that saw no film of its patient.
 
     The strength is chosen anew inside each fold, so that no held-out film has a say in it.
@@ -176,7 +176,7 @@ def out_of_fold_predictions(
 
     Returns
     -------
-    OutOfFold
+    HeldOut
 
     Raises
     ------
@@ -199,4 +199,4 @@ def out_of_fold_predictions(
         predictions[held_out] = fit.predict(inputs[held_out])
         means[held_out] = labels.mean()
         chosen.append(strength)
-    return OutOfFold(predictions, means, fold, tuple(chosen))
+    return HeldOut(predictions, means, fold, tuple(chosen))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pneumoscore.records.types import day_of, time_of_day
+from pneumoscore.records.days import day_of, time_of_day
 from pneumoscore.severity.scale import Scale
 
 __all__ = ["ADVICE_MARKS", "drawable_time", "event_label", "parse_time", "sparkline", "when"]

@@ -23,7 +23,8 @@ from pneumoscore.present.plot_style import (
     drawable,
     styled,
 )
-from pneumoscore.records.types import Timeline, TimelineFilm, day_of
+from pneumoscore.records.days import day_of
+from pneumoscore.records.types import Timeline, TimelineFilm
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
