@@ -1,8 +1,9 @@
 """Make the pictures of the documents from phantoms: table, explained film, pages.
 
 ``python docs/make_pictures.py`` runs ``pneumoscore demo`` in a temporary folder and writes
-``docs/pictures/{table,explain,page,timeline}.png``. Needs Chromium and the extra ``monitor``.
-No picture shows a person.
+``docs/pictures/{table,explain,page,timeline}.png``; with ``--data ../shared/data`` also
+``report.png``, the report of the default model on the 94 films. Needs Chromium and the extras
+``monitor`` and ``study``. No picture shows a person.
 """
 
 from __future__ import annotations
@@ -77,19 +78,40 @@ def picture_of_timeline(films: list[Path], folder: Path, model: list[str]) -> in
     return 0
 
 
+def picture_of_report(data: Path, folder: Path, model: list[str]) -> int:
+    """Draw the report of a model on the 94 films; return an exit status."""
+    from pneumoscore.cli import main as pneumoscore
+
+    page = folder / "report.html"
+    named = ["--cohort", "cohen94", "--data", str(data)]
+    if status := pneumoscore(["study", "report", *named, "-o", str(page), *model]):
+        return status
+    show(page, "report.png", 1100, 2050)
+    return 0
+
+
 def main(argv: list[str] | None = None) -> int:
     """Write the pictures."""
     from pneumoscore.cli import main as pneumoscore
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of the public films, for the report")
+    parser.add_argument("--only-report", action="store_true", help="leave the others as they are")
     parser.add_argument("--model", help="severity model; by default the built-in one")
     options = parser.parse_args(argv)
     if options.model and Path(options.model).is_dir():
         options.model = str(Path(options.model).resolve())
     model = ["--model", options.model] if options.model else []
+    if options.only_report and options.data is None:
+        parser.error("--only-report needs --data")
+    data = None if options.data is None else options.data.resolve()
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, contextlib.chdir(temporary):
         folder = Path("demo")  # relative, as the pictures show the names
+        if data is not None:
+            status = picture_of_report(data, Path(temporary), model)
+            if status or options.only_report:
+                return status
         if status := pneumoscore(["demo", str(folder), *model]):
             return status
         films = sorted(folder.rglob("*.dcm"))
