@@ -9,9 +9,11 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +89,35 @@ def test_silent_clients_do_not_stop_tls(
     stranger = ssl.create_default_context()
     stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
     assert not echoes(port, stranger), "served without a client's certificate"
+
+
+def test_an_address_has_exactly_as_many_associations_as_it_may() -> None:
+    silence_libraries()
+    entity = AE("PNEUMOSCORE")
+    entity.add_supported_context(Verification)
+    port, most = free_port(), 12
+    limits = Limits(associations=64, per_address=most)
+    server = start_server(entity, ("127.0.0.1", port), limits)
+    together = threading.Barrier(most)
+    peers: list[Any] = []
+
+    def ask() -> None:
+        asking = AE("TEST")
+        asking.add_requested_context(Verification)
+        together.wait()
+        peers.append(asking.associate("127.0.0.1", port))
+
+    threads = [threading.Thread(target=ask) for _ in range(most)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(peer.is_established for peer in peers)
+    assert not echoes(port, None), "one more than it may"
+    for peer in peers:
+        peer.release()
+    wait_for(lambda: echoes(port, None), 10, "there is room again")
+    server.shutdown()
 
 
 def test_half_a_header_costs_only_its_own_connection() -> None:

@@ -12,7 +12,6 @@ import socket
 import ssl
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +93,12 @@ class _GuardedSocket(AssociationSocket):  # type: ignore[misc]
 class _GuardedHandler(RequestHandler):  # type: ignore[misc]
     """Gives each association a guarded socket."""
 
+    def handle(self) -> None:
+        """Begin the association; from here on the server counts it as such."""
+        with self.server.lock:
+            super().handle()
+            self.server.arriving.discard(self.client_address)
+
     def _create_association(self) -> Any:
         association = super()._create_association()
         # pynetdicom makes the socket by name inside.
@@ -110,8 +115,8 @@ class GuardedServer(ThreadedAssociationServer):  # type: ignore[misc]
     request_queue_size = 128
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._lock = threading.Lock()
-        self._arriving: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        self.arriving: set[Any] = set()
         super().__init__(*arguments, request_handler=_GuardedHandler, **options)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -122,11 +127,12 @@ class GuardedServer(ThreadedAssociationServer):  # type: ignore[misc]
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Return whether the address may have one more connection."""
         address = client_address[0]
-        live = sum(it.requestor.address == address for it in self.active_associations)
-        with self._lock:
-            if live + self._arriving[address] >= self.limits.per_address:
+        with self.lock:
+            live = sum(it.requestor.address == address for it in self.active_associations)
+            arriving = sum(it[0] == address for it in self.arriving)
+            if live + arriving >= self.limits.per_address:
                 return False
-            self._arriving[address] += 1
+            self.arriving.add(client_address)
             return True
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -142,10 +148,8 @@ class GuardedServer(ThreadedAssociationServer):  # type: ignore[misc]
                     return
             super().process_request_thread(request, client_address)
         finally:
-            with self._lock:
-                self._arriving[client_address[0]] -= 1
-                if self._arriving[client_address[0]] <= 0:
-                    del self._arriving[client_address[0]]
+            with self.lock:
+                self.arriving.discard(client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: the original prints what came, which may name a patient."""
