@@ -21,7 +21,7 @@ from pneumoscore.pacs.listener.intake import FilmIntake
 from pneumoscore.pacs.listener.journal import Journal
 from pneumoscore.pacs.listener.options import ListenOptions
 from pneumoscore.pacs.listener.priors import Priors
-from pneumoscore.pacs.listener.reader import FilmPool
+from pneumoscore.pacs.listener.processes import FilmPool, Result
 from pneumoscore.pacs.listener.service import DicomService
 from pneumoscore.pacs.listener.status import StatusServer, store_status
 from pneumoscore.pacs.listener.work import FilmWorker, MessageMaker, Terms, reason_file
@@ -161,17 +161,18 @@ class Listener:
 
     def _warm_up(self) -> None:
         """Load what the first film would otherwise wait for: readers, tables, lettering."""
-        from pneumoscore.pacs.objects import capture, segmentation  # noqa: F401
-        from pneumoscore.pacs.objects.report import report_dataset
-        from pneumoscore.present.lettering import font
+        header = FilmHeader(_CR, "1.2", "1.3", "1.4", "CR", 1, 1, ("L", "F"), None, ())
+        refusal = FilmReport(Refusal((), "", self._model.identity), "")
+        result = Result(header, refusal, None, ObjectOptions())
+        both = threading.Barrier(self._options.workers)
+
+        def warm(_: int) -> None:
+            both.wait()
+            self._pool.read(Path(os.devnull))
+            self._pool.objects(result)
 
         with ThreadPoolExecutor(self._options.workers) as threads:
-            read = threads.map(self._pool, [Path(os.devnull)] * self._options.workers)
-            header = FilmHeader(_CR, "1.2", "1.3", "1.4", "CR", 1, 1, ("L", "F"), None, ())
-            model = self._model.identity
-            report_dataset(header, FilmReport(Refusal((), "", model), ""))
-            font(12)
-            list(read)
+            list(threads.map(warm, range(self._options.workers)))
 
     def _start(self) -> None:
         for number in range(self._options.workers):

@@ -14,12 +14,13 @@ from pneumoscore.pacs.deliveries import OutboxObject
 from pneumoscore.pacs.errors import HeaderError
 from pneumoscore.pacs.listener.intake import film_key
 from pneumoscore.pacs.listener.journal import Journal, film_name
-from pneumoscore.pacs.listener.reader import ReceivedFilm
-from pneumoscore.pacs.objects.build import ObjectOptions, film_objects
+from pneumoscore.pacs.listener.processes import FilmPool, Result
+from pneumoscore.pacs.objects.build import ObjectOptions
 from pneumoscore.pacs.objects.film import describe_input
 from pneumoscore.pacs.objects.header import FilmHeader, film_header, read_header
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.pacs.outbox import Outbox
+from pneumoscore.pipeline.engines.processes import WorkerError
 from pneumoscore.pipeline.inbox import Entry, Inbox, State
 from pneumoscore.pipeline.reading import ReadFilm
 from pneumoscore.pipeline.result import FileResult
@@ -82,8 +83,8 @@ class FilmWorker:
         From and to.
     model : SeverityModel
         Opened; shared by workers, one film at a time.
-    read : callable
-        Reads a film in another process: a `pneumoscore.pacs.listener.reader.FilmPool`.
+    pool : FilmPool
+        Reads films and makes their objects.
     terms : Terms
         How.
     journal : Journal
@@ -95,14 +96,14 @@ class FilmWorker:
         inbox: Inbox,
         outbox: Outbox,
         model: SeverityModel,
-        read: Callable[[Path], ReceivedFilm],
+        pool: FilmPool,
         terms: Terms,
         journal: Journal,
     ) -> None:
         self._inbox = inbox
         self._outbox = outbox
         self._model = model
-        self._read = read
+        self._pool = pool
         self._terms = terms
         self._journal = journal
         self._network = threading.Lock()
@@ -178,7 +179,7 @@ class FilmWorker:
         header = film_header(read_header(entry.path.read_bytes()))
         if header.sop_instance_uid != uid:
             raise HeaderError("a film whose SOP Instance UID is not the one it was sent under")
-        received = self._read(entry.path)
+        received = self._pool.read(entry.path)
         read = received.read
         if read.film is None:
             if read.reason in _PASSING:
@@ -203,7 +204,10 @@ class FilmWorker:
     def _objects(
         self, header: FilmHeader, report: FilmReport, read: ReadFilm
     ) -> list[OutboxObject]:
-        made = film_objects(header, report, read.view, self._terms.objects)
+        try:
+            made = self._pool.objects(Result(header, report, read.view, self._terms.objects))
+        except WorkerError as error:
+            raise _TryAgainError(str(error)) from error
         return [
             *(
                 OutboxObject(item.sop_instance_uid, item.kind, item.sop_class_uid, item.data)
