@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.resources import files
@@ -164,6 +165,40 @@ def test_from_the_first_start_to_a_study_read(
     assert all(abs(a + b - 255) <= 1 for a, b in zip(before, after, strict=True))
     page.keyboard.press("r")
     assert page.evaluate(grey) == before
+    assert barriers(page) == []
+
+    # What can be taken away, and the model.
+    for link in page.query_selector_all("a[download]"):
+        answer = page.request.get(served.url + link.get_attribute("href"), timeout=120_000)
+        assert answer.status == 200
+        assert len(answer.body()) > 200
+    assert page.inner_text("a[download] >> nth=-1") == "DICOM secondary capture"
+    page.goto(f"{served.url}/model")
+    assert barriers(page) == []
+
+    # A study as a ZIP file, a file that is none, and a folder.
+    study = phantoms[0].parent / "study.zip"
+    with zipfile.ZipFile(study, "w") as archive:
+        archive.write(phantoms[0], "DICOM/IM1")
+        archive.writestr("DICOM/IM2.dcm", b"damaged")
+        archive.writestr("readme.txt", b"no film")
+    folder = phantoms[0].parent / "cd"
+    folder.mkdir()
+    for name, data in (
+        ("DICOMDIR", b"a list"),
+        ("viewer.exe", b"MZ"),
+        ("IM9", phantoms[1].read_bytes()),
+    ):
+        (folder / name).write_bytes(data)
+    page.goto(f"{served.url}/")
+    page.set_input_files("#files", [str(study)])
+    page.wait_for_selector("#progress:has-text('study.zip: passed over 1 no image.')")
+    page.wait_for_selector("tr[data-state=done]:has-text('study.zip/DICOM/IM1')")
+    page.wait_for_selector("tr[data-state=failed]:has-text('study.zip/DICOM/IM2.dcm')")
+    page.set_input_files("#folder", str(folder))
+    page.wait_for_selector("tr[data-state=done]:has-text('IM9')")
+    assert "1 of 1 files sent." in page.inner_text("#progress")
+    assert page.locator("#films tbody tr").count() == 4
     assert barriers(page) == []
 
     # Accounts, a study, a reader.

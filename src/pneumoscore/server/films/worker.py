@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MakeDownload", "ProcessWorker", "ScoreFilm", "TakeOut"]
 
+_NICE = 5
+"""Pages come before films where both want the processor."""
 _OpenModel = Callable[[], "SeverityModel"]
 
 
@@ -98,9 +101,13 @@ class _Doer:
     def __init__(self, model: str | None) -> None:
         self._name = model
         self._model: SeverityModel | None = None
+        self._begun = False
 
     def __call__(self, task: Callable[[_OpenModel], Any]) -> Any:
         """Do a task."""
+        if not self._begun:
+            self._begun = True
+            os.nice(_NICE)
         return task(self._opened)
 
     def _opened(self) -> SeverityModel:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, HTTPException, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.present.table import csv_line
@@ -18,6 +18,7 @@ from pneumoscore.server.films.uploads import Upload, drop_upload, find_upload, l
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.pages import page
 from pneumoscore.server.http.patience import in_time
+from pneumoscore.server.http.sent_file import SentFile
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.blinding import WithheldFilms, withheld_films
 from pneumoscore.server.reading.scores import EXTENT_STEPS, OPACITY_STEPS
@@ -186,7 +187,7 @@ def _made(site: Site, number: str, name: str, kind: str) -> Response:
     path = site.films.derived(number) / name
     if not path.is_file():
         raise HTTPException(404, "this film has none")
-    return FileResponse(path, media_type=kind)
+    return SentFile(path, media_type=kind)
 
 
 _PARTS = ("value", "low", "high", "level", "right", "left")
@@ -258,4 +259,4 @@ async def _download(
         problem = await to_thread.run_sync(site.queue.make, order, limiter=site.at_once)
         if problem is not None:
             raise HTTPException(409, problem)
-    return FileResponse(path, media_type=media_type, filename=kind.value)
+    return SentFile(path, media_type=media_type, filename=kind.value)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Path, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.monitor.change.rules import read_rules
@@ -29,6 +29,7 @@ from pneumoscore.server.follow.films import film_views
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import ViewSize
 from pneumoscore.server.http.pages import page
+from pneumoscore.server.http.sent_file import SentFile
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.blinding import withheld_patients
 from pneumoscore.server.sessions import Session
@@ -354,4 +355,4 @@ def recorded_view(
     folder = film_views(site, found)
     if folder is None:
         raise HTTPException(404, "the film itself is not kept here any more")
-    return FileResponse(folder / size.value, media_type="application/octet-stream")
+    return SentFile(folder / size.value, media_type="application/octet-stream")

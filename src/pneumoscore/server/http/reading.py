@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscore.server.errors import ReadingError
@@ -13,6 +13,7 @@ from pneumoscore.server.films.work import SCREEN_SIDE
 from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import ViewSize
 from pneumoscore.server.http.pages import page
+from pneumoscore.server.http.sent_file import SentFile
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.scores import CHANGE_STEPS, EXTENT_STEPS, OPACITY_STEPS, Answer
 from pneumoscore.server.reading.sittings import (
@@ -174,4 +175,4 @@ def study_view(
     path = site.films.derived(film) / size.value
     if not path.is_file():
         raise HTTPException(404, "no such film")
-    return FileResponse(path, media_type="application/octet-stream")
+    return SentFile(path, media_type="application/octet-stream")

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from anyio import to_thread
 from fastapi import APIRouter, Form, HTTPException, Request
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
@@ -24,6 +24,7 @@ from pneumoscore.server.http.door import SessionHere, SiteHere
 from pneumoscore.server.http.films import FilmName, declared_length
 from pneumoscore.server.http.pages import page
 from pneumoscore.server.http.patience import in_time
+from pneumoscore.server.http.sent_file import SentFile
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.agreement import agreement_tables
 from pneumoscore.server.reading.handover import write_handover
@@ -263,7 +264,7 @@ def export_films(site: SiteHere, session: SessionHere, study: str) -> Response:
     target = site.films.writing(secrets.token_hex(16))
     write_handover(site.films, study_films(site.records, study), results, target)
     _exported(site, session, found, "films")
-    return FileResponse(
+    return SentFile(
         target,
         media_type="application/zip",
         filename="study-films.zip",
