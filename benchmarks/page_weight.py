@@ -51,10 +51,14 @@ def measure(page: Any, path: str, repeats: int) -> tuple[float, float]:
     paints, sizes = [], []
     for _ in range(repeats):
         answers: list[Any] = []
-        page.on("response", answers.append)
+
+        def keep(answer: Any, into: list[Any] = answers) -> None:
+            into.append(answer)
+
+        page.on("response", keep)
         page.goto(f"{URL}{path}", wait_until="load")
         page.wait_for_timeout(1500)
-        page.remove_listener("response", answers.append)
+        page.remove_listener("response", keep)
         paints.append(float(page.evaluate(PAINT) or 0.0))
         seen = [answer for answer in answers if "/events" not in answer.url]
         sizes.append(sum(len(item.body()) for item in seen if not FILMS.search(item.url)))

@@ -58,9 +58,9 @@ def draw(browser: Any, passwords: dict[str, str], films: list[str]) -> None:
         sign_in(page, name, passwords[name])
         return page
 
-    def keep(page: Any, name: str, *, whole: bool = False) -> None:
+    def keep(page: Any, name: str) -> None:
         page.wait_for_timeout(1500)
-        page.screenshot(path=str(PICTURES / f"site-{name}.png"), full_page=whole)
+        page.screenshot(path=str(PICTURES / f"site-{name}.png"))
 
     viewer = person("viewer")
     viewer.set_input_files("#files", films)
@@ -75,7 +75,9 @@ def draw(browser: Any, passwords: dict[str, str], films: list[str]) -> None:
     viewer.click("#ward tbody tr:first-child a")
     viewer.wait_for_selector(".side[data-side=earlier][data-shown=screen]")
     viewer.wait_for_selector(".side[data-side=later][data-shown=screen]")
-    keep(viewer, "patient", whole=True)
+    viewer.wait_for_function("() => document.querySelector('img.timeline').naturalWidth > 0")
+    viewer.set_viewport_size({"width": 1280, "height": 2150})
+    keep(viewer, "patient")
     tablet = person("viewer", scheme="light", width=820, height=1100)
     tablet.goto(f"{URL}/ward")
     tablet.wait_for_selector("#ward tbody tr")

@@ -39,7 +39,7 @@ PEOPLE: Mapping[str, Role] = {role.value: role for role in Role}
 _SIZE = 512
 _COURSES = (
     ("PHANTOM-0002", 11, (0.1, 0.15, 0.55, 0.9)),
-    ("PHANTOM-0003", 12, (0.9, 0.75, 0.3, 0.2)),
+    ("PHANTOM-0003", 12, (1.0, 0.95, 0.1, 0.05)),
     ("PHANTOM-0004", 13, (0.4, 0.42, 0.4)),
 )
 """Patients beside the one of `demo_series`: number, seed, and share of the way from clear lungs to

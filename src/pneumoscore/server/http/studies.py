@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import zipfile
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -30,7 +30,12 @@ from pneumoscore.server.reading.agreement import agreement_tables
 from pneumoscore.server.reading.handover import write_handover
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.results import StudyResults, read_results
-from pneumoscore.server.reading.sample_size import Assumptions, plan_precision, precision_table
+from pneumoscore.server.reading.sample_size import (
+    Assumptions,
+    PlannedPrecision,
+    plan_precision,
+    precision_table,
+)
 from pneumoscore.server.reading.sealing import take_study_film
 from pneumoscore.server.reading.steps import (
     create_study,
@@ -286,6 +291,12 @@ def _exported(site: Site, session: Session, study: ReaderStudy, what: str) -> No
         add_audit(connection, session.account.name, "study_exported", details)
 
 
+@lru_cache(maxsize=64)
+def _planned(assumptions: Assumptions) -> tuple[PlannedPrecision, ...]:
+    """Simulate once what is asked for again and again."""
+    return plan_precision((30, 60, 100, 200), (2, 3, 5), assumptions, repeats=100)
+
+
 @router.get("/sample-size")
 def sample_size(
     request: Request,
@@ -301,7 +312,7 @@ def sample_size(
     if not all(0.0 <= value <= 8.0 for value in given) or films_sd == 0.0:
         raise HTTPException(422, "standard deviations lie between 0 and 8 points")
     assumptions = Assumptions(*given)
-    planned = plan_precision((30, 60, 100, 200), (2, 3, 5), assumptions, repeats=100)
+    planned = _planned(assumptions)
     return page(
         request,
         "sample_size.html",

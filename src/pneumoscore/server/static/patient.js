@@ -60,4 +60,6 @@ document.getElementById('invert').addEventListener('click', () => (linked.checke
 document.getElementById('reset').addEventListener('click', () => sides.forEach((side) => side.viewer.reset(false)));
 document.getElementById('full').addEventListener('click', () => sides.forEach((side) => show(side, 'full')));
 link();
+// First the page, then its films: they keep the browser busy.
+await new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); });
 await Promise.all(sides.map((side) => show(side, 'screen')));
