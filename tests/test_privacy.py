@@ -5,11 +5,20 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom, write_phantom_png
+from pneumoscore.cli import main
+from pneumoscore.phantom import (
+    LungDisease,
+    PhantomSpec,
+    SyntheticPatient,
+    render_phantom,
+    write_phantom_dicom,
+    write_phantom_png,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -88,6 +97,33 @@ def test_the_runtime_would_write_if_it_were_let(tmp_path):
     )
     if not list(tmp_path.rglob("*")):
         pytest.skip("this build's telemetry writes nothing at import")
+
+
+def test_error_lines_quote_no_patient(tmp_path, tiny_folder, capsys, monkeypatch):
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path / "home"))
+    films = tmp_path / "films"
+    films.mkdir()
+    patient = SyntheticPatient(patient_id="PHANTOM-SECRET", name="PHANTOM^SECRET", sex="M")
+    write_phantom_dicom(
+        render_phantom(PhantomSpec(size=128)), films / "0.dcm", patient, datetime(2026, 1, 1), 1
+    )
+    data = (films / "0.dcm").read_bytes()
+    for number, share in enumerate((0.03, 0.5, 0.95), start=1):
+        (films / f"{number}.dcm").write_bytes(data[: int(share * len(data))])
+    other = pydicom.dcmread(films / "0.dcm")
+    other.PatientSex = "F"
+    other.SOPInstanceUID += ".1"
+    other.save_as(films / "other.dcm")
+    told = ""
+    for command in (["score"], ["patient", "import", "--records", str(tmp_path / "r.db")]):
+        assert main([*command, "--model", str(tiny_folder), str(films)]) == 1
+        out, err = capsys.readouterr()
+        told += out + err
+    assert told.count("error:") >= 6
+    assert "two people under one number" in told
+    assert "SECRET" not in told
 
 
 def test_only_one_module_imports_the_runtime():
