@@ -83,7 +83,7 @@ def test_error_models_are_found_by_name_version_and_hash(
         path.write_text(damage)
         with pytest.raises(ModelError):
             read_error_model(path)
-    with pytest.raises(ModelError, match="no error model at"):
+    with pytest.raises(ModelError, match="there is no file"):
         find_error_model(identity, tmp_path / "absent.json")
     with pytest.raises(ModelError, match="was not measured"):
         errors.scale("opacity_ralo")

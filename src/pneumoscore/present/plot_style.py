@@ -134,7 +134,7 @@ def plot_file(figure: Figure, kind: str, dots: int = 150) -> bytes:
     """
     stream = io.BytesIO()
     # Dates and versions of other programs would make equal pictures differ.
-    metadata: dict[str, str | None] = {
+    of_kind: dict[str, dict[str, str | None]] = {
         "svg": {
             "Description": RESEARCH_NOTICE,
             "Date": None,
@@ -146,7 +146,8 @@ def plot_file(figure: Figure, kind: str, dots: int = 150) -> bytes:
             "Creator": program_mark("report"),
             "CreationDate": None,
         },
-    }[kind]
+    }
+    metadata = of_kind[kind]
     with plot_style():
         figure.savefig(stream, format=kind, dpi=dots, metadata=metadata)
     data = stream.getvalue()

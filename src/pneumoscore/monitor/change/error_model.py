@@ -12,6 +12,7 @@ from typing import Any
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import program_mark, write
+from pneumoscore.forms import read_form
 from pneumoscore.settings import home_folder
 from pneumoscore.severity.score import ModelIdentity
 
@@ -181,13 +182,14 @@ def read_error_model(path: Path) -> ErrorModel:
     ModelError
         If the file is missing, damaged, or of a later format.
     """
+    data = read_form(path, "an error model")
+    if data.get("format") not in _READABLE:
+        raise ModelError(
+            f"{path.name} has the format {data.get('format')!r}",
+            f"format {_FORMAT} or older",
+            "update PneumoScore",
+        )
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] not in _READABLE:
-            raise ModelError(
-                f"{path.name} has the format {data['format']!r}", f"format {_FORMAT} or older",
-                "update PneumoScore",
-            )  # fmt: skip
         return ErrorModel(
             name=str(data["model"]["name"]),
             version=str(data["model"]["version"]),
@@ -203,8 +205,6 @@ def read_error_model(path: Path) -> ErrorModel:
             },
             measured=str(data.get("measured", "")),
         )
-    except OSError as error:
-        raise ModelError(f"no error model at {path} ({error.strerror})", "a JSON file") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{path.name} is damaged ({type(error).__name__})", "an error model"
