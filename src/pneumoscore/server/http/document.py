@@ -62,7 +62,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _finish(path: str, method: str, operation: dict[str, Any]) -> None:
     right = RIGHTS[method, path]
     if right.role is not None:
-        token = [{"token": []}] if right.scope is not None else []
+        token: list[dict[str, list[str]]] = [{"token": []}] if right.scope is not None else []
         operation["security"] = [*token, {"session": []}]
     answers: dict[str, Any] = operation["responses"]
     content = _content(path)
