@@ -7,8 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pneumoscore.cli.patient_options import Actor, PatientId, RecordsPlace, open_records
-from pneumoscore.cli.patient_views import time_argument
+from pneumoscore.cli.patient_options import (
+    Actor,
+    PatientId,
+    RecordsPlace,
+    open_records,
+    time_argument,
+)
 
 __all__ = ["register"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Actor",
     "ErrorModelFile",
+    "ModelNumber",
     "PatientId",
     "RecordsPlace",
     "RulesFile",
     "open_records",
     "records_place",
+    "time_argument",
 ]
 
 RecordsPlace = Annotated[
@@ -48,6 +51,15 @@ ErrorModelFile = Annotated[
         help="Test-retest error of the model. Default: yours, else the built-in one.",
     ),
 ]
+ModelNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--model-number",
+        metavar="N",
+        help="Whose scores, where several models scored (see 'patient models'). Default: the "
+        "newest.",
+    ),
+]
 
 
 def open_records(place: str | None, *, create: bool = False) -> Records:
@@ -68,3 +80,21 @@ def records_place(place: str | None) -> str | None:
     from pneumoscore.cli.options import settings_with
 
     return settings_with(records=place).records
+
+
+def time_argument(text: str) -> tuple[datetime, bool]:
+    """Read a time from the command line; and whether it is a date.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none.
+    """
+    from pneumoscore.monitor.pictures.labels import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no time; expected 2026-03-01, '2026-03-01 14:30' or 'day 3'"
+        ) from None

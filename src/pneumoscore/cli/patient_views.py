@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 from pneumoscore.cli.options import write_target
 from pneumoscore.cli.patient_options import (
     ErrorModelFile,
+    ModelNumber,
     PatientId,
     RecordsPlace,
     RulesFile,
@@ -26,36 +26,9 @@ if TYPE_CHECKING:
     from pneumoscore.monitor.change.verdict import PatientVerdict, ScaleVerdict
     from pneumoscore.records.types import Timeline
 
-__all__ = ["register", "time_argument"]
+__all__ = ["register"]
 
 _KINDS = {".png": "png", ".svg": "svg", ".html": "html", ".htm": "html"}
-_ModelNumber = Annotated[
-    int | None,
-    typer.Option(
-        "--model-number",
-        metavar="N",
-        help="Whose scores, where several models scored (see 'patient models'). Default: the "
-        "newest.",
-    ),
-]
-
-
-def time_argument(text: str) -> tuple[datetime, bool]:
-    """Read a time from the command line; and whether it is a date.
-
-    Raises
-    ------
-    typer.BadParameter
-        If it is none.
-    """
-    from pneumoscore.monitor.pictures.labels import parse_time
-
-    try:
-        return parse_time(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is no time; expected 2026-03-01, '2026-03-01 14:30' or 'day 3'"
-        ) from None
 
 
 def _judged(
@@ -89,7 +62,7 @@ def timeline(
         str | None,
         typer.Option("--name", metavar="TEXT", help="What to call the patient in the picture."),
     ] = None,
-    model_number: _ModelNumber = None,
+    model_number: ModelNumber = None,
     rules: RulesFile = None,
     error_model: ErrorModelFile = None,
     records: RecordsPlace = None,
@@ -127,7 +100,7 @@ def timeline(
 def changes(
     patient: PatientId,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    model_number: _ModelNumber = None,
+    model_number: ModelNumber = None,
     rules: RulesFile = None,
     error_model: ErrorModelFile = None,
     records: RecordsPlace = None,
@@ -235,7 +208,7 @@ def ward(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="HTML", help="Also write a page.")
     ] = None,
-    model_number: _ModelNumber = None,
+    model_number: ModelNumber = None,
     rules: RulesFile = None,
     error_model: ErrorModelFile = None,
     records: RecordsPlace = None,
