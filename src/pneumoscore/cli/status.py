@@ -20,8 +20,8 @@ class ExitStatus(IntEnum):
     SOME_FAILED
         At least one film has no score; each is named on the standard error stream.
     USAGE
-        The command line or a setting was wrong: an unknown option, a path that does not exist, an
-        output that must not be written over.
+        The command line or a setting was wrong: an unknown option, a path given to ``score`` that
+        does not exist, an output that must not be written over.
     NOTHING_DONE
         The command could not run: no film found, no model, an output that cannot be written.
     INTERRUPTED
