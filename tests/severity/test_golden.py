@@ -26,6 +26,11 @@ MODELS = {
         "opacity": (1.9960, 0.5584, 3.4335, 1.3365),
         "opacity_ralo": (2.6613, 0.7446, 4.5780, 1.7820),
     },
+    ("severity", "3.1", "67f97fec4b42"): {
+        "geographic_extent": (3.1165, 0.6014, 5.6316, 1.9043),
+        "opacity": (1.9960, 0.5584, 3.4335, 1.2245),
+        "opacity_ralo": (2.6613, 0.7446, 4.5780, 1.6327),
+    },
 }
 # Name and version, and the start of the file's hash: the logit of Lung Opacity, the mean
 # feature, and the length of the gradient of the mean feature.
