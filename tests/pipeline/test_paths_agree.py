@@ -15,7 +15,7 @@ from PIL import Image
 from pneumoscore.cli import main
 from pneumoscore.pacs.listener.intake import film_key
 from pneumoscore.pacs.listener.journal import Journal
-from pneumoscore.pacs.listener.reader import FilmPool
+from pneumoscore.pacs.listener.processes import FilmPool
 from pneumoscore.pacs.listener.work import FilmWorker, Terms
 from pneumoscore.pacs.objects.build import ObjectOptions
 from pneumoscore.pacs.outbox import Outbox
