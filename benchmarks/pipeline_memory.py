@@ -1,10 +1,10 @@
-"""Peak memory of scoring many films: PSS summed over the process tree.
+"""Peak memory of an archive run over many films: PSS summed over the process tree.
 
-Draws distinct small films (a phantom with its own noise and shift, 8-bit JPEG), scores folders
-of them with `pneumoscore score --csv`, and samples ``/proc/PID/smaps_rollup`` of the command
-and all its children. Linux only. Example:
+Draws distinct films of 128 pixels (or takes a folder of them), runs ``pneumoscore archive run``
+over the first so many, and samples ``/proc/PID/smaps_rollup`` of the command and all its
+children. With ``--command score`` it is ``pneumoscore score --csv``. Linux only. Example:
 
-    python benchmarks/pipeline_memory.py --counts 1 500 5000
+    python benchmarks/pipeline_memory.py --counts 1 1000 20000
 """
 
 from __future__ import annotations
@@ -17,47 +17,38 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from archive_films import draw_jpeg
 
-from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
-
-SIDE = 512
+COMMAND = [sys.executable, "-c", "from pneumoscore.cli import main; raise SystemExit(main())"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--counts", type=int, nargs="+", default=[1, 500, 5000])
-    parser.add_argument("--every", type=float, default=0.2, help="seconds between two samples")
-    parser.add_argument("options", nargs="*", help="further options of `pneumoscore score`")
-    arguments = parser.parse_args()
+    parser.add_argument("--counts", type=int, nargs="+", default=[1, 1000, 20000])
+    parser.add_argument("--films", type=Path, help="a folder of JPEG films that is there")
+    parser.add_argument("--command", choices=["archive", "score"], default="archive")
+    parser.add_argument("--every", type=float, default=0.5, help="seconds between two samples")
+    parser.add_argument("options", nargs="*", help="further options of the command")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        draw(folder / "films", max(arguments.counts))
-        for count in arguments.counts:
-            print(json.dumps(measure(folder, count, arguments.every, arguments.options)))
+        films = options.films or folder / "films"
+        if options.films is None:
+            draw_jpeg(films, max(options.counts), 128)
+        for count in options.counts:
+            print(json.dumps(measure(films, folder, count, options)), flush=True)
 
 
-def draw(folder: Path, count: int) -> None:
-    """Write `count` distinct films, 1,000 in a folder."""
-    sick = LungDisease(0.5, 0.4)
-    base = render_phantom(PhantomSpec(sick, sick, seed=1, size=SIDE)).pixels
-    random = np.random.default_rng(0)
-    for number in range(count):
-        grain = random.normal(scale=0.03, size=base.shape).astype(np.float32)
-        moved = np.roll(base, random.integers(-8, 9, 2), (0, 1)) + grain
-        path = folder / f"{number // 1000:03d}" / f"{number:06d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        levels = np.clip(moved * 255, 0, 255).astype(np.uint8)
-        Image.fromarray(levels).save(path, quality=85)
-
-
-def measure(folder: Path, count: int, every: float, options: list[str]) -> dict[str, object]:
+def measure(
+    films: Path, folder: Path, count: int, options: argparse.Namespace
+) -> dict[str, object]:
     """Score `count` films; return the peak and how fast it went."""
-    names = sorted((folder / "films").rglob("*.jpg"))[:count]
+    names = sorted(films.rglob("*.jpg"))[:count]
     listed = "\0".join(map(str, names)).encode()
-    command = [sys.executable, "-c", "from pneumoscore.cli import main; raise SystemExit(main())"]
-    command += ["score", "-", "--csv", str(folder / f"{count}.csv"), "--force", *options]
+    command = [*COMMAND, "score", "-", "--csv", str(folder / f"{count}.csv")]
+    if options.command == "archive":
+        command = [*COMMAND, "archive", "run", "-", "--out", str(folder / str(count))]
+    command += ["--force", *options.options]
     began = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None
@@ -68,14 +59,14 @@ def measure(folder: Path, count: int, every: float, options: list[str]) -> dict[
             tree = descendants(process.pid)
             peak = max(peak, sum(map(pss, tree)))
             most = max(most, len(tree))
-            time.sleep(every)
+            time.sleep(options.every)
     seconds = time.monotonic() - began
     return {
-        "films": count,
+        "films": len(names),
         "peak_pss_mb": round(peak / 1024, 1),
         "processes": most,
         "seconds": round(seconds, 2),
-        "films_per_second": round(count / seconds, 2),
+        "films_per_second": round(len(names) / seconds, 2),
         "status": process.returncode,
     }
 

@@ -4,12 +4,7 @@ import csv
 import io
 import json
 import os
-import random
-import signal
-import subprocess
-import sys
 import tarfile
-import time
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
@@ -42,6 +37,7 @@ from pneumoscore.pipeline.run import Run
 from pneumoscore.pipeline.sinks.tables import csv_columns
 from pneumoscore.pipeline.walk import expand
 from pneumoscore.severity.model import SeverityModel
+from tests.radiograph.conftest import load_benchmark
 
 ROWS = ArchiveOptions("jsonl", rows=4)
 
@@ -240,61 +236,26 @@ def test_object_storage_holds_the_same_parts(films, tmp_path, model):
     assert archive_state("memory://bucket/run").reasons == {"unreadable": 1}
 
 
-PROGRAM = """
-import sys
-from pneumoscore.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def command(films, out, model, *more):
-    return [sys.executable, "-c", PROGRAM, "archive", "run", str(films), "--out", str(out),
-            "--format", "jsonl", "--rows", "3", "--workers", "2", "--model", str(model),
-            *more]  # fmt: skip
-
-
 @pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(
-    tmp_path, tiny_model, tiny_folder, model
+    tmp_path, tiny_model, tiny_folder, monkeypatch
 ):
+    for name in ("radiograph_files", "archive_films", "pipeline_memory"):
+        load_benchmark(name)
+    benchmark = load_benchmark("archive_kills")
+    monkeypatch.setattr(benchmark, "ROWS", 3)
     films = tmp_path / "films"
     for seed in range(60):
         write_film(films / f"{seed:02d}.png", tiny_model, seed)
-    run(films, tmp_path / "whole", model)
-    out, kills, chance = tmp_path / "out", 0, random.Random(5)
-    for attempt in range(30):
-        with subprocess.Popen(
-            command(films, out, tiny_folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            # Wait for work to begin, then kill the driver or one of its workers.
-            parts = len(list(out.glob("parts/*")))
-            wait = time.monotonic() + 60
-            while process.poll() is None and time.monotonic() < wait:
-                if len(list(out.glob("parts/*"))) > parts:
-                    break
-                time.sleep(0.01)
-            time.sleep(chance.uniform(0, 0.2))
-            if process.poll() is not None or attempt >= 6:
-                process.wait()
-                break
-            workers = [
-                int(child)
-                for path in Path(f"/proc/{process.pid}/task").glob("*/children")
-                for child in path.read_text().split()
-            ]
-            victim = chance.choice([process.pid, *workers])
-            os.kill(victim, signal.SIGKILL)
-            kills += 1
-            if victim != process.pid:
-                process.wait()
-                break
-    final = run(films, out, model, ArchiveOptions("jsonl", rows=3, retry=True))
-    assert kills >= 1
-    assert final.known + final.scored == 60
-    rows, whole = merged(out), merged(tmp_path / "whole")
-    assert [row["file"] for row in rows] == [row["file"] for row in whole]
-    for row, other in zip(rows, whole, strict=True):
-        assert float(row["opacity_raw"]) == pytest.approx(float(other["opacity_raw"]), abs=1e-4)
+    own = ["--model", str(tiny_folder)]
+    benchmark.finish(benchmark.command(films, tmp_path / "whole", *own))
+    words, out = benchmark.killed(films, tmp_path / "out", own, kills=3, seed=5)
+    assert "killed" in words
+    found, whole = benchmark.merged(out), benchmark.merged(tmp_path / "whole")
+    assert len(whole) == 60
+    assert benchmark.difference(found, whole) is None
+    found[7]["opacity_raw"] = "9"
+    assert "opacity_raw" in benchmark.difference(found, whole)
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_was_written(films, tmp_path, model, monkeypatch):

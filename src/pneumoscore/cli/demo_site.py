@@ -126,4 +126,6 @@ def _score(records: Records, films: list[FilmPlan], model: str | None, threads: 
             count[0] += 1
             bar.update(count[0], len(shown))
 
-        run_job(shown, opened, ScoringOptions(view=True, content=True), [sink], watch=watch)
+        run_job(
+            shown, opened, ScoringOptions(view=True, content=True, pixels=True), [sink], watch=watch
+        )

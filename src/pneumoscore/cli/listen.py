@@ -199,7 +199,11 @@ def listen(
     settings = settings_with(model=model, level=level, threads=threads)
     silence_libraries()
     scoring = ScoringOptions(
-        level=settings.level, read=ReadOptions(voi=not no_voi), view=True, content=True
+        level=settings.level,
+        read=ReadOptions(voi=not no_voi),
+        view=True,
+        content=True,
+        pixels=True,
     )
     opened = SeverityModel.open(settings.model, threads=settings.threads)
     listener = Listener(options, opened, scoring, Journal(sys.stderr))

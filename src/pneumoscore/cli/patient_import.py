@@ -140,6 +140,7 @@ def _score_into(
         read=ReadOptions(voi=chosen.voi),
         view=chosen.thumbnails,
         content=True,
+        pixels=True,
     )
     with LateProgress("films") as bar:
         failed, done = [0], [0]

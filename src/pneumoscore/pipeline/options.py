@@ -34,7 +34,9 @@ class ScoringOptions:
     view : bool
         Hand out each film's view, to draw on: uint8, the longer side at most `VIEW_SIDE`.
     content : bool
-        Hand out the SHA-256 of each file's bytes, and of its pixels.
+        Hand out the SHA-256 of each file's bytes.
+    pixels : bool
+        Hand out the SHA-256 of each film's pixels.
     wanted : HeaderFilter or None
         What a film's header must say for it to be read.
     seconds : float
@@ -53,6 +55,7 @@ class ScoringOptions:
     batch: int = 4
     view: bool = False
     content: bool = False
+    pixels: bool = False
     wanted: HeaderFilter | None = None
     seconds: float = 120.0
 

@@ -96,7 +96,7 @@ class FilmReader:
             film,
             metadata=radiograph.metadata,
             view=_view(radiograph) if self.options.view else None,
-            pixels=radiograph.digest() if self.options.content else None,
+            pixels=radiograph.digest() if self.options.pixels else None,
             seconds=time.perf_counter() - began,
             origin=radiograph.origin,
         )

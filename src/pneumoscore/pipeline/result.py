@@ -39,7 +39,7 @@ class FileResult:
     content : str or None
         SHA-256 of the file's bytes, where it was asked for and could be read.
     pixels : str or None
-        SHA-256 of its pixels as they were read, along with `content`: equal for one exposure
+        SHA-256 of its pixels as they were read, where it was asked for: equal for one exposure
         under two identifiers.
     known : bool
         Whether its score is kept already, so that it was not made again: no score, no error.

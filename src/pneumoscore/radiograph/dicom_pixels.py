@@ -236,6 +236,8 @@ def _significant(
     width = 8 * values.dtype.itemsize
     dtype = np.dtype(f"{'i' if signed else 'u'}{values.dtype.itemsize}")
     left, right = width - 1 - high_bit, width - stored
+    if not signed and high_bit == stored - 1 and values.max() < 1 << stored:
+        return values  # nothing lies in the other bits: to look costs less than to remove
     if not left and not right:
         return values.view(dtype) if values.flags.c_contiguous else values.astype(dtype)
     shifted: NDArray[np.integer] = np.left_shift(values, values.dtype.type(left)).view(dtype)

@@ -162,7 +162,7 @@ def run_archive(
         report = run_job(
             options.part.own(found),
             model,
-            replace(scoring, content=True),
+            replace(scoring, content=True, pixels=records is not None),
             [parts] if records is None else [records, parts],
             engine=engine,
             workers=workers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,7 @@ from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
 from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.score import Score
 
 __all__ = ["scored_in_batches"]
 
@@ -41,27 +43,44 @@ def scored_in_batches(
     report: RunReport,
     known: KnownContent | None,
     threads: int,
+    lanes: int = 1,
 ) -> Iterator[FileResult]:
     """Yield the results of files that `threads` threads read by `read`.
 
-    At most ``2 * batch + threads`` films wait at any time, as small prepared arrays.
+    `lanes` batches go through the network side by side. At most
+    ``(lanes + 1) * batch + threads`` films wait at any time, as small prepared arrays.
     """
     given = iter(files)
     ahead: deque[Future[_Waiting]] = deque()
+    scoring: deque[Future[tuple[list[FileResult], float]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="pneumoscore-read")
+    network = ThreadPoolExecutor(lanes, thread_name_prefix="pneumoscore-network")
     try:
         more = True
-        while more or ahead:
-            while more and len(ahead) < 2 * options.batch + threads:
+        while more or ahead or scoring:
+            while more and len(ahead) < options.batch + threads:
                 found = next(given, None)
                 if found is None:
                     more = False
                 else:
                     ahead.append(pool.submit(read_one, found, read, options, known))
-            taken = [ahead.popleft() for _ in range(min(options.batch, len(ahead)))]
-            yield from score_batch([item.result() for item in taken], model, options, report)
+            if ahead and len(scoring) <= lanes:
+                taken = [ahead.popleft() for _ in range(min(options.batch, len(ahead)))]
+                scoring.append(network.submit(_scored, taken, model, options))
+                continue
+            results, seconds = scoring.popleft().result()
+            report.add_time("network", seconds)
+            yield from results
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        network.shutdown(wait=True, cancel_futures=True)
+
+
+def _scored(
+    taken: Sequence[Future[_Waiting]], model: SeverityModel, options: ScoringOptions
+) -> tuple[list[FileResult], float]:
+    """Return the results of films once they are read, and the seconds of the network."""
+    return score_batch([item.result() for item in taken], model, options)
 
 
 def read_one(
@@ -104,31 +123,34 @@ def score_batch(
     waiting: Sequence[_Waiting],
     model: SeverityModel,
     options: ScoringOptions,
-    report: RunReport,
-) -> Iterator[FileResult]:
-    """Yield the results of some files that were read, in order."""
+) -> tuple[list[FileResult], float]:
+    """Return the results of some files that were read, in order, and the network's seconds."""
     films = [item.read.film for item in waiting if item.read.film is not None]
-    with report.timed("network"):
-        scores = iter(
-            model.score_prepared(
-                films, level=options.level, force=options.force, scales=options.scales
-            )
-        )
-    for item in waiting:
-        result = None if item.read.film is None else next(scores)
-        refused = isinstance(result, NotScorableError)
-        yield FileResult(
-            path=item.found.path,
-            score=None if result is None or isinstance(result, NotScorableError) else result,
-            error=str(result) if refused else item.read.error,
-            reason=FailureReason.REFUSED if refused else item.read.reason,
-            flags=() if result is None else result.flags,
-            metadata=item.read.metadata,
-            view=item.read.view,
-            content=item.content,
-            pixels=item.read.pixels,
-            known=item.known,
-            passed_over=item.passed_over,
-            member=item.found.member,
-            seconds=item.read.seconds,
-        )
+    began = time.perf_counter()
+    scores = list(
+        model.score_prepared(films, level=options.level, force=options.force, scales=options.scales)
+    )
+    seconds = time.perf_counter() - began
+    given = iter(scores)
+    return [
+        _result(item, None if item.read.film is None else next(given)) for item in waiting
+    ], seconds
+
+
+def _result(item: _Waiting, result: Score | NotScorableError | None) -> FileResult:
+    refused = isinstance(result, NotScorableError)
+    return FileResult(
+        path=item.found.path,
+        score=None if result is None or isinstance(result, NotScorableError) else result,
+        error=str(result) if refused else item.read.error,
+        reason=FailureReason.REFUSED if refused else item.read.reason,
+        flags=() if result is None else result.flags,
+        metadata=item.read.metadata,
+        view=item.read.view,
+        content=item.content,
+        pixels=item.read.pixels,
+        known=item.known,
+        passed_over=item.passed_over,
+        member=item.found.member,
+        seconds=item.read.seconds,
+    )

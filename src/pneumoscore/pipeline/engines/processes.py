@@ -42,9 +42,12 @@ class Processes:
     ----------
     workers : int
         Processes; by default one for each core, at most 4.
+    lanes : int
+        Batches that go through the network side by side.
     """
 
     workers: int = 0
+    lanes: int = 1
 
     def results(
         self,
@@ -58,7 +61,9 @@ class Processes:
         threads = self.workers or default_workers()
         pool = ReaderPool(FilmReader.of(model, options), options.seconds)
         try:
-            yield from scored_in_batches(files, pool, model, options, report, known, threads)
+            yield from scored_in_batches(
+                files, pool, model, options, report, known, threads, self.lanes
+            )
         finally:
             pool.end()
 

@@ -33,7 +33,9 @@ class InProcess:
         read = FilmReader.of(model, options)
         for found in files:
             waiting = read_one(found, read, options, known)
-            yield from score_batch([waiting], model, options, report)
+            results, seconds = score_batch([waiting], model, options)
+            report.add_time("network", seconds)
+            yield from results
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,12 @@ class Threads:
     ----------
     workers : int
         Threads; by default one for each core, at most 4.
+    lanes : int
+        Batches that go through the network side by side.
     """
 
     workers: int = 0
+    lanes: int = 1
 
     def results(
         self,
@@ -59,4 +64,4 @@ class Threads:
         """Yield what becomes of each file (see `Engine`)."""
         read = FilmReader.of(model, options)
         threads = self.workers or default_workers()
-        return scored_in_batches(files, read, model, options, report, known, threads)
+        return scored_in_batches(files, read, model, options, report, known, threads, self.lanes)
