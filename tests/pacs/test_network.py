@@ -96,7 +96,7 @@ def test_an_address_has_exactly_as_many_associations_as_it_may() -> None:
     entity = AE("PNEUMOSCORE")
     entity.add_supported_context(Verification)
     port, most = free_port(), 12
-    limits = Limits(associations=64, per_address=most)
+    limits = Limits(associations=64, per_address=most, idle_seconds=3.0)
     server = start_server(entity, ("127.0.0.1", port), limits)
     together = threading.Barrier(most)
     peers: list[Any] = []
@@ -114,9 +114,9 @@ def test_an_address_has_exactly_as_many_associations_as_it_may() -> None:
         thread.join()
     assert all(peer.is_established for peer in peers)
     assert not echoes(port, None), "one more than it may"
-    for peer in peers:
-        peer.release()
-    wait_for(lambda: echoes(port, None), 10, "there is room again")
+    # None of them says anything more.
+    wait_for(lambda: echoes(port, None), 20, "there is room again")
+    wait_for(lambda: not any(peer.is_established for peer in peers), 20, "all were ended")
     server.shutdown()
 
 
