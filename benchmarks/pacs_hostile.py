@@ -17,6 +17,7 @@ import struct
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from copy import deepcopy
@@ -137,8 +138,6 @@ def aborts(listener: Listener, stack: ExitStack) -> None:
     """Go away in the middle of a film, 50 times: by abort, and without a word."""
     for number in range(50):
         association = _association(listener, "TEST", stack)
-        if not association.is_established:
-            continue
         peer = association.dul.socket.socket
         peer.sendall(_store_request(association.accepted_contexts[0].context_id, "1.2.3.6"))
         if number % 2:
@@ -190,7 +189,13 @@ def _association(listener: Listener, title: str, stack: ExitStack) -> Any:
     entity = AE(title)
     entity.acse_timeout = entity.network_timeout = 30
     entity.add_requested_context(_DX, "1.2.840.10008.1.2.1")
-    association = entity.associate("127.0.0.1", listener.port, ae_title="PNEUMOSCORE")
+
+    def asked() -> Any:
+        found = entity.associate("127.0.0.1", listener.port, ae_title="PNEUMOSCORE")
+        return found if found.is_established else None
+
+    # The attack before may still hold what an address may have.
+    association = wait_for(asked, _PATIENCE, "an association")
     stack.callback(association.abort)
     return association
 
@@ -269,6 +274,7 @@ def attacked(
 ) -> bool:
     """Run one attack; print its row; whether others were served in time."""
     assert listener.process is not None
+    warnings.simplefilter("ignore")
     with Watch(listener.process.pid) as watch, ExitStack() as stack:
         said = attack(listener, stack)
         far, near = (
