@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import threading
+import warnings
 from datetime import UTC, datetime
 from typing import IO
 
@@ -47,12 +48,13 @@ class Journal:
 
 
 def silence_libraries() -> None:
-    """Keep other libraries' logs back: they quote values and identifiers.
+    """Keep other libraries' logs and warnings back: they quote values and identifiers.
 
     For a program's start; it changes the whole process.
     """
     from pynetdicom import _config
 
+    warnings.simplefilter("ignore")
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False
