@@ -303,6 +303,7 @@ def test_films_scored_on_the_page_come_to_their_patients(
     (entry,) = list_patients(site.records)
     assert entry.patient == film["metadata"]["patient_id"]  # type: ignore[index]
     assert order(viewer.get("/ward").text) == [entry.patient]
+    assert f'href="/patients/{entry.id}"' in viewer.get(f"/films/{film['id']}").text
     (kept,) = read_timeline(site.records, entry.patient).films
     assert kept.file is None
     view = viewer.get(f"/api/v1/patients/{entry.id}/films/{kept.id}/view")

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.present.table import csv_line
+from pneumoscore.records.lookup import patients_of_films
 from pneumoscore.server.films.downloads import Download, DownloadOrder, has_dicom_objects
 from pneumoscore.server.films.intake import receive_film, shown_name, take_in
 from pneumoscore.server.films.uploads import Upload, drop_upload, find_upload, list_uploads
@@ -101,13 +102,15 @@ def film_page(request: Request, site: SiteHere, session: SessionHere, film: str)
     """Show one film in the viewer with its scores."""
     upload = _visible(site, session, film)
     result = upload.result or {}
-    named = (result.get("metadata") or {}).get("sop_instance_uid") is not None
+    uid = (result.get("metadata") or {}).get("sop_instance_uid")
+    followed = patients_of_films(site.records, uids=[uid]) if result.get("recorded") else ()
     return page(
         request,
         "film.viewer.html",
         remarks=_remarks(result),
         readable="pixels_sha256" in result,
-        dicom_objects=named and has_dicom_objects(),
+        dicom_objects=uid is not None and has_dicom_objects(),
+        patient=next(iter(followed), None),
         title=upload.name,
         film=shown(upload, WithheldFilms()),
         scales={name.value: scale_named(name.value) for name in ScaleName},
