@@ -33,6 +33,7 @@ from pneumoscore.pipeline.run import Run, RunReport
 from pneumoscore.severity.model import PreparedFilm, SeverityModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from archive_films import WINDOW
 from radiograph_files import dicom_file
 
 ROWS, COLUMNS = 3000, 2500
@@ -84,7 +85,8 @@ def draw(folder: Path, kind: str, count: int) -> list[Path]:
         else:
             image = Image.fromarray(phantom.astype(np.float32)).resize((COLUMNS, ROWS))
             values = np.asarray(image) * 3800 + 100 + random.normal(scale=12, size=(ROWS, COLUMNS))
-            path.write_bytes(dicom_file(values.clip(0, 4095).astype(np.uint16), KINDS[kind]))
+            pixels = values.clip(0, 4095).astype(np.uint16)
+            path.write_bytes(dicom_file(pixels, KINDS[kind], bits_stored=12, **WINDOW))
         paths.append(path)
     return paths
 
@@ -99,7 +101,7 @@ def cost(model: SeverityModel, films: list[Path]) -> dict[str, float]:
         taken["read and prepare"].append(spent(lambda film=film: read(film)))
         prepared = read(film).film
         assert isinstance(prepared, PreparedFilm), film
-        batch = [prepared] * 4
+        batch = [prepared] * 2
         taken["network"].append(
             spent(lambda batch=batch: model.score_prepared(batch, force=True)) / len(batch)
         )

@@ -11,6 +11,8 @@ Each time the merged table must have the same rows, values to 1e-4, and the last
 count as resumed what was kept. Ends with status 1 if not. Linux only. Example:
 
     python benchmarks/archive_kills.py --films 400 --kills 10
+
+``-- --model FOLDER`` scores by another model: a small one makes it quick.
 """
 
 from __future__ import annotations
@@ -44,19 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=10, help="for each engine")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--skip", nargs="*", default=[], choices=["local", "ray", "disk", "source"])
+    parser.add_argument("options", nargs="*", help="further options of the command, after --")
     options = parser.parse_args(argv)
+    own = options.options
     good = True
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         films = place / "films"
         draw_jpeg(films, options.films, 128)
-        finish(command(films, place / "whole"))
+        finish(command(films, place / "whole", *own))
         whole = merged(place / "whole")
         troubles: dict[str, Callable[[], tuple[str, Path]]] = {
-            "local": lambda: killed(films, place / "local", [], options.kills, options.seed),
-            "ray": lambda: killed_on_ray(films, place / "ray", options.kills, options.seed),
-            "disk": lambda: full_disk(films, place / "disk"),
-            "source": lambda: vanished(films, place / "source"),
+            "local": lambda: killed(films, place / "local", own, options.kills, options.seed),
+            "ray": lambda: killed_on_ray(films, place / "ray", own, options.kills, options.seed),
+            "disk": lambda: full_disk(films, place / "disk", own),
+            "source": lambda: vanished(films, place / "source", own),
         }
         for trouble, run in troubles.items():
             if trouble in options.skip:
@@ -162,7 +166,9 @@ def _kill_one(driver: int, victims: str, chance: random.Random) -> int:
     return 0
 
 
-def killed_on_ray(films: Path, out: Path, kills: int, seed: int) -> tuple[str, Path]:
+def killed_on_ray(
+    films: Path, out: Path, more: Sequence[str], kills: int, seed: int
+) -> tuple[str, Path]:
     """Do so on a cluster of two processors that outlives the drivers."""
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     import ray
@@ -176,23 +182,23 @@ def killed_on_ray(films: Path, out: Path, kills: int, seed: int) -> tuple[str, P
     )
     try:
         address = ray.get_runtime_context().gcs_address
-        more = ["--engine", "ray", "--address", address]
-        return killed(films, out, more, kills, seed, victims="ray::_Scorer")
+        cluster = ["--engine", "ray", "--address", address]
+        return killed(films, out, [*more, *cluster], kills, seed, victims="ray::_Scorer")
     finally:
         ray.shutdown()
 
 
-def full_disk(films: Path, out: Path) -> tuple[str, Path]:
+def full_disk(films: Path, out: Path, more: Sequence[str]) -> tuple[str, Path]:
     """Let a run end on a full file system, make room, and run it again."""
     out.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=48k,mode=700", "tmpfs", str(out)]
     if subprocess.run(mount, capture_output=True).returncode:
         raise SystemExit("no right to mount a file system; give --skip disk")
     try:
-        finish(command(films, out), status=3)
+        finish(command(films, out, *more), status=3)
         kept = rows(out)
         subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
-        finish(command(films, out))
+        finish(command(films, out, *more))
         found = report(out)["resumed"]
         copy = out.with_name("room")
         subprocess.run(["cp", "-r", str(out), str(copy)], check=True)
@@ -203,11 +209,11 @@ def full_disk(films: Path, out: Path) -> tuple[str, Path]:
     return f"disk full after {kept} films, {found} resumed", copy
 
 
-def vanished(films: Path, out: Path) -> tuple[str, Path]:
+def vanished(films: Path, out: Path, more: Sequence[str]) -> tuple[str, Path]:
     """Take the films away while they are scored, and bring them back."""
     away = films.with_name("away")
     with subprocess.Popen(
-        command(films, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(films, out, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         if not _works(process, out, 0.5):
             raise SystemExit("the run ended too early")
@@ -215,7 +221,7 @@ def vanished(films: Path, out: Path) -> tuple[str, Path]:
         status = process.wait()
     kept = report(out)["scored"]
     away.rename(films)
-    finish(command(films, out))
+    finish(command(films, out, *more))
     found = report(out)["resumed"]
     if status != 1 or found != kept:
         raise SystemExit(f"status {status}; {found} films resumed, {kept} were kept")

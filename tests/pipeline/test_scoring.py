@@ -192,7 +192,7 @@ def test_views_come_only_when_asked_for(films, model, engine):
 
 
 def test_what_is_known_is_not_scored_again(films, model):
-    options = ScoringOptions(content=True)
+    options = ScoringOptions(content=True, pixels=True)
     first = list(score_files(films[:3], model, options))
     contents = {first[0].content, first[2].content}
     assert len({result.pixels for result in first}) == 3
