@@ -141,6 +141,26 @@ def test_other_options_or_a_failure_to_retry_are_done_again(films, tmp_path, mod
     assert (again.scored, again.known, again.failed) == (0, 10, 1)
 
 
+def test_a_film_that_goes_away_while_it_is_read_is_tried_again(films, tmp_path, model, monkeypatch):
+    from pneumoscore.pipeline.reading import FilmReader
+
+    genuine = FilmReader._prepared
+
+    def vanishing(self, source, began):
+        if source.name == "3.png":
+            source.rename(source.with_suffix(".away"))
+        return genuine(self, source, began)
+
+    monkeypatch.setattr(FilmReader, "_prepared", vanishing)
+    report = run(films, tmp_path / "out", model)
+    assert report.reasons == {"missing": 1, "unreadable": 1}
+    monkeypatch.undo()
+    (films / "3.away").rename(films / "3.png")
+    again = run(films, tmp_path / "out", model)
+    assert (again.scored, again.known, again.failed) == (1, 10, 0)
+    assert sum(bool(row["reason"]) for row in merged(tmp_path / "out")) == 1
+
+
 def test_films_that_were_read_in_another_way_are_not_done(
     films, tmp_path, model, tiny_folder, monkeypatch
 ):

@@ -103,7 +103,19 @@ def read_one(
                 return _Waiting(found, ReadFilm(), content, True)
     except (PneumoScoreError, OSError) as error:
         return _Waiting(found, ReadFilm(error=_words(error), reason=failure_reason(error)))
-    return _Waiting(found, read(found.path if data is None else data), content)
+    film = read(found.path if data is None else data)
+    if film.error is not None and content is not None and not _still(found, data, content):
+        # What failed were not these bytes: another run must not take them for done.
+        content = None
+    return _Waiting(found, film, content)
+
+
+def _still(found: Found, data: bytes | None, content: str) -> bool:
+    """Whether a file still holds what was hashed; its source may have gone meanwhile."""
+    try:
+        return data is not None or _hash_of(found.path, None) == content
+    except OSError:
+        return False
 
 
 def _hash_of(path: Path, data: bytes | None) -> str | None:
