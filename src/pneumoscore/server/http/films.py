@@ -103,7 +103,7 @@ def film_page(request: Request, site: SiteHere, session: SessionHere, film: str)
     upload = _visible(site, session, film)
     result = upload.result or {}
     uid = (result.get("metadata") or {}).get("sop_instance_uid")
-    followed = patients_of_films(site.records, uids=[uid]) if result.get("recorded") else ()
+    followed = patients_of_films(site.records, uids=[uid]) if uid and result.get("recorded") else ()
     return page(
         request,
         "film.viewer.html",
