@@ -165,6 +165,12 @@ def test_from_the_first_start_to_a_study_read(
     assert all(abs(a + b - 255) <= 1 for a, b in zip(before, after, strict=True))
     page.keyboard.press("r")
     assert page.evaluate(grey) == before
+    page.keyboard.press("d")
+    assert page.is_visible("#definitions >> text=25 to 50 % of the lung")
+    for _ in range(6):
+        page.keyboard.press("+")
+    page.wait_for_selector("canvas[data-shown=full]")
+    page.keyboard.press("r")
     assert barriers(page) == []
 
     # What can be taken away, and the model.

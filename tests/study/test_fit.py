@@ -97,6 +97,18 @@ def test_the_written_model_scores_films_from_its_folder(site, cohort, fitted, tm
     assert model.identity.name == "site"
 
 
+def test_the_written_model_keeps_what_it_says_of_its_films(site, cohort, fitted, tmp_path):
+    fitted.write(tmp_path / "model", backbone=site[0] / "net" / "tiny.json")
+    model = SeverityModel.open(tmp_path / "model", threads=1)
+    kept = model.fitted
+    assert len(kept.patients) == len(cohort.films)
+    assert len(set(kept.patients)) == len(set(cohort.patients))
+    assert set(kept.scores) == set(model.shown)
+    score = model.score(read_radiograph(cohort.films[0].path), force=True)
+    for name, values in kept.scores.items():
+        assert values[0] == pytest.approx(score[name].value, abs=0.02)
+
+
 def test_a_model_for_an_installed_backbone_names_it(fitted, tmp_path):
     fitted.write(tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["backbone"] == "tiny"
