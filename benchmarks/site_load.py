@@ -215,12 +215,12 @@ async def measured(server: int, end: float, counts: Counts) -> None:
 def bomb() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(100):
+        for number in range(45):
             archive.writestr(f"{number}.dcm", bytes(128) + b"DICM" + bytes(50_000_000))
     return stream.getvalue()
 
 
-async def attack(user: User, port: int, end: float, counts: Counts) -> None:
+async def attack(user: User, port: int, packed: bytes, end: float) -> None:
     """Disturb: too large, unpacking to too much, silent, no films."""
 
     async def zeros() -> AsyncIterator[bytes]:
@@ -231,7 +231,6 @@ async def attack(user: User, port: int, end: float, counts: Counts) -> None:
     for _ in range(200):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         silent.append(writer)
-    packed = bomb()
     answers: Counter[str] = Counter()
     while time.perf_counter() < end:
         for name, content in (("2 GB", zeros()), ("ZIP bomb", packed), ("no film", b"x" * 1000)):
@@ -260,10 +259,11 @@ async def run(options: argparse.Namespace, folder: Path, server: int, port: int)
             assert session is not None
             users.append(User(url, secret, session.csrf, supply))
     await users[0].look("first", "/model", Counts())
+    packed = bomb() if options.attack else b""
     end = time.perf_counter() + options.seconds
     tasks = [user.work(end, options.pause, options.films_every, counts) for user in users[1:]]
     if options.attack:
-        tasks.append(attack(users[0], port, end, counts))
+        tasks.append(attack(users[0], port, packed, end))
     begun = time.perf_counter()
     await asyncio.gather(measured(server, end, counts), *tasks)
     spent = time.perf_counter() - begun
