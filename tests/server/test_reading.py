@@ -83,6 +83,8 @@ def test_a_study_from_its_draft_to_the_export(room: Room) -> None:
     assert room.act("lock") == 303
     page = room.owner.get(f"/studies/{room.study}").text
     assert "ICC(A,1)" in page
+    # Every reader counts: second readings are told by the plan, never by a reader's name.
+    assert all(f"reader-{n}</td>" in page for n in (1, 2, 3))
     assert "place of a reader" not in page
     assert room.act("unblind") == 303
     assert "place of a reader" in room.owner.get(f"/studies/{room.study}").text

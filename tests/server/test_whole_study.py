@@ -345,6 +345,8 @@ def hand_over(
     owner.click("form[action$=lock] button")
     owner.wait_for_selector("form[action$=unblind]")
     assert "ICC(A,1)" in owner.inner_text("main")
+    for number in (1, 2, 3):
+        assert owner.locator(f"main td:text-is('reader-{number}')").count() > 0
     assert "place of a reader" not in owner.inner_text("main")
     owner.click("form[action$=unblind] button")
     owner.wait_for_selector("text=place of a reader")

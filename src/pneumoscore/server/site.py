@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
 
+from pneumoscore.present.table import Table
 from pneumoscore.records.database import Records
 from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.follow.board import WardBoard
@@ -61,6 +62,8 @@ class Site:
         Charts that were drawn a moment ago.
     wards : WardBoard
         Wards that were read a moment ago.
+    agreements : dict
+        Agreement of locked studies by identifier and state: nothing changes it any more.
     """
 
     options: ServerOptions
@@ -80,3 +83,4 @@ class Site:
     peeks_over: Throttle = field(default_factory=lambda: Throttle(1, 3600.0))
     drawings: Drawings = field(default_factory=Drawings)
     wards: WardBoard = field(default_factory=WardBoard)
+    agreements: dict[tuple[str, str], tuple[Table, ...]] = field(default_factory=dict)

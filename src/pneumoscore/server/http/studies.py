@@ -16,6 +16,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.files import program_mark
+from pneumoscore.present.table import Table
 from pneumoscore.records.rows import add_audit
 from pneumoscore.server.accounts import Role, list_accounts
 from pneumoscore.server.errors import ReadingError
@@ -60,6 +61,8 @@ from pneumoscore.server.site import Site
 __all__ = ["router"]
 
 router = APIRouter()
+_KEPT = 32
+"""Studies whose agreement is kept in memory."""
 
 
 def _owned(site: Site, session: Session, study: str) -> ReaderStudy:
@@ -99,7 +102,7 @@ def study_page(request: Request, site: SiteHere, session: SessionHere, study: st
     found = _owned(site, session, study)
     tables: list[Any] = []
     if found.state in (StudyState.LOCKED, StudyState.UNBLINDED):
-        tables = list(agreement_tables(read_results(site.records, study)))
+        tables = list(_agreement(site, found, read_results(site.records, study)))
     return page(
         request,
         "study.html",
@@ -249,7 +252,7 @@ def export(site: SiteHere, session: SessionHere, study: str) -> Response:
         for reader, twice in results.repeats_csv().items():
             archive.writestr(f"repeats-{reader}.csv", twice)
         archive.writestr("answers.csv", results.answers_csv())
-        for number, table in enumerate(agreement_tables(results), start=1):
+        for number, table in enumerate(_agreement(site, found, results), start=1):
             archive.writestr(f"agreement-{number}.csv", table.csv())
         archive.comment = program_mark("reader study").encode("ascii")
     _exported(site, session, found, "scores")
@@ -275,6 +278,17 @@ def export_films(site: SiteHere, session: SessionHere, study: str) -> Response:
         filename="study-films.zip",
         background=BackgroundTask(target.unlink, missing_ok=True),
     )
+
+
+def _agreement(site: Site, study: ReaderStudy, results: StudyResults) -> tuple[Table, ...]:
+    """Return the agreement of a locked study, which is simulated once."""
+    key = (study.id, study.state.value)
+    found = site.agreements.get(key)
+    if found is None:
+        if len(site.agreements) >= _KEPT:
+            site.agreements.clear()
+        found = site.agreements[key] = agreement_tables(results)
+    return found
 
 
 def _results(site: Site, session: Session, study: str) -> StudyResults:

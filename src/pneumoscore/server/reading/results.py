@@ -32,8 +32,10 @@ class StudyResults:
     Attributes
     ----------
     ratings : tuple of Rating
-        On both scales; films by code, readers by label. A second reading of a film is the
-        reader ``reader-1-2``, as `pneumoscore.cohort.ratings.load_ratings` asks for.
+        First readings on both scales; films by code, readers by label (``reader-1``).
+    repeats : tuple of Rating
+        Second readings; the reader is ``reader-1-2``, as
+        `pneumoscore.cohort.ratings.load_ratings` asks for.
     patients : dict of str to str
         A number for each patient (``P001``) by film code; no identifier leaves the study.
     answers : tuple of dict
@@ -43,21 +45,18 @@ class StudyResults:
     """
 
     ratings: tuple[Rating, ...]
+    repeats: tuple[Rating, ...]
     patients: Mapping[str, str]
     answers: tuple[Mapping[str, Any], ...]
     model: Mapping[str, Mapping[str, float]]
 
-    def first_readings(self) -> tuple[Rating, ...]:
-        """Return the ratings without second readings."""
-        return tuple(item for item in self.ratings if not item.reader.endswith("-2"))
-
     def table(self, scale: str) -> RatingTable:
         """Return the first readings on one scale, films by readers."""
-        return RatingTable.of(self.first_readings(), scale)
+        return RatingTable.of(self.ratings, scale)
 
     def ratings_csv(self) -> str:
         """Return the first readings as ``pneumoscore study agreement --ratings`` takes them."""
-        return self._ratings(self.first_readings())
+        return self._ratings(self.ratings)
 
     def repeats_csv(self) -> dict[str, str]:
         """Return by reader his films that he read twice, both readings, in the same form.
@@ -65,8 +64,8 @@ class StudyResults:
         A second reading is no further reader, so each reader has a file of his own.
         """
         found = {}
-        for reader in dict.fromkeys(item.reader for item in self.first_readings()):
-            again = [item for item in self.ratings if item.reader == f"{reader}-2"]
+        for reader in dict.fromkeys(item.reader for item in self.ratings):
+            again = [item for item in self.repeats if item.reader == _again(reader)]
             films = {item.film for item in again}
             first = [item for item in self.ratings if item.reader == reader and item.film in films]
             if again:
@@ -87,7 +86,7 @@ class StudyResults:
 
         Films are named as `pneumoscore.server.reading.handover.write_handover` names them.
         """
-        labels = {scale: labels_from_ratings(self.first_readings(), scale) for scale in SCALES}
+        labels = {scale: labels_from_ratings(self.ratings, scale) for scale in SCALES}
         films = sorted(set().union(*labels.values()))
         return _csv(
             ("file", "patient", *SCALES),
@@ -149,20 +148,28 @@ def read_results(records: Records, number: str) -> StudyResults:
         numbers.setdefault(film.patient, f"P{len(numbers) + 1:03d}")
         patients[film.code] = numbers[film.patient]
     answers = tuple(_answer(row, films) for row in _last_ratings(records, number))
-    ratings = tuple(
-        Rating(
-            row["film"],
-            f"{row['reader']}-2" if row["repeat"] else row["reader"],
-            scale,
-            row[f"{prefix}_right"],
-            row[f"{prefix}_left"],
+    scored = [row for row in answers if row["other_film"] is None and row["cannot_assess"] is None]
+    ratings, repeats = (
+        tuple(
+            _rating(row, scale, _again(row["reader"]) if again else row["reader"])
+            for row in scored
+            if row["repeat"] is again
+            for scale in SCALES
         )
-        for row in answers
-        if row["other_film"] is None and row["cannot_assess"] is None
-        for scale, prefix in SCALES.items()
+        for again in (False, True)
     )
     model = _model_values(films.values()) if study.state is StudyState.UNBLINDED else {}
-    return StudyResults(ratings, patients, answers, model)
+    return StudyResults(ratings, repeats, patients, answers, model)
+
+
+def _again(reader: str) -> str:
+    """Return what the second readings of a reader are called."""
+    return f"{reader}-2"
+
+
+def _rating(row: Mapping[str, Any], scale: str, reader: str) -> Rating:
+    prefix = SCALES[scale]
+    return Rating(row["film"], reader, scale, row[f"{prefix}_right"], row[f"{prefix}_left"])
 
 
 def _last_ratings(records: Records, number: str) -> list[Any]:
@@ -196,7 +203,7 @@ def _answer(row: Any, films: Mapping[str, StudyFilm]) -> dict[str, Any]:
         "position": row.position + 1,
         "film": films[row.film_id].code,
         "other_film": None if other is None else films[other].code,
-        "repeat": row.repeat,
+        "repeat": bool(row.repeat),
         "extent_right": row.extent_right,
         "extent_left": row.extent_left,
         "opacity_right": row.opacity_right,
