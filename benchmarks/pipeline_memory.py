@@ -17,8 +17,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from archive_films import draw_jpeg
-
 COMMAND = [sys.executable, "-c", "from pneumoscore.cli import main; raise SystemExit(main())"]
 
 
@@ -34,6 +32,9 @@ def main() -> None:
         folder = Path(name)
         films = options.films or folder / "films"
         if options.films is None:
+            # Beside this script; other modules import what measures memory from here.
+            from archive_films import draw_jpeg
+
             draw_jpeg(films, max(options.counts), 128)
         for count in options.counts:
             print(json.dumps(measure(films, folder, count, options)), flush=True)
