@@ -109,7 +109,8 @@ def test_a_message_is_read_by_another_library(outcome: FilmOutcome) -> None:
     assert isinstance(score, Score)
     read = parsed(film_message(outcome.header, outcome.report))
     assert read.msh.msh_9.value == "ORU^R01^ORU_R01"
-    assert read.pid.pid_3.pid_3_1.value == "PHANTOM-0001"
+    (number,) = (element.value for element in outcome.header.copied if element.tag == 0x00100020)
+    assert read.pid.pid_3.pid_3_1.value == number
     assert read.pid.pid_3.pid_3_4.value == "HOSPITAL"
     assert read.pid.pid_5.value == "Yamada^Tarou"
     assert read.obr.obr_25.value == "P"

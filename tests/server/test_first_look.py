@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from pneumoscore.cli.demo_site import _place
@@ -51,8 +51,8 @@ def test_a_first_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(len(word) >= 12 for word in passwords.values())
         folder = Path(re.search(r"lies in (\S+)", said)[1])  # type: ignore[index]
         assert folder.parent == tmp_path
-        transport = httpx.HTTPTransport(retries=30)
-        with httpx.Client(base_url=url, timeout=120.0, transport=transport) as viewer:
+        transport = httpx2.HTTPTransport(retries=30)
+        with httpx2.Client(base_url=url, timeout=120.0, transport=transport) as viewer:
             form = {"name": "viewer", "password": passwords["viewer"]}
             assert viewer.post("/login", data=form).status_code == 303
             ward = viewer.get("/api/v1/ward").json()
@@ -64,7 +64,7 @@ def test_a_first_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert "Two films side by side" in page
             events = [viewer.get(f"/patients/{row['id']}").text for row in ward]
             assert any("treatment start" in text for text in events)
-        with httpx.Client(base_url=url, timeout=120.0) as reader:
+        with httpx2.Client(base_url=url, timeout=120.0) as reader:
             form = {"name": "reader", "password": passwords["reader"]}
             assert reader.post("/login", data=form).status_code == 303
             listed = reader.get("/reading").text

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -75,17 +75,17 @@ class Person:
     """A signed-in program: what a reader could do beside the pages."""
 
     def __init__(self, served: Served, name: str) -> None:  # noqa: F811
-        self.client = httpx.Client(base_url=served.url, timeout=120.0)
+        self.client = httpx2.Client(base_url=served.url, timeout=120.0)
         self.name = name
         form = {"name": name, "password": PASSWORD}
         assert self.client.post("/login", data=form).status_code == 303
         page = self.client.get("/account").text
         self.csrf = re.search(r'name="csrf" content="([^"]+)"', page)[1]  # type: ignore[index]
 
-    def get(self, url: str) -> httpx.Response:
+    def get(self, url: str) -> httpx2.Response:
         return self.client.get(url, headers={"Accept": "application/json"})
 
-    def ask(self, method: str, url: str, **options: Any) -> httpx.Response:
+    def ask(self, method: str, url: str, **options: Any) -> httpx2.Response:
         headers = {"X-CSRF-Token": self.csrf, **options.pop("headers", {})}
         return self.client.request(method, url, headers=headers, **options)
 
