@@ -312,6 +312,7 @@ def read_by_keyboard(
             assert barriers(page) == []
         page.keyboard.press("Enter")
         if position == 24:
+            page.wait_for_selector("#room[data-position='25'] canvas")
             page.wait_for_function("() => document.getElementById('said').textContent.length > 10")
             page.click("#pause")
     page.wait_for_selector("#room[data-position=done]")

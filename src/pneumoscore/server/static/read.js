@@ -97,15 +97,29 @@ function answer() {
   return { ...given, ...Object.fromEntries(SCORES.map((name) => [name, chosen(name)])) };
 }
 
-form.addEventListener('submit', async (event) => {
-  event.preventDefault();
+// One step at a time: what is pressed while a step is on its way would belong to another item.
+async function step(take) {
+  const { position } = room.dataset;
+  if (position === undefined) return;
+  delete room.dataset.position;
   try {
-    const progress = await ask('PUT', `${base}/items/${item.position}`, answer());
-    say(room.dataset.saved);
-    await go(progress);
-  } catch (error) {
-    say(room.dataset.notSaved.replace('{reason}', error.message));
+    await take();
+  } finally {
+    room.dataset.position ??= position;
   }
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  step(async () => {
+    try {
+      const progress = await ask('PUT', `${base}/items/${item.position}`, answer());
+      say(room.dataset.saved);
+      await go(progress);
+    } catch (error) {
+      say(room.dataset.notSaved.replace('{reason}', error.message));
+    }
+  });
 });
 form.elements.cannot.addEventListener('change', () => {
   reason.hidden = !form.elements.cannot.checked;
@@ -117,7 +131,7 @@ async function back() {
   if (item && item.position > progress.first_open) await show(item.position - 1, progress.count);
 }
 
-async function pause() { await go(await ask('POST', `${base}/end-sitting`)); }
+function pause() { return step(async () => go(await ask('POST', `${base}/end-sitting`))); }
 
 document.getElementById('back').addEventListener('click', back);
 document.getElementById('pause').addEventListener('click', pause);
