@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
 from pneumoscore.pacs.messages.fhir import check_codes, film_bundle
 from pneumoscore.pacs.messages.hl7 import film_message
@@ -104,13 +106,15 @@ def parsed(message: str) -> Any:
     return parse_message(message, find_groups=False)
 
 
-def test_a_message_is_read_by_another_library(outcome: FilmOutcome) -> None:
+def test_a_message_is_read_by_another_library(
+    outcome: FilmOutcome, header_films: dict[str, bytes]
+) -> None:
     score = outcome.report.outcome
     assert isinstance(score, Score)
     read = parsed(film_message(outcome.header, outcome.report))
     assert read.msh.msh_9.value == "ORU^R01^ORU_R01"
-    (number,) = (element.value for element in outcome.header.copied if element.tag == 0x00100020)
-    assert read.pid.pid_3.pid_3_1.value == number
+    film = dcmread(io.BytesIO(header_films["japanese"]), stop_before_pixels=True)
+    assert read.pid.pid_3.pid_3_1.value == film.PatientID == "PHANTOM-4"
     assert read.pid.pid_3.pid_3_4.value == "HOSPITAL"
     assert read.pid.pid_5.value == "Yamada^Tarou"
     assert read.obr.obr_25.value == "P"
