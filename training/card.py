@@ -71,6 +71,16 @@ def figures_table(out_of_fold: OutOfFold) -> list[str]:
     return Table("", header, tuple(rows), notes).markdown().splitlines()
 
 
+def _maps(bundle: Bundle) -> list[str]:
+    """Say where maps come from, if the heads' own coefficients do not draw them."""
+    if all(head.places is None for head in bundle.heads):
+        return []
+    return [
+        "- Maps and sides: the networks' own, taught by painted opacities, masks and boxes; they "
+        "share the score among the places and say nothing of how much it is."
+    ]
+
+
 def card_text(
     bundle: Bundle, record: BackboneRecord, out_of_fold: OutOfFold, gate: FittedGate
 ) -> str:
@@ -106,6 +116,7 @@ def card_text(
                 f"- Licence of the weights: {record.licence}. The code is Apache-2.0.",
                 "- Heads: linear on the pooled features; of the fine-tuned networks trained with "
                 "them, of the generic network by ridge regression, both averaged.",
+                *_maps(bundle),
             ],
         ),
         (
