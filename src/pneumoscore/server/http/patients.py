@@ -1,21 +1,17 @@
-"""Patients over time: found, followed, compared film by film; their events."""
+"""Patients over time: found, followed, compared film by film."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Path, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
-from pneumoscore.errors import PneumoScoreError
 from pneumoscore.monitor.change.rules import read_rules
 from pneumoscore.monitor.forms import judged_form
 from pneumoscore.monitor.judged import Judged, judged_timeline
-from pneumoscore.monitor.pictures.labels import drawable_time, event_label, parse_time, when
+from pneumoscore.monitor.pictures.labels import event_label, when
 from pneumoscore.monitor.pictures.page import advice_parts, change_tables, notes_tables
-from pneumoscore.records.errors import RecordsError
-from pneumoscore.records.events import add_events, change_event, remove_event
 from pneumoscore.records.lookup import (
     PatientEntry,
     RecordedFilm,
@@ -23,7 +19,7 @@ from pneumoscore.records.lookup import (
     list_patients,
     patient_numbered,
 )
-from pneumoscore.records.types import EVENT_KINDS, EventRecord, TimelineFilm
+from pneumoscore.records.types import EVENT_KINDS, TimelineFilm
 from pneumoscore.server.accounts import Role
 from pneumoscore.server.follow.films import film_views
 from pneumoscore.server.http.door import SessionHere, SiteHere
@@ -37,7 +33,7 @@ from pneumoscore.server.site import Site
 from pneumoscore.severity.scale import scale_named
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
-__all__ = ["router"]
+__all__ = ["Row", "entry_seen", "patient_answer", "printed_words", "router"]
 
 router = APIRouter()
 _LISTED = 50
@@ -45,7 +41,7 @@ Row = Annotated[int, Path(ge=1, le=2**62)]
 """A row's number: it says nothing of who the patient is, so it may stand in a URL."""
 
 
-def _entry(site: Site, session: Session, number: int) -> PatientEntry:
+def entry_seen(site: Site, session: Session, number: int) -> PatientEntry:
     """Return a patient whose scores this account may see now."""
     entry = patient_numbered(site.records, number)
     if entry is None:
@@ -92,16 +88,16 @@ def find_patients(
     number: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Look for patients by a part of their number, which never stands in the URL."""
-    return _list(request, site, session, _words(number))
+    return _list(request, site, session, printed_words(number))
 
 
 @router.get("/patients/{patient}")
 def patient_page(request: Request, site: SiteHere, session: SessionHere, patient: Row) -> Response:
     """Show one patient: advice, scores, timeline, films, verdicts, events."""
-    return _page(request, site, session, _entry(site, session, patient))
+    return patient_answer(request, site, session, entry_seen(site, session, patient))
 
 
-def _page(
+def patient_answer(
     request: Request,
     site: Site,
     session: Session,
@@ -110,6 +106,7 @@ def _page(
     problem: str = "",
     status: int = 200,
 ) -> Response:
+    """Answer with a patient's page, and with what was wrong with what was sent."""
     judged = _judged(site, entry, pictures=True)
     timeline, verdict = judged.timeline, judged.verdict
     model = timeline.model
@@ -194,113 +191,13 @@ def _film(film: TimelineFilm, calendar: bool) -> dict[str, Any]:
 @router.get("/patients/{patient}/timeline.svg", response_class=Response)
 def chart(site: SiteHere, session: SessionHere, patient: Row) -> Response:
     """Return the timeline's chart."""
-    judged = _judged(site, _entry(site, session, patient))
+    judged = _judged(site, entry_seen(site, session, patient))
     return Response(site.drawings.chart(judged), media_type="image/svg+xml")
 
 
-def _time(entry: PatientEntry, text: str) -> datetime:
-    """Return a time that a person gave for this patient."""
-    try:
-        at, calendar = parse_time(text)
-    except (ValueError, OverflowError):
-        raise RecordsError(f"{text!r} is no time", "2026-03-01 14:30, or day 3") from None
-    if calendar != entry.calendar:
-        raise RecordsError(
-            f"{text!r} is a {'date' if calendar else 'day'}, the films of this patient are not",
-            "a date, as 2026-03-01 14:30" if entry.calendar else "a day of the stay, as day 3",
-        )
-    if calendar and not drawable_time(at):
-        raise RecordsError(f"{text!r} lies beyond a life", "a time of this patient's stay")
-    return at
-
-
-Kind = Annotated[str, Form(max_length=40)]
-Time = Annotated[str, Form(max_length=40)]
-Detail = Annotated[str, Form(max_length=500)]
-
-
-def _written(number: int) -> Response:
-    return RedirectResponse(f"/patients/{number}#events", 303)
-
-
-@router.post("/patients/{patient}/events")
-def record_event(
-    request: Request,
-    site: SiteHere,
-    session: SessionHere,
-    patient: Row,
-    kind: Kind,
-    at: Time,
-    detail: Detail = "",
-) -> Response:
-    """Record what happened to a patient."""
-    entry = _entry(site, session, patient)
-    try:
-        event = EventRecord(entry.name, kind, _time(entry, at), _words(detail))
-        add_events(site.records, [event], actor=session.account.name)
-    except PneumoScoreError as error:
-        return _page(request, site, session, entry, problem=str(error), status=400)
-    return _written(entry.id)
-
-
-@router.post("/patients/{patient}/events/change")
-def correct_event(
-    request: Request,
-    site: SiteHere,
-    session: SessionHere,
-    patient: Row,
-    old_kind: Kind,
-    old_at: Time,
-    kind: Kind,
-    at: Time,
-    detail: Detail = "",
-) -> Response:
-    """Correct an event; the audit keeps what it was."""
-    entry = _entry(site, session, patient)
-    try:
-        event = EventRecord(entry.name, kind, _time(entry, at), _words(detail))
-        change_event(
-            site.records, _words(old_kind), _stored(old_at), event, actor=session.account.name
-        )
-    except PneumoScoreError as error:
-        return _page(request, site, session, entry, problem=str(error), status=400)
-    return _written(entry.id)
-
-
-@router.post("/patients/{patient}/events/remove")
-def take_event_back(
-    request: Request,
-    site: SiteHere,
-    session: SessionHere,
-    patient: Row,
-    old_kind: Kind,
-    old_at: Time,
-) -> Response:
-    """Take back an event that was recorded wrongly; the audit keeps that it was."""
-    entry = _entry(site, session, patient)
-    try:
-        remove_event(
-            site.records, entry.name, _words(old_kind), _stored(old_at), actor=session.account.name
-        )
-    except PneumoScoreError as error:
-        return _page(request, site, session, entry, problem=str(error), status=400)
-    return _written(entry.id)
-
-
-def _words(text: str) -> str:
+def printed_words(text: str) -> str:
     """Return text that a person typed, without signs that no database takes."""
     return "".join(sign for sign in text if sign.isprintable()).strip()
-
-
-def _stored(text: str) -> datetime:
-    """Return the time of an event as the page names it."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise RecordsError(f"{text!r} is no time of an event", "one of those listed") from None
-    if at.tzinfo is not None:
-        raise RecordsError(f"{text!r} has a time zone", "one of those listed")
-    return at
 
 
 @router.get("/api/v1/patients")
@@ -323,11 +220,11 @@ def patients(site: SiteHere, session: SessionHere) -> list[dict[str, Any]]:
 @router.get("/api/v1/patients/{patient}")
 def patient(site: SiteHere, session: SessionHere, patient: Row) -> dict[str, Any]:
     """Return a patient's trajectory with its verdicts, as ``patient changes --json`` prints it."""
-    return judged_form(_judged(site, _entry(site, session, patient)))
+    return judged_form(_judged(site, entry_seen(site, session, patient)))
 
 
 def _recorded(site: Site, session: Session, patient: int, film: int) -> RecordedFilm:
-    found = find_recorded_film(site.records, _entry(site, session, patient).id, film)
+    found = find_recorded_film(site.records, entry_seen(site, session, patient).id, film)
     if found is None:
         raise HTTPException(404, "no such film")
     return found
