@@ -7,8 +7,9 @@ every ``--films-every`` looks. Prints Markdown tables: time of each kind of requ
 second and seconds from the end of sending to the score, failures, and resident memory of the
 server and of its processes over the run.
 
-``attack`` lets it be disturbed meanwhile: an upload of 2 GB, a ZIP bomb, 200 connections that
-send nothing, and files that are no films.
+``--attack`` lets it be disturbed meanwhile from ``--attack-from`` (127.0.0.2): an upload of 2 GB,
+a ZIP bomb, 200 connections that send nothing, and files that are no films. From the users' own
+address, 127.0.0.1, the server's bound on silent connections of one address cuts the users too.
 
 Needs the extras ``server`` and ``dev``:
 ``python -m benchmarks.site_load --users 50 --seconds 120``.
@@ -68,9 +69,14 @@ class Counts:
 class User:
     """One person with a browser."""
 
-    def __init__(self, url: str, cookie: str, csrf: str, films: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, url: str, cookie: str, csrf: str, films: AsyncIterator[bytes], address: str
+    ) -> None:
         headers = {"Cookie": f"pneumoscore={cookie}", "X-CSRF-Token": csrf}
-        self.client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=60)
+        transport = httpx2.AsyncHTTPTransport(local_address=address)
+        self.client = httpx2.AsyncClient(
+            base_url=url, headers=headers, timeout=60, transport=transport
+        )
         self.films = films
         self.sent: dict[str, float] = {}
 
@@ -220,8 +226,8 @@ def bomb() -> bytes:
     return stream.getvalue()
 
 
-async def attack(user: User, port: int, packed: bytes, end: float) -> None:
-    """Disturb: too large, unpacking to too much, silent, no films."""
+async def attack(user: User, address: tuple[str, int], packed: bytes, end: float) -> None:
+    """Disturb from an address to a port: too large, unpacking to too much, silent, no films."""
 
     async def zeros() -> AsyncIterator[bytes]:
         for _ in range(2 * 2**30 // 65536):
@@ -229,7 +235,9 @@ async def attack(user: User, port: int, packed: bytes, end: float) -> None:
 
     silent = []
     for _ in range(200):
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", address[1], local_addr=(address[0], 0)
+        )
         silent.append(writer)
     answers: Counter[str] = Counter()
     while time.perf_counter() < end:
@@ -257,13 +265,14 @@ async def run(options: argparse.Namespace, folder: Path, server: int, port: int)
             secret = open_session(records, account, lifetime)
             session = session_of(records, secret, lifetime)
             assert session is not None
-            users.append(User(url, secret, session.csrf, supply))
+            place = "127.0.0.1" if number else options.attack_from
+            users.append(User(url, secret, session.csrf, supply, place))
     await users[0].look("first", "/model", Counts())
     packed = bomb() if options.attack else b""
     end = time.perf_counter() + options.seconds
     tasks = [user.work(end, options.pause, options.films_every, counts) for user in users[1:]]
     if options.attack:
-        tasks.append(attack(users[0], port, packed, end))
+        tasks.append(attack(users[0], (options.attack_from, port), packed, end))
     begun = time.perf_counter()
     await asyncio.gather(measured(server, end, counts), *tasks)
     spent = time.perf_counter() - begun
@@ -296,6 +305,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--attack", action="store_true")
+    parser.add_argument("--attack-from", default="127.0.0.2", metavar="ADDRESS")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
