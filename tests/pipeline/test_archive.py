@@ -192,6 +192,18 @@ def test_shares_of_several_runs_make_the_whole(films, tmp_path, model):
         Part.of("0/2")
 
 
+def test_a_share_without_a_film_is_a_run_like_others(films, tmp_path, model):
+    one, out = tmp_path / "one", tmp_path / "out"
+    one.mkdir()
+    (films / "0.png").rename(one / "0.png")
+    found = [
+        run(one, out, model, ArchiveOptions("jsonl", part=Part(number, 3))).scored
+        for number in (1, 2, 3)
+    ]
+    assert sorted(found) == [0, 0, 1]
+    assert len(merged(out)) == 1
+
+
 def test_members_of_zip_and_tar_files_are_scored(films, tmp_path, model):
     source = tmp_path / "sources"
     source.mkdir()

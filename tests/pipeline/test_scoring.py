@@ -147,6 +147,12 @@ def test_hostile_names_give_valid_lines(model, films, tmp_path):
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=repr)
+def test_a_run_over_no_file_ends(model, engine):
+    report = run_job(iter(()), model, ScoringOptions(), [], engine=engine)
+    assert report.as_dict()["counts"] == {"files": 0, "scored": 0, "failed": 0, "resumed": 0}
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=repr)
 def test_the_report_counts_every_file(films, model, engine):
     counts = []
     report = run_job(

@@ -68,9 +68,10 @@ def scored_in_batches(
                 taken = [ahead.popleft() for _ in range(min(options.batch, len(ahead)))]
                 scoring.append(network.submit(_scored, taken, model, options))
                 continue
-            results, seconds = scoring.popleft().result()
-            report.add_time("network", seconds)
-            yield from results
+            if scoring:  # a run may have no file at all
+                results, seconds = scoring.popleft().result()
+                report.add_time("network", seconds)
+                yield from results
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         network.shutdown(wait=True, cancel_futures=True)
