@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pneumoscore.errors import NotScorableError, OutputError
-from pneumoscore.files import sha256_of, write, write_atomically, written_atomically
+from pneumoscore.files import sha256_of, sync_folder, write, write_atomically, written_atomically
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -145,3 +145,14 @@ def test_errors_survive_the_way_between_processes() -> None:
     assert (again.flags, str(again)) == (refused.flags, str(refused))
     kept = pickle.loads(pickle.dumps(OutputError("a", "b", "c")))
     assert (str(kept), kept.remedy) == ("a; expected b; c", "c")
+
+
+def test_the_names_in_a_folder_are_put_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    sync_folder(tmp_path)
+    assert synced == [tmp_path.stat().st_ino]
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "none")

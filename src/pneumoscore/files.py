@@ -31,6 +31,7 @@ __all__ = [
     "mark_of",
     "program_mark",
     "sha256_of",
+    "sync_folder",
     "write",
     "write_atomically",
     "written",
@@ -56,6 +57,25 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, so that a file that was moved there stays there.
+
+    Windows opens no folders, and keeps their names by itself.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be opened, or its disk fails.
+    """
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def program_mark(kind: str) -> str:

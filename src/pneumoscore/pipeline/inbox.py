@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.files import sync_folder
 from pneumoscore.pipeline.durable import DurableFile
 from pneumoscore.pipeline.inbox_entry import Entry, State
 
@@ -106,7 +107,7 @@ class Inbox:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            _sync_folder(self._films)
+            sync_folder(self._films)
             return self._enter(name, key, content, details or {})
         except BaseException:
             (self._films / name).unlink(missing_ok=True)
@@ -293,15 +294,3 @@ class Inbox:
 
 
 _COLUMNS = "SELECT id, key, file, content, details, state, attempts, error, came FROM entries"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put a folder's names on the disk; not every platform opens folders."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -25,8 +25,11 @@ from pneumoscore.server.http import (
     patients,
     provider,
     reading,
+    sample_size,
     sign_in,
     studies,
+    study_films,
+    study_results,
     ward,
 )
 from pneumoscore.server.http.document import RESPONSES, document
@@ -51,6 +54,9 @@ _PARTS = (
     models,
     reading,
     studies,
+    study_films,
+    study_results,
+    sample_size,
     administration,
 )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pneumoscore.errors import PneumoScoreError
+from pneumoscore.files import sync_folder
 
 __all__ = ["FilmStore"]
 
@@ -94,13 +95,13 @@ class FilmStore:
         part = self.writing(number)
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())
-        _sync_folder(part.parent)
+        sync_folder(part.parent)
 
     def keep(self, number: str) -> None:
         """Let a film that is recorded take its place, durably."""
         target = self.path(number)
         self.writing(number).replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def drop(self, number: str) -> None:
         """Delete a film, what was begun of it and what was made of it."""
@@ -146,11 +147,3 @@ def _bytes_in(folder: Path) -> int:
                     else:
                         total += entry.stat(follow_symlinks=False).st_size
     return total
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pneumoscore.present.table import Table
 from pneumoscore.server.reading.results import SCALES, StudyResults
+from pneumoscore.server.reading.study import ReaderStudy
+from pneumoscore.server.site import Site
 
-__all__ = ["agreement_tables"]
+__all__ = ["agreement_tables", "kept_agreement"]
 
 _MODEL = "model"
 _LEAST_FILMS = 3
+_KEPT = 32
+"""Studies whose agreement is kept in memory."""
 
 
 def agreement_tables(results: StudyResults, repeats: int = 500) -> tuple[Table, ...]:
@@ -48,3 +52,24 @@ def agreement_tables(results: StudyResults, repeats: int = 500) -> tuple[Table, 
     if any(item.interchange for item in found):
         tables.append(interchange_table(found))
     return tuple(tables)
+
+
+def kept_agreement(site: Site, study: ReaderStudy, results: StudyResults) -> tuple[Table, ...]:
+    """Return the agreement of a locked study, which is simulated once.
+
+    Parameters
+    ----------
+    site : Site
+        Where it is kept.
+    study : ReaderStudy
+        Locked or unblinded.
+    results : StudyResults
+        Of it.
+    """
+    key = (study.id, study.state.value)
+    found = site.agreements.get(key)
+    if found is None:
+        if len(site.agreements) >= _KEPT:
+            site.agreements.clear()
+        found = site.agreements[key] = agreement_tables(results)
+    return found
