@@ -17,13 +17,8 @@ from pneumoscore.server.openid.provider import Identity
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.scores import Answer
 from pneumoscore.server.reading.sittings import answer_item, end_sitting, progress_of
-from pneumoscore.server.reading.steps import (
-    add_film,
-    create_study,
-    lock_study,
-    open_study,
-    set_readers,
-)
+from pneumoscore.server.reading.stages import lock_study, open_study
+from pneumoscore.server.reading.steps import add_film, create_study, set_readers
 from pneumoscore.server.reading.study import StudyFilm
 from pneumoscore.server.sessions import open_session, session_of
 from pneumoscore.server.site import Site

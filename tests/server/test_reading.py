@@ -180,7 +180,7 @@ def test_every_refused_try_stands_in_the_audit(room: Room) -> None:
         found = peeks(room.site)
         assert any(who == actor and what.startswith(words) for who, what in found), (url, found)
     assert room.act("unblind") == 400
-    assert ("owner", "unblinding of a study that is not locked") in peeks(room.site)
+    assert ("owner", "unblinding of a study before its time") in peeks(room.site)
     # The same try again fills no audit.
     count = len(peeks(room.site))
     for client, url, _, _ in tries:

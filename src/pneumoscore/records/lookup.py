@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.identity import patient_name
@@ -19,6 +19,7 @@ __all__ = [
     "RecordedFilm",
     "find_recorded_film",
     "list_patients",
+    "number_holds",
     "patient_numbered",
     "patients_of_films",
 ]
@@ -117,6 +118,25 @@ def _entry(row: Any) -> PatientEntry:
     )
 
 
+def number_holds(part: str) -> ColumnElement[bool]:
+    """Return the condition on `patients` that a number holds a part of it.
+
+    Parameters
+    ----------
+    part : str
+        Of the patient's number, or of one merged into it; case is ignored.
+    """
+    wanted = part.strip().lower()
+    safe = wanted.replace(_ESCAPE, _ESCAPE * 2).replace("%", "\\%").replace("_", "\\_")
+    other = patients.alias()
+    merged = select(other.c.merged_into).where(
+        other.c.merged_into.is_not(None),
+        func.lower(other.c.key).like(f"%{safe}%", escape=_ESCAPE),
+    )
+    named = func.lower(patients.c.key).like(f"%{safe}%", escape=_ESCAPE)
+    return or_(named, patients.c.id.in_(merged))
+
+
 def list_patients(
     records: Records, containing: str = "", *, limit: int = 50
 ) -> tuple[PatientEntry, ...]:
@@ -132,16 +152,8 @@ def list_patients(
         At most so many.
     """
     statement = _entries()
-    wanted = containing.strip().lower()
-    if wanted:
-        safe = wanted.replace(_ESCAPE, _ESCAPE * 2).replace("%", "\\%").replace("_", "\\_")
-        other = patients.alias()
-        merged = select(other.c.merged_into).where(
-            other.c.merged_into.is_not(None),
-            func.lower(other.c.key).like(f"%{safe}%", escape=_ESCAPE),
-        )
-        named = func.lower(patients.c.key).like(f"%{safe}%", escape=_ESCAPE)
-        statement = statement.where(or_(named, patients.c.id.in_(merged)))
+    if containing.strip():
+        statement = statement.where(number_holds(containing))
     newest = func.max(films.c.taken_at)
     statement = statement.order_by(newest.is_(None), newest.desc(), patients.c.id).limit(limit)
     with records.reading() as connection:

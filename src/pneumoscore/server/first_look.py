@@ -28,7 +28,8 @@ from pneumoscore.server.accounts import Account, Role, create_account
 from pneumoscore.server.films.intake import Received
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.sealing import take_study_film
-from pneumoscore.server.reading.steps import create_study, open_study, set_readers
+from pneumoscore.server.reading.stages import open_study
+from pneumoscore.server.reading.steps import create_study, set_readers
 from pneumoscore.server.site import Site
 
 __all__ = ["PEOPLE", "FilmPlan", "draw_films", "make_people", "make_study", "record_events"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
@@ -13,7 +15,48 @@ from pneumoscore.server.films.recorded import recorded_number
 from pneumoscore.server.films.uploads import UploadState
 from pneumoscore.server.site import Site
 
-__all__ = ["film_views"]
+__all__ = ["FilmFile", "film_file", "film_views"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFile:
+    """Where the bytes of a recorded film are now.
+
+    Attributes
+    ----------
+    path : Path or None
+        A file with the bytes that were scored.
+    changed : bool
+        Whether the file that the records name is there, with other bytes.
+    """
+
+    path: Path | None
+    changed: bool = False
+
+
+def film_file(site: Site, file: str | None, sha256: str | None) -> FilmFile:
+    """Return where a film's bytes are: the file that the records name, or an upload of the same.
+
+    Parameters
+    ----------
+    site : Site
+        The running server's parts.
+    file, sha256 : str or None
+        Of the film, from the records.
+    """
+    if sha256 is None:
+        return FilmFile(None)
+    changed = False
+    path = None if file is None else Path(file)
+    # A file that may not be read is none.
+    with contextlib.suppress(OSError):
+        if path is not None and path.is_file():
+            if sha256_of(path) == sha256:
+                return FilmFile(path)
+            changed = True
+    kept = (site.films.path(number) for number in _uploads(site, sha256))
+    found = next((path for path in kept if path.is_file()), None)
+    return FilmFile(found, changed and found is None)
 
 
 def film_views(site: Site, film: RecordedFilm) -> Path | None:
@@ -31,25 +74,24 @@ def film_views(site: Site, film: RecordedFilm) -> Path | None:
     """
     if film.file_sha256 is None:
         return None
-    uploaded = _upload(site, film.file_sha256)
-    if uploaded is not None:
-        return uploaded
+    for upload in _uploads(site, film.file_sha256):
+        if (site.films.derived(upload) / "screen").is_file():
+            return site.films.derived(upload)
     number = recorded_number(film.file_sha256)
     out = site.films.derived(number)
     if (out / "screen").is_file():
         return out
-    path = None if film.file is None else Path(film.file)
-    if path is None or not path.is_file() or sha256_of(path) != film.file_sha256:
+    path = film_file(site, film.file, film.file_sha256).path
+    if path is None:
         return None
     site.queue.score(path, out)
     return out if (out / "screen").is_file() else None
 
 
-def _upload(site: Site, sha256: str) -> Path | None:
+def _uploads(site: Site, sha256: str) -> list[str]:
+    """Return uploads of these bytes that were read already."""
     statement = select(uploads.c.id).where(
         uploads.c.sha256 == sha256, uploads.c.state != UploadState.WAITING.value
     )
     with site.records.reading() as connection:
-        numbers: list[str] = list(connection.execute(statement.limit(5)).scalars())
-    folders = (site.films.derived(number) for number in numbers)
-    return next((folder for folder in folders if (folder / "screen").is_file()), None)
+        return list(connection.execute(statement.limit(5)).scalars())

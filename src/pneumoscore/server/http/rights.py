@@ -92,6 +92,8 @@ RIGHTS: dict[tuple[str, str], Right] = {
     ("POST", "/studies/{study}/options"): _OWNER,
     ("POST", "/studies/{study}/readers"): _OWNER,
     ("POST", "/api/v1/studies/{study}/films"): _OWNER,
+    ("POST", "/api/v1/studies/{study}/draw"): _OWNER,
+    ("POST", "/api/v1/studies/{study}/films/recorded"): _OWNER,
     ("POST", "/studies/{study}/films/{film}/drop"): _OWNER,
     ("POST", "/studies/{study}/open"): _OWNER,
     ("POST", "/studies/{study}/lock"): _OWNER,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from pneumoscore.present.table import Table
+from pneumoscore.records.choice import recorded_views
 from pneumoscore.server.accounts import Role, list_accounts
 from pneumoscore.server.errors import ReadingError
 from pneumoscore.server.http.door import SessionHere, SiteHere
@@ -17,14 +18,8 @@ from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.agreement import kept_agreement
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.results import read_results
-from pneumoscore.server.reading.steps import (
-    create_study,
-    lock_study,
-    open_study,
-    set_options,
-    set_readers,
-    unblind_study,
-)
+from pneumoscore.server.reading.stages import lock_study, open_study, unblind_study
+from pneumoscore.server.reading.steps import create_study, set_options, set_readers
 from pneumoscore.server.reading.study import StudyState, list_studies, study_films, study_readers
 
 __all__ = ["router"]
@@ -70,6 +65,7 @@ def study_page(request: Request, site: SiteHere, session: SessionHere, study: st
             for account in list_accounts(site.records)
             if account.role.includes(Role.READER) and not account.disabled
         ],
+        views=recorded_views(site.records) if found.state is StudyState.DRAFT else (),
         tables=tables,
     )
 
@@ -146,6 +142,6 @@ def unblind(site: SiteHere, session: SessionHere, study: str) -> Response:
     try:
         unblind_study(site.records, study, actor=session.account.name)
     except ReadingError:
-        record_peek(site, session.account, "unblinding of a study that is not locked", study)
+        record_peek(site, session.account, "unblinding of a study before its time", study)
         raise
     return study_shown(study)

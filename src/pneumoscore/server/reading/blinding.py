@@ -17,9 +17,18 @@ from pneumoscore.records.site_schema import (
 )
 from pneumoscore.server.accounts import Account
 from pneumoscore.server.films.likeness import alike
-from pneumoscore.server.reading.study import StudyState
+from pneumoscore.server.reading.study import ReaderStudy, StudyState, study_films
 
-__all__ = ["WithheldFilms", "blinded_films", "withheld_films", "withheld_patients"]
+__all__ = [
+    "WithheldFilms",
+    "blinded_elsewhere",
+    "blinded_films",
+    "films_in",
+    "withheld_films",
+    "withheld_patients",
+]
+
+_BLINDED = (StudyState.DRAFT, StudyState.OPEN, StudyState.LOCKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class WithheldFilms:
         sha256: str | None = None,
         pixels_sha256: str | None = None,
         sop_instance_uid: str | None = None,
+        film_digest: str | None = None,
         likeness: str | None = None,
     ) -> bool:
         """Return whether a film is one of them by any of its names."""
@@ -65,6 +75,7 @@ class WithheldFilms:
             sha256 in self.sha256
             or pixels_sha256 in self.pixels_sha256
             or sop_instance_uid in self.sop_instance_uids
+            or film_digest in self.film_digests
             or alike(likeness or "", self.likenesses)
         )
 
@@ -78,27 +89,70 @@ class WithheldFilms:
         )
 
 
-def withheld_films(records: Records, account: Account) -> WithheldFilms:
+def withheld_films(records: Records, account: Account, *, but: str = "") -> WithheldFilms:
     """Return the films of studies not yet unblinded that the account reads in or owns.
 
     A draft counts too, so that nobody looks a film up between its choice and the reading.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    account : Account
+        Whose.
+    but : str, optional
+        A study that does not count.
     """
+    return _films_of(records, _studies_with(account.id, but, *_BLINDED))
+
+
+def _studies_with(account: str, but: str, *states: StudyState) -> Select[tuple[str]]:
+    """Select studies in these states that an account owns or reads in."""
     mine = select(reader_study_readers.c.study_id).where(
-        reader_study_readers.c.account_id == account.id
+        reader_study_readers.c.account_id == account
     )
-    blinded = select(reader_studies.c.id).where(
-        reader_studies.c.state != StudyState.UNBLINDED.value,
-        (reader_studies.c.owner_id == account.id) | reader_studies.c.id.in_(mine),
+    return select(reader_studies.c.id).where(
+        reader_studies.c.state.in_([state.value for state in states]),
+        reader_studies.c.id != but,
+        (reader_studies.c.owner_id == account) | reader_studies.c.id.in_(mine),
     )
-    return _films_of(records, blinded)
+
+
+def films_in(records: Records, study: str) -> WithheldFilms:
+    """Return the films of one study, by all that can name them."""
+    return _films_of(records, select(reader_studies.c.id).where(reader_studies.c.id == study))
+
+
+def blinded_elsewhere(records: Records, study: ReaderStudy) -> int:
+    """Return how many films of a study are still to be read in another one of its owner's.
+
+    Parameters
+    ----------
+    records : Records
+        Open.
+    study : ReaderStudy
+        In which the owner could see the model's scores.
+    """
+    others = _studies_with(study.owner_id, study.id, StudyState.DRAFT, StudyState.OPEN)
+    hidden = _films_of(records, others)
+    if not hidden:
+        return 0
+    return sum(
+        hidden.holds(
+            sha256=film.sha256,
+            pixels_sha256=film.pixels_sha256,
+            sop_instance_uid=film.sop_instance_uid,
+            film_digest=film.film_digest,
+            likeness=film.likeness,
+        )
+        for film in study_films(records, study.id)
+    )
 
 
 def blinded_films(records: Records) -> WithheldFilms:
     """Return the films of every study that is not unblinded yet, whoever reads it."""
-    blinded = select(reader_studies.c.id).where(
-        reader_studies.c.state != StudyState.UNBLINDED.value
-    )
-    return _films_of(records, blinded)
+    states = [state.value for state in _BLINDED]
+    return _films_of(records, select(reader_studies.c.id).where(reader_studies.c.state.in_(states)))
 
 
 def _films_of(records: Records, studies: Select[tuple[str]]) -> WithheldFilms:

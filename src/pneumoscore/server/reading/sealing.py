@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
+from pneumoscore.records.choice import ChosenFilm
 from pneumoscore.server.errors import ReadingError
 from pneumoscore.server.films.intake import Received
 from pneumoscore.server.reading.steps import add_film
@@ -14,7 +16,14 @@ __all__ = ["take_study_film"]
 
 
 def take_study_film(
-    site: Site, study: str, received: Received, name: str, *, example: bool = False, actor: str
+    site: Site,
+    study: str,
+    received: Received,
+    name: str,
+    *,
+    example: bool = False,
+    recorded: ChosenFilm | None = None,
+    actor: str,
 ) -> StudyFilm:
     """Score a film that came in, and record it in its study; nothing of it is left if it raises.
 
@@ -30,6 +39,8 @@ def take_study_film(
         What it is called.
     example : bool, optional
         Whether it is shown with the instructions and not read.
+    recorded : ChosenFilm, optional
+        What the records say of it: they know its patient and time where the file does not.
     actor : str
         Who, for the audit.
 
@@ -40,6 +51,13 @@ def take_study_film(
     """
     try:
         film = _sealed(site, received, name, example)
+        if recorded is not None:
+            film = replace(
+                film,
+                patient=recorded.patient,
+                taken_at=recorded.taken_at,
+                sop_instance_uid=recorded.uid,
+            )
         add_film(site.records, study, film, actor=actor)
     except BaseException:
         site.films.drop(received.id)
