@@ -15,35 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.site_pages import NOBODY, site_pages
 from docs.make_site_pictures import FLAGS, URL, WAIT_MS, serve, sign_in
 from pneumoscore.present.table import Table
 
 FILMS = re.compile(r"/(view|map|thumbnail)(\?|$)")
 PAINT = """() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"""
-
-
-def paths_of(people: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return what is measured: account, path, and how it is called."""
-    owner, reader = people["owner"], people["reader"]
-    owner.goto(f"{URL}/studies")
-    study = owner.get_attribute("main a[href^='/studies/']", "href")
-    reader.goto(f"{URL}/reading")
-    reading = reader.get_attribute("main a[href^='/reading/']", "href")
-    return [
-        ("viewer", "/", "/"),
-        ("viewer", "/ward", "/ward"),
-        ("viewer", "/patients", "/patients"),
-        ("viewer", "/patients/1", "/patients/{patient}"),
-        ("viewer", "/model", "/model"),
-        ("viewer", "/account", "/account"),
-        ("reader", "/reading", "/reading"),
-        ("reader", reading, "/reading/{study}"),
-        ("owner", "/studies", "/studies"),
-        ("owner", study, "/studies/{study}"),
-        ("owner", "/sample-size", "/sample-size"),
-        ("administrator", "/accounts", "/accounts"),
-        ("administrator", "/audit", "/audit"),
-    ]
 
 
 def measure(page: Any, path: str, repeats: int) -> tuple[float, float]:
@@ -78,15 +55,22 @@ def main() -> None:
         try:
             browser = runtime.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
             people = {}
-            for name, password in passwords.items():
+            for name in (*passwords, NOBODY):
                 people[name] = browser.new_context().new_page()
                 people[name].set_default_timeout(WAIT_MS)
-                sign_in(people[name], name, password)
+                if name in passwords:
+                    sign_in(people[name], name, passwords[name])
+            people["viewer"].set_input_files(
+                "#files", str(Path(folder) / "look" / "films" / "film-02.dcm")
+            )
+            people["viewer"].wait_for_selector("tr[data-state=done]")
+            pages = site_pages(people, URL)
+            for page in people.values():
                 # Routed requests pass by the cache: each opening is as the first.
-                people[name].route("**/*", lambda route: route.continue_())
-            for name, path, shown in paths_of(people):
-                paint, size = measure(people[name], path, repeats)
-                rows.append((shown, f"{paint:.0f}", f"{size / 1024:.0f}"))
+                page.route("**/*", lambda route: route.continue_())
+            for each in pages:
+                paint, size = measure(people[each.person], each.path, repeats)
+                rows.append((f"`{each.end_point}`", f"{paint:.0f}", f"{size / 1024:.0f}"))
             browser.close()
         finally:
             process.terminate()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.site_pages import NOBODY, site_pages
 from pneumoscore.phantom import (
     LungDisease,
     PhantomSpec,
@@ -21,9 +22,10 @@ from pneumoscore.phantom import (
     render_phantom,
     write_phantom_dicom,
 )
+from pneumoscore.server.texts import catalogue
 
 playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chromium, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PASSWORD = "correct horse battery"
 FLAGS = (
@@ -112,6 +114,15 @@ def barriers(page: Any) -> list[tuple[str, str]]:
     page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("async () => (await axe.run()).violations.map((v) => [v.impact, v.id])")
     return [(impact, rule) for impact, rule in found if impact in ("serious", "critical")]
+
+
+def in_both_lights(page: Any) -> list[tuple[str, str]]:
+    """Return the barriers of a page, drawn dark and drawn light."""
+    found = []
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        found += barriers(page)
+    return found
 
 
 def make_page(chromium: Any, scheme: str = "dark") -> Any:
@@ -228,14 +239,41 @@ def test_from_the_first_start_to_a_study_read(
     owner.click("form[action$=options] button")
     owner.check("label:has-text('ben') input")
     owner.click("form[action$=readers] button")
-    owner.set_input_files("#films", [str(path) for path in phantoms])
+    owner.set_input_files("#films", str(phantoms[0]))
+    owner.wait_for_selector("li:has-text('F001')")
+    # The others are in the records, and their files are still kept as uploads.
+    owner.click("summary")
+    owner.fill("#choice input[name=number]", "phantom")
+    owner.click("#choice button:not([type])")
+    owner.click("#take:has-text('(2)')", trial=True)
+    words = catalogue()
+    assert owner.inner_text("#drawn").splitlines() == [
+        words["choice.matching"].format(matching=2, patients=1),
+        words["choice.drawn"].format(drawn=2, drawn_patients=1),
+        words["choice.in_study"].format(count=1),
+    ]
+    owner.fill("#choice input[name=until]", "2026-01-02")
+    assert owner.is_hidden("#take")  # what was drawn is not what is asked for now
+    owner.fill("#choice input[name=until]", "")
+    owner.click("#choice button:not([type])")
+    owner.wait_for_selector("#take:has-text('(2)')")
+    assert in_both_lights(owner) == []
+    owner.click("#take")
     owner.wait_for_selector("li:has-text('F003')")
-    assert barriers(owner) == []
     owner.click("form[action$=open] button")
     owner.wait_for_selector("form[action$=lock]")
 
     reader = make_page(chromium)
     sign_in(reader, served, "ben")
+    people = {"viewer": page, "administrator": page, "owner": owner, "reader": reader}
+    people[NOBODY] = make_page(chromium)
+    for each in site_pages(people, served.url):
+        people[each.person].goto(f"{served.url}{each.path}")
+        assert people[each.person].url == f"{served.url}{each.path}"
+        assert in_both_lights(people[each.person]) == [], each
+    page.goto(f"{served.url}/nowhere")
+    assert in_both_lights(page) == []
+
     reader.goto(f"{served.url}/reading")
     reader.click("td a")
     reader.click("#begin")
@@ -251,10 +289,14 @@ def test_from_the_first_start_to_a_study_read(
     reader.click("#pause")
     reader.wait_for_selector("#room[data-position=over]")
 
+    owner.goto(f"{served.url}/studies")
+    owner.click("main a[href^='/studies/']")
     owner.click("form[action$=lock] button")
     owner.wait_for_selector("form[action$=unblind]")
+    assert in_both_lights(owner) == []
     owner.click("form[action$=unblind] button")
     owner.wait_for_selector("text=State: unblinded")
+    assert in_both_lights(owner) == []
     assert [*page.problems, *owner.problems, *reader.problems] == []
 
 

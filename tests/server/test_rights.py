@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.site_pages import FIRST_START, NOBODY, site_pages
 from pneumoscore.server.accounts import Role
 from pneumoscore.server.http.rights import RIGHTS, Right, may
 from pneumoscore.server.sessions import Scope, Session
@@ -71,6 +72,29 @@ def test_headers_stand_on_every_answer(browser: Callable[..., TestClient]) -> No
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["cache-control"] in ("no-store", "max-age=3600")
+
+
+class Shown:
+    """Stands for a browser's page: only its links are asked for."""
+
+    def goto(self, url: str) -> None:
+        del url
+
+    def get_attribute(self, selector: str, name: str) -> str:
+        del name
+        return selector.split("'")[1] + "1"
+
+
+def test_the_list_of_pages_has_every_page() -> None:
+    people = dict.fromkeys((NOBODY, *(role.value for role in Role)), Shown())
+    listed = site_pages(people, "http://127.0.0.1")
+    for page in listed:
+        role = RIGHTS["GET", page.end_point].role
+        assert page.person == (NOBODY if role is None else role.value)
+        assert re.fullmatch(re.sub(r"\{\w+\}", r"\\w+", page.end_point), page.path)
+    files = re.compile(r"^/(api/|static/|login/)|\.\w+$|^/(events|health|metrics)$")
+    pages = {path for method, path in RIGHTS if method == "GET" and not files.search(path)}
+    assert {page.end_point for page in listed} | {FIRST_START} == pages
 
 
 def test_the_page_of_roles_is_that_of_the_table() -> None:
