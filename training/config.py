@@ -89,6 +89,11 @@ class TrainingConfig:
     start : str
         Checkpoint to begin from, relative to the run folder's parent; empty to begin
         from the trunk's published ImageNet weights.
+    teacher : str
+        Checkpoint of joined networks that score the unscored films once and for all, relative
+        as `start`; empty for the average of the networks themselves, as training goes on.
+    teacher_share : float
+        Weight of the regression on `start`'s features in what the teacher says.
     taught_after : int
         Batches before the averaged network teaches the unscored films.
     mirrored : bool
@@ -133,6 +138,8 @@ class TrainingConfig:
     trunk: str = "efficientnet-lite0"
     frozen_stages: int = 0
     start: str = ""
+    teacher: str = ""
+    teacher_share: float = 0.6
     taught_after: int = 100
     mirrored: bool = True
     held_out: str = "cohen94"

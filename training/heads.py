@@ -26,7 +26,13 @@ from pneumoscore.severity.quality import lung_at_edge
 from training.network import SeverityNetwork, severity_coefficients
 from training.scored import ScoredFilm, folds_by_patient, scored_films
 
-__all__ = ["JoinedHeads", "cross_validated_films", "fit_heads", "scored_features"]
+__all__ = [
+    "JoinedHeads",
+    "cross_validated_films",
+    "fit_heads",
+    "ridge_towards",
+    "scored_features",
+]
 
 Matrix = NDArray[np.float64]
 _STRENGTH = 100.0  # of the ridge, on standardised features
@@ -98,7 +104,9 @@ def scored_features(
         return table["features"], table["edges"]
 
 
-def _ridge(features: Matrix, targets: Matrix, own: Matrix) -> tuple[Matrix, NDArray[np.float64]]:
+def ridge_towards(
+    features: Matrix, targets: Matrix, own: Matrix
+) -> tuple[Matrix, NDArray[np.float64]]:
     """Return coefficients (targets, width) and intercepts of a ridge regression.
 
     It is drawn towards a line through the network's own score, `own` (targets, width), which
@@ -163,11 +171,11 @@ def fit_heads(
         )
         chosen = parts == part
         fine[chosen] = table[chosen, own] @ weight.T + bias
-        ridge, offset = _ridge(last[~chosen], targets[~chosen], own_map)
+        ridge, offset = ridge_towards(last[~chosen], targets[~chosen], own_map)
         frozen[chosen] = last[chosen] @ ridge.T + offset
         coefficients[:, own] = weight * (1 - frozen_share) / len(members)
         intercepts += bias * (1 - frozen_share) / len(members)
-    ridge, offset = _ridge(last, targets, own_map)
+    ridge, offset = ridge_towards(last, targets, own_map)
     coefficients[:, len(members) * width :] = ridge * frozen_share
     intercepts += offset * frozen_share
     held_out = (1 - frozen_share) * fine + frozen_share * frozen

@@ -22,53 +22,28 @@ from pneumoscore.errors import ModelError
 from training.config import TrainingConfig
 from training.exclusions import find_exclusions
 from training.finding_targets import FINDINGS
+from training.joined_teacher import JoinedTeacher
 from training.losses import side_sums, training_loss
-from training.network import SeverityNetwork, channels_last
+from training.network import channels_last
 from training.precision import mixed_precision
 from training.sources import TrainingFilms
 from training.streams import FilmStream, draw_views
 from training.train import (
     TrainingRun,
+    averaged_members,
     averaged_network,
     claim_folder,
     learning_rate,
-    load_network,
     move_average,
     parameter_groups,
     prepare_lung_net,
     save_atomically,
 )
 from training.training_log import append_line, averaged_parts, truncate_log
-from training.trunk import Trunk
-from training.trunk_shape import trunk_shape
 
-__all__ = ["averaged_members", "train_joint"]
+__all__ = ["train_joint"]
 
 _LOGGER = logging.getLogger(__name__)
-
-
-def averaged_members(checkpoint: Path, frozen_stages: int) -> list[SeverityNetwork]:
-    """Return the averaged networks of a checkpoint, in evaluation mode, by held-out part.
-
-    Raises
-    ------
-    ModelError
-        If there is no checkpoint.
-    """
-    if not checkpoint.is_file():
-        raise ModelError(
-            f"no checkpoint at {checkpoint}",
-            "cross-validated networks",
-            "run `python -m training crossvalidate severity` first",
-        )
-    state = torch.load(checkpoint, weights_only=True)
-    networks = []
-    for average in state["averages"]:
-        network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(state["trunk"])))
-        load_network(network, average)
-        network.trunk.freeze(frozen_stages)
-        networks.append(channels_last(network).eval())
-    return networks
 
 
 class _Members:
@@ -166,6 +141,19 @@ class _Members:
         return averaged_parts(found)
 
 
+def _teacher(run: TrainingRun, data: Path) -> JoinedTeacher | None:
+    config = run.config
+    if not config.teacher:
+        return None
+    return JoinedTeacher(
+        averaged_members(run.sibling(config.teacher), 0),
+        averaged_network(run.sibling(config.start)),
+        config.teacher_share,
+        data,
+        config,
+    )
+
+
 def train_joint(
     run: TrainingRun, data: Path, *, on_step: Callable[[int, int], None] | None = None
 ) -> Path:
@@ -201,7 +189,9 @@ def train_joint(
         return run.checkpoint
     exclusions = find_exclusions(data)
     lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
-    films = TrainingFilms(data, config, exclusions, lung_net, run.sibling("outlines"))
+    films = TrainingFilms(
+        data, config, exclusions, lung_net, run.sibling("outlines"), _teacher(run, data)
+    )
     streams = films.streams()
     window: list[dict[str, float]] = []
     started = time.monotonic()

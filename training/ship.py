@@ -33,12 +33,11 @@ from training.finding_targets import FINDINGS
 from training.fitted import write_fitted
 from training.gate_images import gate_images
 from training.heads import cross_validated_films, fit_heads, scored_features
-from training.joint import averaged_members
 from training.leakage import bar_test_films
 from training.network import SeverityNetwork, joined_layers, severity_coefficients
 from training.out_of_fold import OutOfFold, read_out_of_fold
 from training.shipment import Shipment
-from training.train import averaged_network
+from training.train import averaged_members, averaged_network
 
 __all__ = ["fit_gate", "ship_backbone", "ship_model"]
 

@@ -24,6 +24,7 @@ from training.films import (
     read_corpus_index,
 )
 from training.finding_targets import FINDINGS, finding_targets, kept_for_validation
+from training.joined_teacher import JoinedTeacher
 from training.lungs import LungNet, outline_lungs, split_sides
 from training.painting import extent_of_share
 from training.scored import ScoredFilm, brixia_shares, folds_by_patient, scored_films
@@ -90,6 +91,8 @@ class TrainingFilms:
         Outlines lungs.
     cache : Path
         Folder for outlines between runs.
+    teacher : JoinedTeacher, optional
+        Scores the unscored films; without one the averaged networks do.
     """
 
     def __init__(
@@ -99,8 +102,10 @@ class TrainingFilms:
         exclusions: Exclusions,
         lung_net: LungNet,
         cache: Path,
+        teacher: JoinedTeacher | None = None,
     ) -> None:
         self._cache = cache
+        self._teacher = teacher
         self._lung_identity = b"".join(
             value.numpy().tobytes() for value in lung_net.state_dict().values()
         )
@@ -300,6 +305,7 @@ class TrainingFilms:
             totals=_unknown(len(films), 2),
             sides=_unknown(len(films), 2, 2),
             classes=np.array([np.mean(ratings[name]) for name in names], dtype=np.float32),
+            told=self._told(films),
         )
 
     def _boxed(self, per_batch: int) -> FilmStream:
@@ -346,7 +352,11 @@ class TrainingFilms:
             sides=_unknown(len(films), 2, 2),
             lungs=self._lungs(films),
             taught=True,
+            told=self._told(films),
         )
+
+    def _told(self, films: FilmArrays) -> NDArray[np.float32] | None:
+        return None if self._teacher is None else self._teacher.scores(films)
 
     def streams(self) -> list[FilmStream]:
         """Return the streams of the configuration."""

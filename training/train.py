@@ -143,6 +143,30 @@ def averaged_network(checkpoint: Path) -> SeverityNetwork:
     return channels_last(network).eval()
 
 
+def averaged_members(checkpoint: Path, frozen_stages: int) -> list[SeverityNetwork]:
+    """Return the averaged networks of a checkpoint, in evaluation mode, by held-out part.
+
+    Raises
+    ------
+    ModelError
+        If there is no checkpoint.
+    """
+    if not checkpoint.is_file():
+        raise ModelError(
+            f"no checkpoint at {checkpoint}",
+            "cross-validated networks",
+            "run `python -m training crossvalidate severity` first",
+        )
+    state = torch.load(checkpoint, weights_only=True)
+    networks = []
+    for average in state["averages"]:
+        network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(state["trunk"])))
+        load_network(network, average)
+        network.trunk.freeze(frozen_stages)
+        networks.append(channels_last(network).eval())
+    return networks
+
+
 def write_start(checkpoint: Path, path: Path) -> None:
     """Write the averaged network alone, at half precision, for later runs to start from.
 

@@ -14,10 +14,10 @@ from training.config import StreamConfig, read_config
 from training.films import FilmArrays
 from training.finding_targets import FINDINGS
 from training.heads import fit_heads
-from training.joint import averaged_members, train_joint
+from training.joint import train_joint
 from training.network import SeverityNetwork, channels_last
 from training.streams import FilmStream, draw_views
-from training.train import TrainingRun
+from training.train import TrainingRun, averaged_members
 from training.trunk import Trunk
 from training.trunk_shape import TrunkShape, trunk_shape
 
