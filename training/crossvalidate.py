@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.assess import predict_scored, write_predictions
+from training.checkpoints import averaged_network
 from training.scored import folds_by_patient, scored_films
-from training.train import TrainingRun, averaged_network
+from training.train import TrainingRun
 
 __all__ = ["predict_fold"]
 

@@ -1,11 +1,11 @@
-"""Heads of joined networks: fine-tuned ones of a cross-validation, and one that saw no score.
+"""Heads of two networks: the mean of a cross-validation's, and one that saw no score.
 
-The features of all stand one behind the other, the frozen network's last. A film of part k is
+Their features stand one behind the other, the frozen network's last. A film of part k is
 predicted by the network that kept part k out and by a ridge regression on the frozen features
-of the other parts; both are averaged. What is shipped averages all these networks, so the
-residuals are its own networks', each on patients it did not see. (CV+ of Barber et al. 2021 would
-centre an interval on each network in turn; one interval around their mean is not it, and what
-it covers is measured.)
+of the other parts; both are averaged. What is shipped has the mean of these networks' weights,
+so the residuals are those of what it was made of, each on patients it did not see. (CV+ of
+Barber et al. 2021 would centre an interval on each network in turn; one interval around their
+mean is not it, and what it covers is measured.)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.read import read_radiograph
+from pneumoscore.radiograph.types import InputSpec
 from pneumoscore.severity.quality import lung_at_edge
 from training.network import SeverityNetwork, severity_coefficients
 from training.scored import ScoredFilm, folds_by_patient, scored_films
@@ -30,6 +31,7 @@ __all__ = [
     "JoinedHeads",
     "cross_validated_films",
     "fit_heads",
+    "held_out_scores",
     "ridge_towards",
     "scored_features",
 ]
@@ -49,14 +51,13 @@ class JoinedHeads:
     intercepts : ndarray of float64, shape (2,)
     held_out : ndarray of float64, shape (n, 2)
         Predictions for each film by what did not see its patient.
-    fine_tuned, frozen : ndarray of float64, shape (n, 2)
-        The same by the fine-tuned networks alone, and by the ridge alone.
+    frozen : ndarray of float64, shape (n, 2)
+        The same by the ridge alone.
     """
 
     coefficients: Matrix
     intercepts: NDArray[np.float64]
     held_out: Matrix
-    fine_tuned: Matrix
     frozen: Matrix
 
 
@@ -127,28 +128,66 @@ def ridge_towards(
     return own * slopes[:, None] + added, np.asarray(intercepts, dtype=np.float64)
 
 
+def held_out_scores(
+    members: Sequence[SeverityNetwork],
+    parts: NDArray[np.int64],
+    data: Path,
+    films: Sequence[ScoredFilm],
+    spec: InputSpec,
+) -> Matrix:
+    """Return extent and opacity (RALO) of films by the network that kept each out, as in use.
+
+    Parameters
+    ----------
+    members : sequence of SeverityNetwork
+        One for each part.
+    parts : ndarray of int64, shape (n,)
+        Part of each film.
+    data : Path
+        Data folder.
+    films : sequence of ScoredFilm
+        n films.
+    spec : InputSpec
+        How they are shown.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 2)
+    """
+    import torch
+
+    scores = []
+    for film, part in zip(films, parts, strict=True):
+        shown = prepare_film(read_radiograph(data / film.name), spec).array
+        weight, bias = severity_coefficients([members[part]])
+        with torch.no_grad():
+            features = members[part](torch.from_numpy(shown)[None]).features[0]
+        scores.append((weight @ features + bias).double().numpy())
+    return np.stack(scores)
+
+
 def fit_heads(
     features: NDArray[np.float32],
     targets: Matrix,
     parts: NDArray[np.int64],
-    members: Sequence[SeverityNetwork],
-    beside: SeverityNetwork,
+    fine_tuned: Matrix,
+    networks: tuple[SeverityNetwork, SeverityNetwork],
     frozen_share: float,
 ) -> JoinedHeads:
-    """Join the heads of fine-tuned networks with a ridge on the frozen network's features.
+    """Join the head of a fine-tuned network with a ridge on the frozen network's features.
 
     Parameters
     ----------
     features : ndarray of float32, shape (n, width)
-        Of each member in the order of the parts it kept out, then of the frozen network.
+        Of the fine-tuned network, then of the frozen one.
     targets : ndarray of float64, shape (n, 2)
         Readers' extent and opacity (RALO).
     parts : ndarray of int64, shape (n,)
         Part of each film.
-    members : sequence of SeverityNetwork
-        One for each part.
-    beside : SeverityNetwork
-        The frozen network.
+    fine_tuned : ndarray of float64, shape (n, 2)
+        Scores by the network that kept each film out (`held_out_scores`).
+    networks : tuple of SeverityNetwork
+        The fine-tuned network and the frozen one.
     frozen_share : float
         Weight of the ridge in the average, from 0 to 1.
 
@@ -156,27 +195,20 @@ def fit_heads(
     -------
     JoinedHeads
     """
-    table = features.astype(np.float64)
-    width = table.shape[1] // (len(members) + 1)
-    fine = np.zeros_like(targets)
+    (weight, bias), (own_map, _) = (
+        tuple(value.numpy().astype(np.float64) for value in severity_coefficients([network]))
+        for network in networks
+    )
+    last = features[:, weight.shape[1] :].astype(np.float64)
     frozen = np.zeros_like(targets)
-    coefficients = np.zeros((2, table.shape[1]))
-    intercepts = np.zeros(2)
-    last = table[:, len(members) * width :]
-    own_map = severity_coefficients([beside])[0].numpy().astype(np.float64)
-    for part, network in enumerate(members):
-        own = slice(part * width, (part + 1) * width)
-        weight, bias = (
-            value.numpy().astype(np.float64) for value in severity_coefficients([network])
-        )
+    for part in np.unique(parts):
         chosen = parts == part
-        fine[chosen] = table[chosen, own] @ weight.T + bias
         ridge, offset = ridge_towards(last[~chosen], targets[~chosen], own_map)
         frozen[chosen] = last[chosen] @ ridge.T + offset
-        coefficients[:, own] = weight * (1 - frozen_share) / len(members)
-        intercepts += bias * (1 - frozen_share) / len(members)
     ridge, offset = ridge_towards(last, targets, own_map)
-    coefficients[:, len(members) * width :] = ridge * frozen_share
-    intercepts += offset * frozen_share
-    held_out = (1 - frozen_share) * fine + frozen_share * frozen
-    return JoinedHeads(coefficients, intercepts, held_out, fine, frozen)
+    return JoinedHeads(
+        coefficients=np.concatenate([weight * (1 - frozen_share), ridge * frozen_share], axis=1),
+        intercepts=bias * (1 - frozen_share) + offset * frozen_share,
+        held_out=(1 - frozen_share) * fine_tuned + frozen_share * frozen,
+        frozen=frozen,
+    )

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pneumoscore.errors import ModelError
+from training.checkpoints import averaged_members, averaged_network, save_atomically
 from training.config import TrainingConfig
 from training.exclusions import find_exclusions
 from training.finding_targets import FINDINGS
@@ -30,14 +31,11 @@ from training.sources import TrainingFilms
 from training.streams import FilmStream, draw_views
 from training.train import (
     TrainingRun,
-    averaged_members,
-    averaged_network,
     claim_folder,
     learning_rate,
     move_average,
     parameter_groups,
     prepare_lung_net,
-    save_atomically,
 )
 from training.training_log import append_line, averaged_parts, truncate_log
 

@@ -26,18 +26,19 @@ from pneumoscore.severity.quality import lung_at_edge
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
 from pneumoscore.study.gate import FittedGate, fit_familiarity, fit_quality_gate
 from training.assess import write_scores
+from training.checkpoints import averaged_members, averaged_network, mean_network
+from training.config import TrainingConfig
 from training.exclusions import seen_films
 from training.export import to_onnx
 from training.finding_auc import as_json, measure_backbone
 from training.finding_targets import FINDINGS
 from training.fitted import write_fitted
 from training.gate_images import gate_images
-from training.heads import cross_validated_films, fit_heads, scored_features
+from training.heads import cross_validated_films, fit_heads, held_out_scores, scored_features
 from training.leakage import bar_test_films
 from training.network import SeverityNetwork, joined_layers, severity_coefficients
 from training.out_of_fold import OutOfFold, read_out_of_fold
 from training.shipment import Shipment
-from training.train import averaged_members, averaged_network
 
 __all__ = ["fit_gate", "ship_backbone", "ship_model"]
 
@@ -50,12 +51,16 @@ WEIGHTS_LICENCE = (
 
 
 def _networks(runs: Path, shipment: Shipment) -> list[SeverityNetwork]:
-    """Return what is shipped; of networks trained side by side, with the one beside them last."""
+    """Return what is shipped; of networks trained side by side their mean, and the one beside."""
     joint = shipment.joint
     if joint is None:
         return [averaged_network(runs / name / "checkpoint.pt") for name in shipment.member_names]
-    members = averaged_members(runs / joint.name / "checkpoint.pt", joint.frozen_stages)
-    return [*members, averaged_network(runs / shipment.beside)]
+    mean = mean_network(_members(runs, joint))
+    return [mean, averaged_network(runs / shipment.beside)]
+
+
+def _members(runs: Path, joint: TrainingConfig) -> list[SeverityNetwork]:
+    return averaged_members(runs / joint.name / "checkpoint.pt", joint.frozen_stages)
 
 
 def _findings_shares(shipment: Shipment, networks: int) -> list[float] | None:
@@ -161,12 +166,14 @@ def _fit_scored(backbone: Backbone, runs: Path, shipment: Shipment, data: Path) 
     if joint is None:
         weight, bias = severity_coefficients(networks)
         return _Fitted(weight.numpy().astype(np.float64), bias.numpy().astype(np.float64))
-    members = networks[:-1]
+    members = _members(runs, joint)
     films, parts = cross_validated_films(data, len(members))
     kept = runs / f"scored-{backbone.record.sha256[:16]}.npz"
     features, edges = scored_features(backbone, data, films, kept)
     targets = np.array([[film.extent, film.opacity_ralo] for film in films])
-    fitted = fit_heads(features, targets, parts, members, networks[-1], shipment.beside_share)
+    fine_tuned = held_out_scores(members, parts, data, films, backbone.record.input)
+    mean, beside = networks
+    fitted = fit_heads(features, targets, parts, fine_tuned, (mean, beside), shipment.beside_share)
     for part in range(len(members)):
         chosen = np.flatnonzero(parts == part)
         folder = runs / f"{joint.name}-fold{part}"

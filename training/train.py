@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pneumoscore.errors import ModelError
-from pneumoscore.files import written_atomically
 from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
+from training.checkpoints import load_network, save_atomically
 from training.config import TrainingConfig
 from training.exclusions import Exclusions, find_exclusions
 from training.finding_targets import FINDINGS
@@ -33,10 +33,8 @@ from training.trunk_shape import trunk_shape
 
 __all__ = [
     "TrainingRun",
-    "averaged_network",
     "prepare_lung_net",
     "train",
-    "write_start",
 ]
 
 _LOGGER = logging.getLogger(__name__)
@@ -70,12 +68,6 @@ class TrainingRun:
     def sibling(self, name: str) -> Path:
         """Path of another run's file, given relative to the runs' folder."""
         return self.folder.parent / name
-
-
-def save_atomically(values: Any, path: Path) -> None:
-    """Write a PyTorch file so that a cut-off leaves the old one whole."""
-    with written_atomically(path) as file:
-        torch.save(values, file)
 
 
 def prepare_lung_net(
@@ -123,67 +115,6 @@ def move_average(average: dict[str, Tensor], network: nn.Module, decay: float) -
             average[name].lerp_(value.detach(), 1 - decay)
         else:
             average[name].copy_(value)
-
-
-def load_network(network: SeverityNetwork, state: Mapping[str, Tensor]) -> None:
-    """Load a network; one trained before there were ordinal classes keeps its random head."""
-    own = network.state_dict()
-    network.load_state_dict(
-        {name: state.get(name, own[name]) for name in own | dict(state)}, strict=True
-    )
-
-
-def averaged_network(checkpoint: Path) -> SeverityNetwork:
-    """Return the averaged network of a checkpoint, in evaluation mode."""
-    if not checkpoint.is_file():
-        raise ModelError(f"no checkpoint at {checkpoint}", "a trained network", "train it first")
-    state = torch.load(checkpoint, weights_only=True)
-    network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(state["trunk"])))
-    load_network(network, state["average"])
-    return channels_last(network).eval()
-
-
-def averaged_members(checkpoint: Path, frozen_stages: int) -> list[SeverityNetwork]:
-    """Return the averaged networks of a checkpoint, in evaluation mode, by held-out part.
-
-    Raises
-    ------
-    ModelError
-        If there is no checkpoint.
-    """
-    if not checkpoint.is_file():
-        raise ModelError(
-            f"no checkpoint at {checkpoint}",
-            "cross-validated networks",
-            "run `python -m training crossvalidate severity` first",
-        )
-    state = torch.load(checkpoint, weights_only=True)
-    networks = []
-    for average in state["averages"]:
-        network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(state["trunk"])))
-        load_network(network, average)
-        network.trunk.freeze(frozen_stages)
-        networks.append(channels_last(network).eval())
-    return networks
-
-
-def write_start(checkpoint: Path, path: Path) -> None:
-    """Write the averaged network alone, at half precision, for later runs to start from.
-
-    Parameters
-    ----------
-    checkpoint : Path
-        Of a training run.
-    path : Path
-        File to write; `TrainingConfig.start` and `averaged_network` take it as a checkpoint.
-    """
-    network = averaged_network(checkpoint)
-    halved = {
-        name: value.half() if value.dtype.is_floating_point else value
-        for name, value in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_atomically({"average": halved, "trunk": network.trunk.shape.name}, path)
 
 
 class _Trainer:

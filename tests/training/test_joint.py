@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from training.augment import Augmentation
+from training.checkpoints import averaged_members, mean_network
 from training.config import StreamConfig, read_config
 from training.films import FilmArrays
 from training.finding_targets import FINDINGS
@@ -17,7 +18,7 @@ from training.heads import fit_heads
 from training.joint import train_joint
 from training.network import SeverityNetwork, channels_last
 from training.streams import FilmStream, draw_views
-from training.train import TrainingRun, averaged_members
+from training.train import TrainingRun
 from training.trunk import Trunk
 from training.trunk_shape import TrunkShape, trunk_shape
 
@@ -55,30 +56,53 @@ def test_no_network_gets_a_film_of_its_own_part() -> None:
     assert kept.all()
 
 
+def _tiny(seed: int) -> SeverityNetwork:
+    torch.manual_seed(seed)
+    return SeverityNetwork(2, Trunk(TrunkShape("tiny", 0.25, 1.0, "", "", "")), 32).eval()
+
+
 def test_each_film_is_predicted_by_what_did_not_see_it() -> None:
-    torch.manual_seed(0)
-    shape = TrunkShape("tiny", 0.25, 1.0, "", "", "")
-    members = [SeverityNetwork(2, Trunk(shape), 32).eval() for _ in range(3)]
-    beside = SeverityNetwork(2, Trunk(shape), 32).eval()
+    networks = _tiny(0), _tiny(1)
     random = np.random.default_rng(0)
-    features = random.normal(size=(60, 4 * 32)).astype(np.float32)
+    features = random.normal(size=(60, 2 * 32)).astype(np.float32)
     parts = np.arange(60) % 3
     targets = random.normal(size=(60, 2)) + 3
-    found = fit_heads(features, targets, parts, members, beside, 0.25)
-    for part, network in enumerate(members):
-        own = torch.from_numpy(features[parts == part, part * 32 : (part + 1) * 32])
-        weight, bias = network.severity.weight[:, :, 0, 0] * 8, network.severity.bias
-        assert bias is not None
-        expected = (own @ weight.T + bias * 8).detach().numpy()
-        np.testing.assert_allclose(found.fine_tuned[parts == part], expected, atol=1e-4)
+    fine = random.normal(size=(60, 2))
+    found = fit_heads(features, targets, parts, fine, networks, 0.25)
     # A changed label does not change what is said of its own film, nor of its part.
     changed = targets.copy()
     changed[0] += 5
-    other = fit_heads(features, changed, parts, members, beside, 0.25)
+    other = fit_heads(features, changed, parts, fine, networks, 0.25)
     np.testing.assert_allclose(other.held_out[parts == 0], found.held_out[parts == 0])
     assert np.abs(other.held_out[parts == 1] - found.held_out[parts == 1]).max() > 1e-3
-    blended = 0.75 * found.fine_tuned + 0.25 * found.frozen
-    np.testing.assert_allclose(found.held_out, blended)
+    np.testing.assert_allclose(found.held_out, 0.75 * fine + 0.25 * found.frozen)
+    # What is shipped: the fine-tuned network's own scores, and the ridge of all parts.
+    weight, bias = networks[0].severity.weight[:, :, 0, 0] * 8, networks[0].severity.bias
+    assert bias is not None
+    own = torch.from_numpy(features[:, :32]) @ weight.T + bias * 8
+    joined = features @ found.coefficients.T + found.intercepts
+    alone = fit_heads(features, targets, parts, fine, networks, 1.0)
+    ridge = features @ alone.coefficients.T + alone.intercepts
+    np.testing.assert_allclose(
+        joined, 0.75 * own.detach().numpy() + 0.25 * ridge, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_mean_network_lies_between_those_that_it_is_the_mean_of() -> None:
+    first, second = _tiny(0), _tiny(0)
+    with torch.no_grad():
+        for value in second.parameters():
+            value.mul_(1.01)
+    mean = mean_network([first, second])
+    films = torch.randn(3, 1, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        low, middle, high = (
+            network(films).contributions.sum((2, 3)) for network in (first, mean, second)
+        )
+    torch.testing.assert_close(middle, (low + high) / 2, rtol=0.02, atol=1e-3)
+    assert not torch.equal(low, high)
+    # The networks themselves are left as they are.
+    assert torch.equal(first.severity.weight * 1.01, second.severity.weight)
 
 
 @pytest.mark.slow

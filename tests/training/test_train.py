@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pneumoscore.errors import ModelError
+from training.checkpoints import averaged_network, write_start
 from training.config import StreamConfig, TrainingConfig, read_config
 from training.curve import draw_curve
 from training.exclusions import Exclusions, find_exclusions
@@ -16,13 +17,7 @@ from training.lungs import LungNet
 from training.scored import ALIKE, folds_by_patient, scored_films
 from training.shipment import read_shipment
 from training.sources import TrainingFilms
-from training.train import (
-    TrainingRun,
-    averaged_network,
-    prepare_lung_net,
-    train,
-    write_start,
-)
+from training.train import TrainingRun, prepare_lung_net, train
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
 

@@ -26,7 +26,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
-    for command in (_train, _crossvalidate, _predict, _start):
+    for command in (_train, _crossvalidate, _predict, _start, _soup):
         app.command(command.__name__.strip("_"))(command)
 
 
@@ -91,8 +91,9 @@ def _predict(
 ) -> None:
     """Score films with a trained network."""
     from training.assess import predict_scored, write_predictions
+    from training.checkpoints import averaged_network
     from training.scored import scored_films
-    from training.train import TrainingRun, averaged_network
+    from training.train import TrainingRun
 
     use_threads(threads)
     chosen = config_of(config)
@@ -105,6 +106,16 @@ def _predict(
 
 def _start(config: Config, out: OutFile, runs: Runs = RUNS) -> None:
     """Write a network alone, small, for later runs to start from."""
-    from training.train import write_start
+    from training.checkpoints import write_start
 
     write_start(runs / config_of(config).name / "checkpoint.pt", out)
+
+
+def _soup(config: Config, data: Data = DATA, runs: Runs = RUNS, threads: Threads = THREADS) -> None:
+    """Print how far the mean of a cross-validation's networks is from what they say on average."""
+    from training.soup import compare
+
+    use_threads(threads)
+    chosen = config_of(config)
+    for line in compare(runs / chosen.name / "checkpoint.pt", chosen, data):
+        typer.echo(line)
