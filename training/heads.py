@@ -1,11 +1,11 @@
 """Heads of two networks: the mean of a cross-validation's, and one that saw no score.
 
 Their features stand one behind the other, the frozen network's last. A film of part k is
-predicted by the network that kept part k out and by a ridge regression on the frozen features
-of the other parts; both are averaged. What is shipped has the mean of these networks' weights,
-so the residuals are those of what it was made of, each on patients it did not see. (CV+ of
-Barber et al. 2021 would centre an interval on each network in turn; one interval around their
-mean is not it, and what it covers is measured.)
+predicted by the network that kept part k out and by a ridge regression on the frozen features,
+in the lungs alone, of the other parts; both are averaged. What is shipped has the mean of these
+networks' weights, so the residuals are those of what it was made of, each on patients it did not
+see. (CV+ of Barber et al. 2021 would centre an interval on each network in turn; one interval
+around their mean is not it, and what it covers is measured.)
 """
 
 from __future__ import annotations
@@ -174,12 +174,12 @@ def fit_heads(
     networks: tuple[SeverityNetwork, SeverityNetwork],
     frozen_share: float,
 ) -> JoinedHeads:
-    """Join the head of a fine-tuned network with a ridge on the frozen network's features.
+    """Join the head of a fine-tuned network with a ridge on the frozen one's features in the lungs.
 
     Parameters
     ----------
-    features : ndarray of float32, shape (n, width)
-        Of the fine-tuned network, then of the frozen one.
+    features : ndarray of float32, shape (n, 3 * width)
+        Of the fine-tuned network, of the frozen one, and of the frozen one in the lungs alone.
     targets : ndarray of float64, shape (n, 2)
         Readers' extent and opacity (RALO).
     parts : ndarray of int64, shape (n,)
@@ -199,7 +199,8 @@ def fit_heads(
         tuple(value.numpy().astype(np.float64) for value in severity_coefficients([network]))
         for network in networks
     )
-    last = features[:, weight.shape[1] :].astype(np.float64)
+    width = weight.shape[1]
+    last = features[:, 2 * width :].astype(np.float64)
     frozen = np.zeros_like(targets)
     for part in np.unique(parts):
         chosen = parts == part
@@ -207,7 +208,9 @@ def fit_heads(
         frozen[chosen] = last[chosen] @ ridge.T + offset
     ridge, offset = ridge_towards(last, targets, own_map)
     return JoinedHeads(
-        coefficients=np.concatenate([weight * (1 - frozen_share), ridge * frozen_share], axis=1),
+        coefficients=np.concatenate(
+            [weight * (1 - frozen_share), np.zeros_like(weight), ridge * frozen_share], axis=1
+        ),
         intercepts=bias * (1 - frozen_share) + offset * frozen_share,
         held_out=(1 - frozen_share) * fine_tuned + frozen_share * frozen,
         frozen=frozen,

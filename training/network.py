@@ -124,7 +124,9 @@ def channels_last(module: _Module) -> _Module:
 
 
 def joined_layers(
-    layers: Sequence[nn.Linear | nn.Conv2d], shares: Sequence[float] | None = None
+    layers: Sequence[nn.Linear | nn.Conv2d],
+    shares: Sequence[float] | None = None,
+    twice: Sequence[bool] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return weight and bias that give, on joined inputs, the mean of several linear layers.
 
@@ -134,10 +136,16 @@ def joined_layers(
         With as many outputs each.
     shares : sequence of float, optional
         Weight of each in the mean; equal by default.
+    twice : sequence of bool, optional
+        Whose input stands there twice, in two forms: the second counts for nothing.
     """
     shares = shares or [1 / len(layers)] * len(layers)
     pairs = list(zip(layers, shares, strict=True))
-    weight = torch.cat([layer.weight.detach() * share for layer, share in pairs], 1)
+    parts = []
+    for (layer, share), again in zip(pairs, twice or [False] * len(layers), strict=True):
+        own = layer.weight.detach() * share
+        parts += [own, torch.zeros_like(own)] if again else [own]
+    weight = torch.cat(parts, 1)
     bias = torch.zeros(len(weight))
     for layer, share in pairs:
         if layer.bias is not None:
@@ -145,7 +153,12 @@ def joined_layers(
     return weight, bias
 
 
-def severity_coefficients(networks: Sequence[SeverityNetwork]) -> tuple[Tensor, Tensor]:
-    """Return coefficients (2, width) and intercepts (2,) of the mean scores on joined features."""
-    weight, bias = joined_layers([network.severity for network in networks])
+def severity_coefficients(
+    networks: Sequence[SeverityNetwork], twice: Sequence[bool] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return coefficients (2, width) and intercepts (2,) of the mean scores on joined features.
+
+    `twice` is that of `joined_layers`.
+    """
+    weight, bias = joined_layers([network.severity for network in networks], None, twice)
     return weight[:, :, 0, 0] * SCALE_SPAN, bias * SCALE_SPAN

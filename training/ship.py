@@ -29,7 +29,7 @@ from training.assess import write_scores
 from training.checkpoints import averaged_members, averaged_network, mean_network
 from training.config import TrainingConfig
 from training.exclusions import seen_films
-from training.export import to_onnx
+from training.export import NetworkRole, to_onnx
 from training.finding_auc import as_json, measure_backbone
 from training.finding_targets import FINDINGS
 from training.fitted import write_fitted
@@ -63,9 +63,16 @@ def _members(runs: Path, joint: TrainingConfig) -> list[SeverityNetwork]:
     return averaged_members(runs / joint.name / "checkpoint.pt", joint.frozen_stages)
 
 
-def _findings_shares(shipment: Shipment, networks: int) -> list[float] | None:
-    """Take the findings of the network that was not fine-tuned: the others forget them."""
-    return [0.0] * (networks - 1) + [1.0] if shipment.joint else None
+def _roles(shipment: Shipment, networks: int) -> list[NetworkRole]:
+    """Return what each network gives.
+
+    The one that was not fine-tuned gains by the mirrored film and by what is seen in the lungs
+    alone, and keeps its findings, which fine-tuning forgets.
+    """
+    own = NetworkRole(mirrored=shipment.mirrored)
+    if shipment.joint is None:
+        return [own] * networks
+    return [replace(own, findings=0.0), NetworkRole(by_lungs=True)]
 
 
 def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> BackboneRecord:
@@ -84,8 +91,13 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         Folder to write; of networks trained side by side it holds the record of the one beside.
     """
     networks = _networks(runs, shipment)
-    shares = _findings_shares(shipment, len(networks))
-    weight, bias = joined_layers([network.findings for network in networks], shares)
+    roles = _roles(shipment, len(networks))
+    total = sum(role.findings for role in roles)
+    weight, bias = joined_layers(
+        [network.findings for network in networks],
+        [role.findings / total for role in roles],
+        [role.by_lungs for role in roles],
+    )
     details: dict[str, Any] = {
         "configurations": [member.to_dict() for member in shipment.members],
         "tables": {
@@ -95,10 +107,7 @@ def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> Back
         "findings_weight": weight.numpy().round(6).tolist(),
         "findings_bias": bias.numpy().round(6).tolist(),
     }
-    mirrored = [shipment.mirrored] * len(networks)
-    if shipment.joint:
-        mirrored[-1] = True  # the one beside gains by it; the fine-tuned ones do not
-    graph = to_onnx(networks, shipment.size, mirrored=mirrored, findings_shares=shares)
+    graph = to_onnx(networks, shipment.size, roles)
     record = store_backbone(
         graph,
         out,
@@ -185,15 +194,17 @@ def _fit_scored(backbone: Backbone, runs: Path, shipment: Shipment, data: Path) 
     return _Fitted(
         fitted.coefficients,
         fitted.intercepts,
-        _places(networks),
+        _places(networks, _roles(shipment, len(networks))),
         fit_familiarity(table, [film.patient for film in films]),
         float(np.quantile(edges, 0.99, method="higher")),
     )
 
 
-def _places(networks: Sequence[SeverityNetwork]) -> tuple[Places, Places]:
+def _places(
+    networks: Sequence[SeverityNetwork], roles: Sequence[NetworkRole]
+) -> tuple[Places, Places]:
     """Return where the networks themselves, taught by painting and masks, put their scores."""
-    weight, bias = severity_coefficients(networks)
+    weight, bias = severity_coefficients(networks, [role.by_lungs for role in roles])
     extent, opacity = (
         Places(row, float(offset)) for row, offset in zip(weight.numpy(), bias, strict=True)
     )
@@ -273,9 +284,10 @@ def _shipped_gate(
     view = found.gate.view
     if shipment.joint is None or view is None:
         return found
-    # The features of the others count for nothing.
-    before = backbone.record.feature_width - seen.record.feature_width
-    padded = replace(view, coefficients=np.pad(view.coefficients, ((0, 0), (before, 0))))
+    # The features of the other and of the lungs alone count for nothing.
+    width = seen.record.feature_width
+    rest = backbone.record.feature_width - 2 * width
+    padded = replace(view, coefficients=np.pad(view.coefficients, ((0, 0), (width, rest))))
     gate = replace(
         found.gate,
         view=padded,

@@ -147,6 +147,19 @@ def test_densenet_like(contract: type[nn.Module], export: Export, size: int) -> 
     check(export(network, size), network, size, 36)
 
 
+class Weighed(nn.Module):
+    """A map weighed by a share of each place that the map itself tells, as lungs do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = nn.Conv2d(8, 1, 1)
+
+    def forward(self, value: torch.Tensor) -> torch.Tensor:
+        share = torch.sigmoid(self.told(value))
+        mean = functional.avg_pool2d(share, share.shape[-1])
+        return value * (share / mean)
+
+
 MIRROR = torch.eye(13).flip(0)
 LAYERS: dict[str, nn.Module] = {
     "relu6": nn.ReLU6(),
@@ -158,6 +171,8 @@ LAYERS: dict[str, nn.Module] = {
     "max pool, ceil": nn.MaxPool2d(2, 2, ceil_mode=True),
     "average pool": nn.Sequential(nn.Upsample(scale_factor=6, mode="nearest"), nn.AvgPool2d(3, 3)),
     "nearest": nn.Upsample(scale_factor=3, mode="nearest"),
+    "square": Function(lambda value: value * value),
+    "weighed": Weighed(),
     "joined": nn.Sequential(
         Function(lambda value: torch.cat([value, functional.relu(value)], 1)), nn.Conv2d(16, 8, 1)
     ),
@@ -320,8 +335,6 @@ CONSTANTS = {
     ("node", "width"),
     [
         (helper.make_node("Add", ["film", "many"], ["map"]), 3),
-        (helper.make_node("Mul", ["film", "many"], ["map"]), 3),
-        (helper.make_node("Mul", ["film", "film"], ["map"]), 1),
         (helper.make_node("Concat", ["film", "film"], ["map"], axis=2), 1),
         (helper.make_node("Conv", ["film", "one"], ["map"], auto_pad="SAME_UPPER"), 1),
         (helper.make_node("AveragePool", ["film"], ["map"], kernel_shape=[2, 2]), 1),

@@ -64,7 +64,7 @@ def _tiny(seed: int) -> SeverityNetwork:
 def test_each_film_is_predicted_by_what_did_not_see_it() -> None:
     networks = _tiny(0), _tiny(1)
     random = np.random.default_rng(0)
-    features = random.normal(size=(60, 2 * 32)).astype(np.float32)
+    features = random.normal(size=(60, 3 * 32)).astype(np.float32)
     parts = np.arange(60) % 3
     targets = random.normal(size=(60, 2)) + 3
     fine = random.normal(size=(60, 2))

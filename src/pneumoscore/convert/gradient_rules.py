@@ -57,17 +57,54 @@ def _add(
     return [gradient if name in active else None for name in node.input]
 
 
+def _gathered(editor: GraphEditor, gradient: str, node: onnx.NodeProto, name: str) -> str:
+    """Add up a gradient over the channels or places over which an input was repeated."""
+    own, whole = editor.shape(name), editor.shape(node.output[0])
+    if own[1:] == whole[1:]:
+        return gradient
+    if len(own) != len(whole):
+        raise _no_rule(node, "a value of the film with as many axes as the result")
+    pairs = list(zip(own, whole, strict=True))[1:]
+    axes = [axis for axis, (short, long) in enumerate(pairs, 1) if short != long]
+    if any(own[axis] != 1 for axis in axes):
+        raise _no_rule(node, "a value of the film that is repeated along axes of length 1")
+    return editor.add(
+        "ReduceSum", [gradient, editor.integers(*axes)], f"{name}_gathered", keepdims=1
+    )
+
+
 def _mul(
     editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
 ) -> list[str | None]:
-    position = 0 if node.input[0] in active else 1
-    name, other = node.input[position], node.input[1 - position]
-    if other in active:
-        raise _no_rule(node, "a constant factor")
-    _require_same_shape(editor, node, name)
     passed: list[str | None] = [None, None]
-    passed[position] = editor.add("Mul", [gradient, other], f"{name}_scaled")
+    for position, name in enumerate(node.input):
+        if name in active:
+            scaled = editor.add("Mul", [gradient, node.input[1 - position]], f"{name}_scaled")
+            passed[position] = _gathered(editor, scaled, node, name)
     return passed
+
+
+def _div(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    above, below = node.input
+    shared = editor.add("Div", [gradient, below], f"{above}_shared")
+    passed: list[str | None] = [None, None]
+    if above in active:
+        passed[0] = _gathered(editor, shared, node, above)
+    if below in active:
+        lost = editor.add("Neg", [editor.add("Mul", [shared, node.output[0]], below)], below)
+        passed[1] = _gathered(editor, lost, node, below)
+    return passed
+
+
+def _sigmoid(
+    editor: GraphEditor, node: onnx.NodeProto, gradient: str, active: Collection[str]
+) -> list[str | None]:
+    chance, name = node.output[0], node.input[0]
+    rest = editor.add("Sub", [editor.number(1.0), chance], f"{name}_rest")
+    slope = editor.add("Mul", [chance, rest], f"{name}_slope")
+    return [editor.add("Mul", [gradient, slope], f"{name}_sloped")]
 
 
 def _concat(
@@ -263,6 +300,7 @@ RULES: Mapping[str, Rule] = {
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
+    "Div": _div,
     "Flatten": _flatten,
     "GlobalAveragePool": _mean,
     "Identity": _same,
@@ -272,4 +310,5 @@ RULES: Mapping[str, Rule] = {
     "ReduceMean": _mean,
     "Relu": _relu,
     "Resize": _resize,
+    "Sigmoid": _sigmoid,
 }
