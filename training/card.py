@@ -114,8 +114,9 @@ def card_text(
                 f"{record.map_size} x {record.map_size} map.",
                 f"- It saw: {record.training_data}",
                 f"- Licence of the weights: {record.licence}. The code is Apache-2.0.",
-                "- Heads: linear on the pooled features; of the fine-tuned networks trained with "
-                "them, of the generic network by ridge regression, both averaged.",
+                "- Heads: linear on the pooled features; of the fine-tuned network trained with "
+                "it, of the generic network, in the lungs alone, by ridge regression, both "
+                "averaged.",
                 *_maps(bundle),
             ],
         ),
@@ -124,11 +125,11 @@ def card_text(
             [
                 *figures_table(out_of_fold),
                 "",
-                "Each film is predicted by that one of the shipped networks that saw no film of "
-                "its patient number, and by a ridge regression without them; the "
-                "residuals make the 90 % intervals: what they cover is measured, not "
-                "guaranteed. Figures on other films, with intervals, are "
-                "in docs/figures.md of the repository.",
+                "Each film is predicted by that one of the cross-validation's networks that saw "
+                "no film of its patient number, and by a ridge regression without them; the "
+                "shipped network has the mean of these networks' weights. The residuals make "
+                "the 90 % intervals: what they cover is measured, not guaranteed. Figures on "
+                "other films, with intervals, are in docs/figures.md of the repository.",
             ],
         ),
         (
