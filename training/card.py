@@ -76,7 +76,7 @@ def _maps(bundle: Bundle) -> list[str]:
     if all(head.places is None for head in bundle.heads):
         return []
     return [
-        "- Maps and sides: the networks' own, taught by painted opacities, masks and boxes; they "
+        "- Maps and sides: the networks' own, taught by painted opacities and expert masks; they "
         "share the score among the places and say nothing of how much it is."
     ]
 

@@ -34,6 +34,11 @@ MODELS = {
         "opacity": (1.9960, 0.5584, 3.4335, 1.2245),
         "opacity_ralo": (2.6613, 0.7446, 4.5780, 1.6327),
     },
+    ("severity", "4", "18e863bbc2bc"): {
+        "geographic_extent": (3.1936, 0.8259, 5.5612, 2.2162),
+        "opacity": (2.0945, 0.5888, 3.6002, 1.3496),
+        "opacity_ralo": (2.7926, 0.7851, 4.8002, 1.7994),
+    },
 }
 # Name and version, and the start of the file's hash: the logit of Lung Opacity, the mean
 # feature, and the length of the gradient of the mean feature.
@@ -42,6 +47,7 @@ BACKBONES = {
     ("severity", "2", "ca0ef28412ef"): (-0.0048, 0.3517, 0.1541),
     ("generic", "3", "22273e9abf3d"): (-0.7182, 0.3282, 0.1094),
     ("severity", "3", "3b8372540397"): (-0.7182, 0.3581, 0.0806),
+    ("severity", "4", "67c5a51a5984"): (-0.7182, 0.3587, 0.0867),
 }
 
 
