@@ -90,19 +90,34 @@ def mean_network(networks: Sequence[SeverityNetwork]) -> SeverityNetwork:
 
 
 def write_start(checkpoint: Path, path: Path) -> None:
-    """Write the averaged network alone, at half precision, for later runs to start from.
+    """Write the averaged networks alone, at half precision, for later runs to start from.
 
     Parameters
     ----------
     checkpoint : Path
-        Of a training run.
+        Of a training run, of one network or of several side by side.
     path : Path
-        File to write; `TrainingConfig.start` and `averaged_network` take it as a checkpoint.
+        File to write; `TrainingConfig.start` and `averaged_network`, or `TrainingConfig.teacher`
+        and `averaged_members`, take it as a checkpoint.
+
+    Raises
+    ------
+    ModelError
+        If there is no checkpoint.
     """
-    network = averaged_network(checkpoint)
-    halved = {
-        name: value.half() if value.dtype.is_floating_point else value
-        for name, value in network.state_dict().items()
-    }
+    if not checkpoint.is_file():
+        raise ModelError(f"no checkpoint at {checkpoint}", "a trained network", "train it first")
+    state = torch.load(checkpoint, weights_only=True)
+    if "averages" in state:
+        kept: dict[str, Any] = {"averages": [_halved(average) for average in state["averages"]]}
+    else:
+        kept = {"average": _halved(averaged_network(checkpoint).state_dict())}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_atomically({"average": halved, "trunk": network.trunk.shape.name}, path)
+    save_atomically({**kept, "trunk": state["trunk"]}, path)
+
+
+def _halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: value.half() if value.dtype.is_floating_point else value
+        for name, value in state.items()
+    }

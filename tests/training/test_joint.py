@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from training.augment import Augmentation
-from training.checkpoints import averaged_members, mean_network
+from training.checkpoints import averaged_members, mean_network, write_start
 from training.config import StreamConfig, read_config
 from training.films import FilmArrays
 from training.finding_targets import FINDINGS
@@ -148,6 +148,9 @@ def test_a_resumed_joint_run_equals_an_unbroken_one(shared_data: Path, tmp_path:
     for one, other in zip(first, second, strict=True):
         for name, value in one.state_dict().items():
             assert torch.equal(value, other.state_dict()[name]), name
+    write_start(whole.checkpoint, tmp_path / "kept.pt")
+    for one, kept in zip(first, averaged_members(tmp_path / "kept.pt", 5), strict=True):
+        assert torch.allclose(one.severity.weight, kept.severity.weight, rtol=1e-3, atol=1e-4)
     # The frozen stages are shared; what follows differs, since each saw other films.
     assert torch.equal(first[0].trunk.stem[0].weight, start.trunk.stem[0].weight)
     assert not torch.equal(first[0].severity.weight, first[1].severity.weight)
