@@ -19,6 +19,7 @@ MIN_SPREAD = 0.02
 """A film whose 1 to 99 percentile spans less than this is ``almost_constant``."""
 
 _ENOUGH = 128
+_SAMPLE = 60_000  # pixels that tell the spread; sorting all of them takes longer than the rest
 
 
 def notices_of(pixels: NDArray[np.float32]) -> tuple[str, ...]:
@@ -38,7 +39,7 @@ def notices_of(pixels: NDArray[np.float32]) -> tuple[str, ...]:
     notices = []
     if min(pixels.shape) < MIN_SIDE:
         notices.append("too_few_pixels")
-    step = max(1, int(np.sqrt(pixels.size / 250_000)))
+    step = max(1, int(np.sqrt(pixels.size / _SAMPLE)))
     low, high = np.percentile(pixels[::step, ::step], (1, 99))
     small = block_means(pixels, block_factor(pixels.shape, _ENOUGH))
     if high - low < MIN_SPREAD:
