@@ -76,8 +76,9 @@ def _maps(bundle: Bundle) -> list[str]:
     if all(head.places is None for head in bundle.heads):
         return []
     return [
-        "- Maps and sides: the networks' own, taught by painted opacities and expert masks; they "
-        "share the score among the places and say nothing of how much it is."
+        "- Maps and sides: of version 3's networks and the generic one, taught by painted "
+        "opacities, expert masks and boxes; they share the score among the places and say nothing "
+        "of how much it is."
     ]
 
 

@@ -105,6 +105,9 @@ class TrainingConfig:
         too; 0 folds for none.
     joint : bool
         Whether the networks of all parts are trained side by side (`training.joint`).
+    places : str
+        Checkpoint, relative as `start`, of networks trained side by side whose mean tells where
+        a score comes from, and nothing of how much it is; empty for the networks themselves.
     beside_share : float
         Weight of the network it starts from, with heads by ridge regression, in the average
         that is shipped; for networks trained side by side.
@@ -146,6 +149,7 @@ class TrainingConfig:
     fold: int = 0
     folds: int = 0
     joint: bool = False
+    places: str = ""
     beside_share: float = 0.5
     limit: int = 0
     unscored_limit: int = 0

@@ -178,8 +178,8 @@ def fit_heads(
 
     Parameters
     ----------
-    features : ndarray of float32, shape (n, 3 * width)
-        Of the fine-tuned network, of the frozen one, and of the frozen one in the lungs alone.
+    features : ndarray of float32, shape (n, k * width)
+        Of the fine-tuned network first, and of the frozen one in the lungs alone last.
     targets : ndarray of float64, shape (n, 2)
         Readers' extent and opacity (RALO).
     parts : ndarray of int64, shape (n,)
@@ -200,7 +200,8 @@ def fit_heads(
         for network in networks
     )
     width = weight.shape[1]
-    last = features[:, 2 * width :].astype(np.float64)
+    last = features[:, -width:].astype(np.float64)
+    between = np.zeros((2, features.shape[1] - 2 * width))
     frozen = np.zeros_like(targets)
     for part in np.unique(parts):
         chosen = parts == part
@@ -209,7 +210,7 @@ def fit_heads(
     ridge, offset = ridge_towards(last, targets, own_map)
     return JoinedHeads(
         coefficients=np.concatenate(
-            [weight * (1 - frozen_share), np.zeros_like(weight), ridge * frozen_share], axis=1
+            [weight * (1 - frozen_share), between, ridge * frozen_share], axis=1
         ),
         intercepts=bias * (1 - frozen_share) + offset * frozen_share,
         held_out=(1 - frozen_share) * fine_tuned + frozen_share * frozen,

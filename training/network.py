@@ -154,11 +154,13 @@ def joined_layers(
 
 
 def severity_coefficients(
-    networks: Sequence[SeverityNetwork], twice: Sequence[bool] | None = None
+    networks: Sequence[SeverityNetwork],
+    shares: Sequence[float] | None = None,
+    twice: Sequence[bool] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return coefficients (2, width) and intercepts (2,) of the mean scores on joined features.
 
-    `twice` is that of `joined_layers`.
+    `shares` and `twice` are those of `joined_layers`.
     """
-    weight, bias = joined_layers([network.severity for network in networks], None, twice)
+    weight, bias = joined_layers([network.severity for network in networks], shares, twice)
     return weight[:, :, 0, 0] * SCALE_SPAN, bias * SCALE_SPAN

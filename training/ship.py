@@ -44,6 +44,8 @@ __all__ = ["fit_gate", "ship_backbone", "ship_model"]
 
 _LOGGER = logging.getLogger(__name__)
 _WRONGLY_REFUSED = 0.003
+_FINE_TUNED_PLACES = 0.8
+"""Share of the fine-tuned network in the maps; the rest is the frozen one's."""
 WEIGHTS_LICENCE = (
     "research use only: trained on public films, some of whose sources allow research use only; "
     "begun from the ImageNet weights of EfficientNet-Lite (Apache-2.0)"
@@ -55,8 +57,10 @@ def _networks(runs: Path, shipment: Shipment) -> list[SeverityNetwork]:
     joint = shipment.joint
     if joint is None:
         return [averaged_network(runs / name / "checkpoint.pt") for name in shipment.member_names]
-    mean = mean_network(_members(runs, joint))
-    return [mean, averaged_network(runs / shipment.beside)]
+    joined = [mean_network(_members(runs, joint))]
+    if joint.places:
+        joined.append(mean_network(averaged_members(runs / joint.places, joint.frozen_stages)))
+    return [*joined, averaged_network(runs / shipment.beside)]
 
 
 def _members(runs: Path, joint: TrainingConfig) -> list[SeverityNetwork]:
@@ -72,7 +76,7 @@ def _roles(shipment: Shipment, networks: int) -> list[NetworkRole]:
     own = NetworkRole(mirrored=shipment.mirrored)
     if shipment.joint is None:
         return [own] * networks
-    return [replace(own, findings=0.0), NetworkRole(by_lungs=True)]
+    return [replace(own, findings=0.0)] * (networks - 1) + [NetworkRole(by_lungs=True)]
 
 
 def ship_backbone(runs: Path, shipment: Shipment, data: Path, out: Path) -> BackboneRecord:
@@ -181,8 +185,8 @@ def _fit_scored(backbone: Backbone, runs: Path, shipment: Shipment, data: Path) 
     features, edges = scored_features(backbone, data, films, kept)
     targets = np.array([[film.extent, film.opacity_ralo] for film in films])
     fine_tuned = held_out_scores(members, parts, data, films, backbone.record.input)
-    mean, beside = networks
-    fitted = fit_heads(features, targets, parts, fine_tuned, (mean, beside), shipment.beside_share)
+    pair = networks[0], networks[-1]
+    fitted = fit_heads(features, targets, parts, fine_tuned, pair, shipment.beside_share)
     for part in range(len(members)):
         chosen = np.flatnonzero(parts == part)
         folder = runs / f"{joint.name}-fold{part}"
@@ -203,8 +207,12 @@ def _fit_scored(backbone: Backbone, runs: Path, shipment: Shipment, data: Path) 
 def _places(
     networks: Sequence[SeverityNetwork], roles: Sequence[NetworkRole]
 ) -> tuple[Places, Places]:
-    """Return where the networks themselves, taught by painting and masks, put their scores."""
-    weight, bias = severity_coefficients(networks, [role.by_lungs for role in roles])
+    """Return where networks that were taught by painting and masks put their scores.
+
+    The last is the frozen one; of the others the last tells places best.
+    """
+    shares = [0.0] * (len(networks) - 2) + [_FINE_TUNED_PLACES, 1 - _FINE_TUNED_PLACES]
+    weight, bias = severity_coefficients(networks, shares, [role.by_lungs for role in roles])
     extent, opacity = (
         Places(row, float(offset)) for row, offset in zip(weight.numpy(), bias, strict=True)
     )
@@ -284,10 +292,10 @@ def _shipped_gate(
     view = found.gate.view
     if shipment.joint is None or view is None:
         return found
-    # The features of the other and of the lungs alone count for nothing.
+    # The features of the others, which come first, and of the lungs alone count for nothing.
     width = seen.record.feature_width
-    rest = backbone.record.feature_width - 2 * width
-    padded = replace(view, coefficients=np.pad(view.coefficients, ((0, 0), (width, rest))))
+    before = backbone.record.feature_width - 2 * width
+    padded = replace(view, coefficients=np.pad(view.coefficients, ((0, 0), (before, width))))
     gate = replace(
         found.gate,
         view=padded,
