@@ -71,14 +71,16 @@ def figures_table(out_of_fold: OutOfFold) -> list[str]:
     return Table("", header, tuple(rows), notes).markdown().splitlines()
 
 
-def _maps(bundle: Bundle) -> list[str]:
+def _maps(bundle: Bundle, record: BackboneRecord) -> list[str]:
     """Say where maps come from, if the heads' own coefficients do not draw them."""
     if all(head.places is None for head in bundle.heads):
         return []
+    (config, *_) = record.details["configurations"]
+    drawn_by = config.get("places") or config["name"]
     return [
-        "- Maps and sides: of version 3's networks and the generic one, taught by painted "
-        "opacities, expert masks and boxes; they share the score among the places and say nothing "
-        "of how much it is."
+        f"- Maps and sides: of the networks {drawn_by.split('/')[0]} and the generic one, taught "
+        "by painted opacities and expert masks; they share the score among the places and say "
+        "nothing of how much it is."
     ]
 
 
@@ -118,7 +120,7 @@ def card_text(
                 "- Heads: linear on the pooled features; of the fine-tuned network trained with "
                 "it, of the generic network, in the lungs alone, by ridge regression, both "
                 "averaged.",
-                *_maps(bundle),
+                *_maps(bundle, record),
             ],
         ),
         (

@@ -1,6 +1,6 @@
-"""Heads of two networks: the mean of a cross-validation's, and one that saw no score.
+"""Heads of joined networks: the mean of a cross-validation's, and one that saw no score.
 
-Their features stand one behind the other, the frozen network's last. A film of part k is
+Features stand one behind the other, the frozen network's last. A film of part k is
 predicted by the network that kept part k out and by a ridge regression on the frozen features,
 in the lungs alone, of the other parts; both are averaged. What is shipped has the mean of these
 networks' weights, so the residuals are those of what it was made of, each on patients it did not

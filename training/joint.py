@@ -39,7 +39,7 @@ from training.train import (
 )
 from training.training_log import append_line, averaged_parts, truncate_log
 
-__all__ = ["train_joint"]
+__all__ = ["teacher_of", "train_joint"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -139,12 +139,26 @@ class _Members:
         return averaged_parts(found)
 
 
-def _teacher(run: TrainingRun, data: Path) -> JoinedTeacher | None:
+def teacher_of(run: TrainingRun, data: Path) -> JoinedTeacher | None:
+    """Return what scores a run's unscored films once and for all, if its configuration says so.
+
+    Raises
+    ------
+    ModelError
+        If the teacher was not cross-validated in as many parts.
+    """
     config = run.config
     if not config.teacher:
         return None
+    members = averaged_members(run.sibling(config.teacher), 0)
+    if len(members) != config.folds:
+        raise ModelError(
+            f"the teacher {config.teacher} has {len(members)} parts",
+            f"{config.folds}, those of the networks that it teaches",
+            "cross-validate both with the same --folds",
+        )
     return JoinedTeacher(
-        averaged_members(run.sibling(config.teacher), 0),
+        members,
         averaged_network(run.sibling(config.start)),
         config.teacher_share,
         data,
@@ -188,7 +202,7 @@ def train_joint(
     exclusions = find_exclusions(data)
     lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
     films = TrainingFilms(
-        data, config, exclusions, lung_net, run.sibling("outlines"), _teacher(run, data)
+        data, config, exclusions, lung_net, run.sibling("outlines"), teacher_of(run, data)
     )
     streams = films.streams()
     window: list[dict[str, float]] = []

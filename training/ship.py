@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,18 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import BackboneRecord, load_record, save_record
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.convert.store import store_backbone
-from pneumoscore.files import write_atomically
 from pneumoscore.severity.bundle import Bundle, read_bundle, write_bundle
 from pneumoscore.severity.familiarity import Familiarity
 from pneumoscore.severity.head import Head
 from pneumoscore.severity.places import Places
-from pneumoscore.severity.quality import lung_at_edge
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
-from pneumoscore.study.gate import FittedGate, fit_familiarity, fit_quality_gate
+from pneumoscore.study.gate import fit_familiarity
 from training.assess import write_scores
 from training.checkpoints import averaged_members, averaged_network, mean_network
 from training.config import TrainingConfig
@@ -33,23 +29,18 @@ from training.export import NetworkRole, to_onnx
 from training.finding_auc import as_json, measure_backbone
 from training.finding_targets import FINDINGS
 from training.fitted import write_fitted
-from training.gate_images import gate_images
 from training.heads import cross_validated_films, fit_heads, held_out_scores, scored_features
 from training.leakage import bar_test_films
 from training.network import SeverityNetwork, joined_layers, severity_coefficients
 from training.out_of_fold import OutOfFold, read_out_of_fold
-from training.shipment import Shipment
+from training.ship_gate import shipped_gate
+from training.shipment import WEIGHTS_LICENCE, Shipment
 
-__all__ = ["fit_gate", "ship_backbone", "ship_model"]
+__all__ = ["ship_backbone", "ship_model"]
 
 _LOGGER = logging.getLogger(__name__)
-_WRONGLY_REFUSED = 0.003
 _FINE_TUNED_PLACES = 0.8
 """Share of the fine-tuned network in the maps; the rest is the frozen one's."""
-WEIGHTS_LICENCE = (
-    "research use only: trained on public films, some of whose sources allow research use only; "
-    "begun from the ImageNet weights of EfficientNet-Lite (Apache-2.0)"
-)
 
 
 def _networks(runs: Path, shipment: Shipment) -> list[SeverityNetwork]:
@@ -59,7 +50,7 @@ def _networks(runs: Path, shipment: Shipment) -> list[SeverityNetwork]:
         return [averaged_network(runs / name / "checkpoint.pt") for name in shipment.member_names]
     joined = [mean_network(_members(runs, joint))]
     if joint.places:
-        joined.append(mean_network(averaged_members(runs / joint.places, joint.frozen_stages)))
+        joined.append(mean_network(averaged_members(runs / joint.places, 0)))
     return [*joined, averaged_network(runs / shipment.beside)]
 
 
@@ -237,103 +228,6 @@ def _heads(maps: _Fitted, out_of_fold: OutOfFold) -> tuple[Head, ...]:
     return tuple(heads)
 
 
-def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
-    """Fit the quality gate of a backbone on films of no test patient.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        Whose features the gate sees.
-    data : Path
-        Data folder.
-    kept : Path
-        File that keeps the features between runs; made if need be.
-    """
-    if not kept.is_file():
-        _write_gate_features(backbone, data, kept)
-    with np.load(kept, allow_pickle=False) as table:
-        return fit_quality_gate(
-            table["features"],
-            table["views"].tolist(),
-            table["patients"].tolist(),
-            familiar=table["familiar"],
-            lung_edges=table["edges"],
-            wrongly_refused=_WRONGLY_REFUSED,
-        )
-
-
-def _beside_backbone(runs: Path, shipment: Shipment) -> Backbone:
-    """Return the network that was not fine-tuned as a backbone of its own."""
-    folder = runs / f"{shipment.name}-beside"
-    folder.mkdir(exist_ok=True)
-    graph = to_onnx([averaged_network(runs / shipment.beside)], shipment.size)
-    path = folder / "beside.json"
-    if not path.is_file():
-        store_backbone(
-            graph,
-            folder,
-            name="beside",
-            version=shipment.version,
-            input=shipment.members[0].input,
-            findings=FINDINGS,
-            training_data=shipment.description,
-            licence=WEIGHTS_LICENCE,
-            half=True,
-        )
-    return Backbone.open(path)
-
-
-def _shipped_gate(
-    backbone: Backbone, runs: Path, shipment: Shipment, data: Path, fitted: _Fitted
-) -> FittedGate:
-    """Fit the gate; beside fine-tuned networks, on the features of the one that was not."""
-    seen = _beside_backbone(runs, shipment) if shipment.joint else backbone
-    found = fit_gate(seen, data, runs / f"gate-{seen.record.sha256[:16]}.npz")
-    view = found.gate.view
-    if shipment.joint is None or view is None:
-        return found
-    # The features of the others, which come first, and of the lungs alone count for nothing.
-    width = seen.record.feature_width
-    before = backbone.record.feature_width - 2 * width
-    padded = replace(view, coefficients=np.pad(view.coefficients, ((0, 0), (before, width))))
-    gate = replace(
-        found.gate,
-        view=padded,
-        familiarity=fitted.familiarity,
-        most_lung_at_edge=fitted.most_lung_at_edge,
-    )
-    return replace(found, gate=gate)
-
-
-def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
-    features: list[NDArray[np.float32]] = []
-    edges: list[float] = []
-    views: list[str] = []
-    patients: list[str] = []
-    familiar: list[bool] = []
-    spec = backbone.record.input
-    for image in gate_images(data, bar_test_films(data)):
-        prepared = prepare_film(image.radiograph, spec)
-        output = backbone.run(prepared.array[None])
-        features.append(output.features[0])
-        views.append(image.view)
-        patients.append(image.patient)
-        familiar.append(image.familiar)
-        if image.familiar and output.lungs is not None:
-            edges.append(lung_at_edge(output.lungs[0], prepared.placement))
-    stream = io.BytesIO()
-    np.savez(
-        stream,
-        allow_pickle=False,
-        features=np.stack(features),
-        views=np.array(views),
-        patients=np.array(patients),
-        familiar=np.array(familiar),
-        edges=np.array(edges),
-    )
-    write_atomically(path, stream.getvalue())
-
-
 def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
     """Write the severity model of trained and cross-validated networks.
 
@@ -352,7 +246,7 @@ def ship_model(runs: Path, shipment: Shipment, data: Path, out: Path) -> Bundle:
 
     backbone = Backbone.open(shipment.name)
     maps = _fit_scored(backbone, runs, shipment, data)
-    fitted = _shipped_gate(backbone, runs, shipment, data, maps)
+    fitted = shipped_gate(backbone, runs, shipment, data, maps.familiarity, maps.most_lung_at_edge)
     _LOGGER.info("gate, held-out patients: passed as frontal %s", fitted.accepted)
     out_of_fold = read_out_of_fold(runs, shipment.member_names, calibrated=shipment.joint is None)
     bundle = Bundle(

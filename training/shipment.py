@@ -9,7 +9,12 @@ from pathlib import Path
 from pneumoscore.errors import ModelError
 from training.config import TrainingConfig, read_config
 
-__all__ = ["Shipment", "read_shipment"]
+__all__ = ["WEIGHTS_LICENCE", "Shipment", "read_shipment"]
+
+WEIGHTS_LICENCE = (
+    "research use only: trained on public films, some of whose sources allow research use only; "
+    "begun from the ImageNet weights of EfficientNet-Lite (Apache-2.0)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class Views:
         kept = torch.ones_like(self.parts, dtype=torch.bool)
         if held_out is not None:
             kept = self.parts != held_out
-        taught = min(network, len(self.taught_sides) - 1)  # one for all, or one each
+        taught = 0 if len(self.taught_sides) == 1 else network  # one for all, or one each
         batch = replace(
             self.common, sides=self.taught_sides[taught], totals=self.taught_totals[taught]
         )

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from pneumoscore.errors import ModelError
 from training.augment import Augmentation
 from training.checkpoints import averaged_members, mean_network, write_start
 from training.config import StreamConfig, read_config
 from training.films import FilmArrays
 from training.finding_targets import FINDINGS
 from training.heads import fit_heads
-from training.joint import train_joint
+from training.joint import teacher_of, train_joint
 from training.network import SeverityNetwork, channels_last
 from training.streams import FilmStream, draw_views
 from training.train import TrainingRun
@@ -103,6 +104,16 @@ def test_the_mean_network_lies_between_those_that_it_is_the_mean_of() -> None:
     assert not torch.equal(low, high)
     # The networks themselves are left as they are.
     assert torch.equal(first.severity.weight * 1.01, second.severity.weight)
+
+
+def test_a_teacher_of_other_parts_is_refused(tmp_path: Path) -> None:
+    config = replace(read_config(CONFIGS / "severity.toml"), folds=4, teacher="two.pt")
+    network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(config.trunk)))
+    two = {"averages": [network.state_dict()] * 2, "trunk": config.trunk}
+    torch.save(two, tmp_path / "two.pt")
+    # It would be taught by what saw the films that it keeps out.
+    with pytest.raises(ModelError, match="2 parts"):
+        teacher_of(TrainingRun(tmp_path / "severity", config), tmp_path)
 
 
 @pytest.mark.slow

@@ -23,6 +23,8 @@ from training.commands.options import (
 
 __all__ = ["register"]
 
+_FOLDS = 4
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `app`."""
@@ -54,7 +56,10 @@ def _crossvalidate(
     config: Config,
     data: Data = DATA,
     runs: Runs = RUNS,
-    folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the patients.")] = 5,
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", min=2, help="Parts of the patients; by default 4."),
+    ] = None,
     only: Annotated[
         list[int] | None, typer.Option("--only", min=0, help="Only this part; repeat.")
     ] = None,
@@ -66,6 +71,7 @@ def _crossvalidate(
     from training.train import TrainingRun, train
 
     use_threads(threads)
+    folds = folds or _FOLDS
     for member in shipment_of(config).members:
         if member.joint:
             train_joint(TrainingRun(runs / member.name, replace(member, folds=folds)), data)
@@ -105,7 +111,7 @@ def _predict(
 
 
 def _start(config: Config, out: OutFile, runs: Runs = RUNS) -> None:
-    """Write a network alone, small, for later runs to start from."""
+    """Write a run's networks alone, small, for later runs to start from or learn from."""
     from training.checkpoints import write_start
 
     write_start(runs / config_of(config).name / "checkpoint.pt", out)

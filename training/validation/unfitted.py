@@ -12,7 +12,10 @@ from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, rescale_opacity, s
 
 __all__ = ["UNFITTED", "out_of_fold_pairs", "series_rows", "unfitted_films"]
 
-UNFITTED = "public films that no network was fitted on (the 94, and the series of 69 patients)"
+UNFITTED = (
+    "public films that no network was fitted on by a label (the 94, and the series of 69 "
+    "patients, some of whose films may lie unlabelled in a corpus)"
+)
 
 
 def series_rows(data: Path) -> list[Row]:

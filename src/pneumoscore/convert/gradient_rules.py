@@ -59,14 +59,13 @@ def _add(
 
 def _gathered(editor: GraphEditor, gradient: str, node: onnx.NodeProto, name: str) -> str:
     """Add up a gradient over the channels or places over which an input was repeated."""
-    own, whole = editor.shape(name), editor.shape(node.output[0])
-    if own[1:] == whole[1:]:
+    own, whole = editor.lengths(name, 1), editor.lengths(node.output[0], 1)
+    if own == whole:
         return gradient
     if len(own) != len(whole):
         raise _no_rule(node, "a value of the film with as many axes as the result")
-    pairs = list(zip(own, whole, strict=True))[1:]
-    axes = [axis for axis, (short, long) in enumerate(pairs, 1) if short != long]
-    if any(own[axis] != 1 for axis in axes):
+    axes = [axis for axis, pair in enumerate(zip(own, whole, strict=True), 1) if len({*pair}) > 1]
+    if any(own[axis - 1] != 1 for axis in axes):
         raise _no_rule(node, "a value of the film that is repeated along axes of length 1")
     return editor.add(
         "ReduceSum", [gradient, editor.integers(*axes)], f"{name}_gathered", keepdims=1

@@ -16,6 +16,7 @@ from pneumoscore.server.site import Site
 __all__ = ["DrawOptions", "DrawnFilms", "draw_films", "is_one_of"]
 
 _MOST_CHANGED = 200
+_MOST_GONE = 2000
 """Each film is read whole to know its bytes; an archive that was rewritten ends a draw."""
 
 
@@ -125,7 +126,7 @@ def draw_films(
         in_study=len(fitting) - len(new),
         elsewhere=len(new) - len(free),
         undated=undated,
-        ended=changed >= _MOST_CHANGED,
+        ended=_too_many(gone, changed),
     )
     asked = {
         "since": None if choice.since is None else choice.since.isoformat(),
@@ -150,7 +151,7 @@ def _drawn(
     each: Counter[int] = Counter()
     gone = changed = 0
     for film in sorted(films, key=lambda film: _place(film, options.seed)):
-        if len(taken) >= options.most or changed >= _MOST_CHANGED:
+        if len(taken) >= options.most or _too_many(gone, changed):
             break
         if options.per_patient and each[film.patient_id] >= options.per_patient:
             continue
@@ -163,6 +164,11 @@ def _drawn(
         else:
             gone += 1
     return tuple(taken), gone, changed
+
+
+def _too_many(gone: int, changed: int) -> bool:
+    """Whether so many files are not where or what they were that looking on is in vain."""
+    return gone >= _MOST_GONE or changed >= _MOST_CHANGED
 
 
 def _place(film: ChosenFilm, seed: int) -> bytes:

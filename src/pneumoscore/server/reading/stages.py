@@ -135,15 +135,16 @@ def unblind_study(records: Records, number: str, *, actor: str) -> None:
         If the study is not locked, or some of its films are still to be read in another study
         that its owner made or reads: what is shown here would be seen there.
     """
-    study = find_study(records, number)
-    if study is not None and (count := blinded_elsewhere(records, study)):
-        raise ReadingError(
-            f"{count} films of the study are still to be read in another one that its owner made "
-            "or reads",
-            "films that nobody reads any more",
-            "lock the other study first, or take the films out of it while it is a draft",
-        )
     with records.writing() as connection:
         require_state(connection, number, StudyState.LOCKED)
+        # Within the transaction: nobody adds a film to another study meanwhile.
+        study = find_study(records, number)
+        if study is not None and (count := blinded_elsewhere(records, study)):
+            raise ReadingError(
+                f"{count} films of the study are still to be read in another one that its owner "
+                "made or reads",
+                "films that nobody reads any more",
+                "lock the other study first, or take the films out of it while it is a draft",
+            )
         _move_to(connection, number, StudyState.UNBLINDED, "unblinded_at")
         add_audit(connection, actor, "study_unblinded", {"study": number})
