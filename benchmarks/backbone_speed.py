@@ -89,6 +89,8 @@ def without_mirror(model: Any) -> Any | None:
     single.CopyFrom(model)
     producers = {name: node for node in single.graph.node for name in node.output}
     half = producers["feature_map"]
+    while half.op_type == "Concat" and len(half.input) == 1:
+        half = producers[half.input[0]]
     both = producers.get(half.input[0])
     if half.op_type != "Mul" or both is None or both.op_type != "Add":
         return None

@@ -39,9 +39,9 @@ PEOPLE: Mapping[str, Role] = {role.value: role for role in Role}
 
 _SIZE = 512
 _COURSES = (
-    ("PHANTOM-0002", 11, (0.1, 0.15, 0.55, 0.9)),
+    ("PHANTOM-0002", 11, (0.05, 0.1, 0.85, 0.9)),
     ("PHANTOM-0003", 12, (1.0, 0.95, 0.1, 0.05)),
-    ("PHANTOM-0004", 13, (0.4, 0.42, 0.4)),
+    ("PHANTOM-0004", 13, (0.3, 0.32, 0.3)),
 )
 """Patients beside the one of `demo_series`: number, seed, and share of the way from clear lungs to
 diseased ones on each day until today."""
@@ -118,7 +118,7 @@ def _films(now: datetime) -> Iterator[tuple[str, Phantom, datetime, bool]]:
 def _ends(seed: int) -> tuple[Phantom, Phantom]:
     """Return one chest, clear and diseased."""
     clear = PhantomSpec(seed=seed, size=_SIZE)
-    ill = replace(clear, right=LungDisease(0.7, 0.65), left=LungDisease(0.55, 0.6))
+    ill = replace(clear, right=LungDisease(0.95, 0.8), left=LungDisease(0.85, 0.75))
     return render_phantom(clear), render_phantom(ill)
 
 
