@@ -279,6 +279,17 @@ def test_advice_over_a_stay(errors: ErrorModel) -> None:
         assert word not in judge(timeline(films), errors, rules).advice.reason.lower()
 
 
+def test_a_rise_that_is_not_called_is_not_denied(errors: ErrorModel) -> None:
+    films = [film(float(day), value) for day, value in enumerate([0.8, 2.2, 3.2, 2.6, 1.9])]
+    pair = compare_films(films[0], films[2], "geographic_extent", errors)
+    assert pair.verdict == "higher"
+    found = judge(timeline(films), errors, RuleSet())
+    # The rules, which want more than one pair of films, called nothing, and say no more.
+    assert found.advice.word == "stable"
+    assert "no change called in 5 films" in found.advice.reason
+    assert "detectable" not in found.advice.reason
+
+
 def test_the_dead_and_the_discharged_are_not_stable(errors: ErrorModel) -> None:
     films = [film(float(day), 3.0) for day in range(4)]
 

@@ -171,9 +171,9 @@ def advice_at(said: Watched, films: int, rules: RuleSet, row: int = 0) -> Advice
         reason = f"two films are back at the level before {earlier[-1].words}"
     elif earlier:
         ago = last - earlier[-1].seen
-        reason = f"no detectable change in the last {_films(ago)}, since {earlier[-1].words}"
+        reason = f"no change called in the last {_films(ago)}, since {earlier[-1].words}"
     else:
-        reason = f"no detectable change in {_films(films)}"
+        reason = f"no change called in {_films(films)}"
     return Advice(word, reason, rules.label, difference, error)
 
 
