@@ -51,14 +51,11 @@ class JoinedHeads:
     intercepts : ndarray of float64, shape (2,)
     held_out : ndarray of float64, shape (n, 2)
         Predictions for each film by what did not see its patient.
-    frozen : ndarray of float64, shape (n, 2)
-        The same by the ridge alone.
     """
 
     coefficients: Matrix
     intercepts: NDArray[np.float64]
     held_out: Matrix
-    frozen: Matrix
 
 
 def cross_validated_films(data: Path, folds: int) -> tuple[list[ScoredFilm], NDArray[np.int64]]:
@@ -214,5 +211,4 @@ def fit_heads(
         ),
         intercepts=bias * (1 - frozen_share) + offset * frozen_share,
         held_out=(1 - frozen_share) * fine_tuned + frozen_share * frozen,
-        frozen=frozen,
     )

@@ -19,11 +19,9 @@ from training.augment import standardised_films
 from training.config import TrainingConfig
 from training.films import FilmArrays, folder_films
 from training.heads import cross_validated_films, ridge_towards
-from training.network import SeverityNetwork, severity_coefficients
+from training.network import SeverityNetwork, pooled_features, severity_coefficients
 
 __all__ = ["JoinedTeacher"]
-
-_AT_ONCE = 8
 
 
 class JoinedTeacher:
@@ -70,8 +68,8 @@ class JoinedTeacher:
         return shown.contiguous(memory_format=torch.channels_last)
 
     def _mirrored_features(self, shown: Tensor) -> NDArray[np.float64]:
-        direct = _features(self._beside, shown)
-        return (direct + _features(self._beside, shown.flip(3))) / 2
+        direct = pooled_features(self._beside, shown)
+        return (direct + pooled_features(self._beside, shown.flip(3))) / 2
 
     def scores(self, films: FilmArrays) -> NDArray[np.float32]:
         """Return each part's extent and opacity (RALO) of n films, shape (parts, n, 2)."""
@@ -82,16 +80,7 @@ class JoinedTeacher:
             weight, bias = (
                 value.numpy().astype(np.float64) for value in severity_coefficients([network])
             )
-            fine = _features(network, shown) @ weight.T + bias
+            fine = pooled_features(network, shown) @ weight.T + bias
             ridge = frozen @ coefficients.T + offset
             told.append((1 - self._share) * fine + self._share * ridge)
         return np.stack(told).clip(0, 8).astype(np.float32)
-
-
-def _features(network: SeverityNetwork, shown: Tensor) -> NDArray[np.float64]:
-    with torch.no_grad():
-        parts = [
-            network(shown[start : start + _AT_ONCE]).features
-            for start in range(0, len(shown), _AT_ONCE)
-        ]
-    return torch.cat(parts).double().numpy()

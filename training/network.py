@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.trunk import Trunk
@@ -16,6 +18,7 @@ __all__ = [
     "SeverityOutput",
     "channels_last",
     "joined_layers",
+    "pooled_features",
     "severity_coefficients",
 ]
 
@@ -106,6 +109,24 @@ class SeverityNetwork(nn.Module):
             classes=self.grade(features)
             - torch.cat([self.thresholds[:1], F.softplus(self.thresholds[1:])]).cumsum(0),
         )
+
+
+def pooled_features(
+    network: SeverityNetwork, shown: Tensor, at_once: int = 8
+) -> NDArray[np.float64]:
+    """Return the features of standardised films, shape (n, width), some films at a time.
+
+    Parameters
+    ----------
+    network : SeverityNetwork
+        In evaluation mode.
+    shown : Tensor, shape (n, 1, size, size)
+    at_once : int, optional
+        Films in a batch.
+    """
+    with torch.no_grad():
+        parts = [network(batch).features for batch in torch.split(shown, at_once)]
+    return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int = 1, groups: int = 1) -> nn.Sequential:

@@ -14,11 +14,9 @@ from training.checkpoints import averaged_members, mean_network
 from training.config import TrainingConfig
 from training.exclusions import find_exclusions
 from training.films import folder_films, unit_spec
-from training.network import SeverityNetwork, severity_coefficients
+from training.network import SeverityNetwork, pooled_features, severity_coefficients
 
 __all__ = ["compare"]
-
-_AT_ONCE = 8
 
 
 def compare(checkpoint: Path, config: TrainingConfig, data: Path) -> list[str]:
@@ -63,10 +61,6 @@ def compare(checkpoint: Path, config: TrainingConfig, data: Path) -> list[str]:
 
 
 def _scores(network: SeverityNetwork, shown: torch.Tensor) -> NDArray[np.float64]:
-    weight, bias = severity_coefficients([network])
-    with torch.no_grad():
-        parts = [
-            network(shown[start : start + _AT_ONCE]).features @ weight.T + bias
-            for start in range(0, len(shown), _AT_ONCE)
-        ]
-    return torch.cat(parts).double().numpy()
+    weight, bias = (value.numpy() for value in severity_coefficients([network]))
+    scores: NDArray[np.float64] = pooled_features(network, shown) @ weight.T + bias
+    return scores

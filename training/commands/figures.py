@@ -52,7 +52,7 @@ def _fit_error_model(
     ] = None,
     threads: Threads = None,
 ) -> None:
-    """Measure a built-in model's error on public films that no network was fitted on.
+    """Measure a built-in model's error on public films that no label taught a network.
 
     Pairs are films of one patient and day: of the series, and, by networks that saw neither, of
     the scored films.

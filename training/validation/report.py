@@ -111,7 +111,7 @@ def validate(
         (
             "series",
             followed_table(
-                "Series that no network was fitted on", unfitted, errors, rules, repeats
+                "Series that no network was fitted on by a label", unfitted, errors, rules, repeats
             ),
         ),
     )

@@ -137,7 +137,7 @@ def _laboratory(row: Row) -> dict[str, float]:
 
 
 def unfitted_series(data: Path, scores: Scores) -> list[PatientSeries]:
-    """Return the series of the table ``series.csv`` by day, which no network was fitted on."""
+    """Return the series of the table ``series.csv`` by day, which no label taught a network."""
     grouped: dict[str, list[Row]] = {}
     for row in series_rows(data):
         if row["file"] in scores:

@@ -1,4 +1,4 @@
-"""Public films that no network was fitted on, with their days: for errors and for series."""
+"""Public films that no label taught a network, with their days: for errors and for series."""
 
 from __future__ import annotations
 
