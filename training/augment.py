@@ -83,11 +83,14 @@ class AugmentedFilms:
         The masks given, moved with the film.
     flipped : Tensor of bool, shape (n,)
         Which films were mirrored.
+    matrix : Tensor, shape (n, 2, 3)
+        Affine maps from a view's coordinates to its film's, both in [-1, 1] (x, y).
     """
 
     films: Tensor
     masks: Tensor
     flipped: Tensor
+    matrix: Tensor
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -271,4 +274,4 @@ def augment(
         masks = masks.new_zeros(count, 0, settings.size, settings.size)
     amplitude = _uniform(count, 0, settings.noise, generator).view(-1, 1, 1, 1)
     moved = moved + amplitude * torch.randn(moved.shape, generator=generator)
-    return AugmentedFilms(standardise(moved, inside), masks, flipped)
+    return AugmentedFilms(standardise(moved, inside), masks, flipped, matrix)

@@ -94,6 +94,13 @@ class TrainingConfig:
         as `start`; empty for the average of the networks themselves, as training goes on.
     teacher_share : float
         Weight of the regression on `start`'s features in what the teacher says.
+    teacher_by_lungs : bool
+        Whether that regression sees the features' mean over the lungs, not over the frame.
+    teacher_places : str
+        Checkpoint, relative as `start`, of joined networks that tell where each lung's score
+        comes from; empty to tell totals alone.
+    teacher_findings : bool
+        Whether the findings of `start` are told too.
     taught_after : int
         Batches before the averaged network teaches the unscored films.
     mirrored : bool
@@ -143,6 +150,9 @@ class TrainingConfig:
     start: str = ""
     teacher: str = ""
     teacher_share: float = 0.6
+    teacher_by_lungs: bool = False
+    teacher_places: str = ""
+    teacher_findings: bool = False
     taught_after: int = 100
     mirrored: bool = True
     held_out: str = "cohen94"

@@ -8,6 +8,7 @@ frozen network's features of the other parts (self-training; Xie et al. 2020, ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,37 @@ from training.augment import standardised_films
 from training.config import TrainingConfig
 from training.films import FilmArrays, folder_films
 from training.heads import cross_validated_films, ridge_towards
-from training.network import SeverityNetwork, pooled_features, severity_coefficients
+from training.network import (
+    SeverityNetwork,
+    lung_features,
+    pooled_features,
+    severity_coefficients,
+)
+from training.told import Told
 
-__all__ = ["JoinedTeacher"]
+__all__ = ["JoinedTeacher", "TeacherNetworks"]
+
+_AT_ONCE = 8
+_FAINTEST = 0.05  # points of the scale, at each place of a lung
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TeacherNetworks:
+    """Networks that teach; see `JoinedTeacher`.
+
+    Attributes
+    ----------
+    members : sequence of SeverityNetwork
+        Fine-tuned, in the order of the parts that they kept out.
+    beside : SeverityNetwork
+        The frozen one that they began from.
+    places : sequence of SeverityNetwork
+        What says where, in the same order; empty if nobody does.
+    """
+
+    members: Sequence[SeverityNetwork]
+    beside: SeverityNetwork
+    places: Sequence[SeverityNetwork] = ()
 
 
 class JoinedTeacher:
@@ -29,58 +58,86 @@ class JoinedTeacher:
 
     Parameters
     ----------
-    members : sequence of SeverityNetwork
-        The fine-tuned networks, in the order of the parts that they kept out.
-    beside : SeverityNetwork
-        The frozen one.
-    share : float
-        Weight of the regression on the frozen network's features.
+    networks : TeacherNetworks
     data : Path
         Data folder: the regressions are fitted to its scored films.
     config : TrainingConfig
-        Of the networks that are taught: how films are kept and shown.
+        Of the networks that are taught: how films are kept and shown, the weight of the
+        regression, whether its features are those of the lungs alone, and whether the frozen
+        network's findings are told.
     """
 
-    def __init__(
-        self,
-        members: Sequence[SeverityNetwork],
-        beside: SeverityNetwork,
-        share: float,
-        data: Path,
-        config: TrainingConfig,
-    ) -> None:
-        self._members = members
-        self._beside = beside
-        self._share = share
-        self._size = config.size
-        films, parts = cross_validated_films(data, len(self._members))
+    def __init__(self, networks: TeacherNetworks, data: Path, config: TrainingConfig) -> None:
+        self._networks = networks
+        self._config = config
+        films, parts = cross_validated_films(data, len(networks.members))
         targets = np.array([[film.extent, film.opacity_ralo] for film in films])
         arrays = folder_films(data, [film.name for film in films], config.stored)
-        features = self._mirrored_features(self._shown(arrays))
-        own = severity_coefficients([self._beside])[0].numpy().astype(np.float64)
+        features = self._beside(self._shown(arrays))[0]
+        own = severity_coefficients([networks.beside])[0].numpy().astype(np.float64)
         self._ridges = [
             ridge_towards(features[parts != part], targets[parts != part], own)
-            for part in range(len(self._members))
+            for part in range(len(networks.members))
         ]
 
     def _shown(self, films: FilmArrays) -> Tensor:
-        shown = standardised_films(films, self._size)
+        shown = standardised_films(films, self._config.size)
         return shown.contiguous(memory_format=torch.channels_last)
 
-    def _mirrored_features(self, shown: Tensor) -> NDArray[np.float64]:
-        direct = pooled_features(self._beside, shown)
-        return (direct + pooled_features(self._beside, shown.flip(3))) / 2
+    def _beside(self, shown: Tensor) -> tuple[NDArray[np.float64], Tensor]:
+        """Return the frozen network's features and findings, those of the mirrored film too."""
+        features, findings = [], []
+        for films in torch.split(shown, _AT_ONCE):
+            with torch.no_grad():
+                seen = [self._networks.beside(film) for film in (films, films.flip(3))]
+            pooled = [
+                lung_features(output) if self._config.teacher_by_lungs else output.features
+                for output in seen
+            ]
+            features.append((pooled[0] + pooled[1]) / 2)
+            findings.append((seen[0].findings + seen[1].findings) / 2)
+        return torch.cat(features).numpy().astype(np.float64), torch.cat(findings).sigmoid()
 
-    def scores(self, films: FilmArrays) -> NDArray[np.float32]:
-        """Return each part's extent and opacity (RALO) of n films, shape (parts, n, 2)."""
+    def tell(self, films: FilmArrays) -> Told:
+        """Return what each part's networks say of n films."""
         shown = self._shown(films)
-        frozen = self._mirrored_features(shown)
-        told = []
-        for network, (coefficients, offset) in zip(self._members, self._ridges, strict=True):
+        frozen, findings = self._beside(shown)
+        share = self._config.teacher_share
+        totals = []
+        for network, (coefficients, offset) in zip(
+            self._networks.members, self._ridges, strict=True
+        ):
             weight, bias = (
                 value.numpy().astype(np.float64) for value in severity_coefficients([network])
             )
             fine = pooled_features(network, shown) @ weight.T + bias
-            ridge = frozen @ coefficients.T + offset
-            told.append((1 - self._share) * fine + self._share * ridge)
-        return np.stack(told).clip(0, 8).astype(np.float32)
+            totals.append((1 - share) * fine + share * (frozen @ coefficients.T + offset))
+        told = torch.from_numpy(np.stack(totals).clip(0, 8).astype(np.float32))
+        places = [_lung_places(network, shown) for network in self._networks.places]
+        return Told(
+            told,
+            *(_sided(told, torch.stack(places)) if places else (None, None)),
+            findings if self._config.teacher_findings else None,
+        )
+
+
+def _lung_places(network: SeverityNetwork, shown: Tensor) -> Tensor:
+    """Return where a network finds opacities in each lung, shape (n, 2, map, map)."""
+    found = []
+    for films in torch.split(shown, _AT_ONCE):
+        with torch.no_grad():
+            output = network(films)
+        lungs = output.lungs.sigmoid()
+        at_place = output.contributions.clamp(min=0).mean(1, keepdim=True)
+        # A film without a mark shares its little evenly among its lungs.
+        at_place = at_place * at_place.shape[-1] ** 2 + _FAINTEST * lungs.amax(1, keepdim=True)
+        found.append(at_place * lungs / lungs.sum(1, keepdim=True).clamp(min=1e-3))
+    return torch.cat(found)
+
+
+def _sided(totals: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Share totals (networks, n, 2) between the lungs; returns sides and places."""
+    within = places.sum((3, 4))
+    share = within / within.sum(2, keepdim=True).clamp(min=1e-6)
+    sides = share[..., None] * totals[:, :, None]
+    return sides.clamp(max=4), places

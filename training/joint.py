@@ -23,7 +23,7 @@ from training.checkpoints import averaged_members, averaged_network, save_atomic
 from training.config import TrainingConfig
 from training.exclusions import find_exclusions
 from training.finding_targets import FINDINGS
-from training.joined_teacher import JoinedTeacher
+from training.joined_teacher import JoinedTeacher, TeacherNetworks
 from training.losses import side_sums, training_loss
 from training.network import channels_last
 from training.precision import mixed_precision
@@ -150,20 +150,22 @@ def teacher_of(run: TrainingRun, data: Path) -> JoinedTeacher | None:
     config = run.config
     if not config.teacher:
         return None
-    members = averaged_members(run.sibling(config.teacher), 0)
-    if len(members) != config.folds:
-        raise ModelError(
-            f"the teacher {config.teacher} has {len(members)} parts",
-            f"{config.folds}, those of the networks that it teaches",
-            "cross-validate both with the same --folds",
-        )
-    return JoinedTeacher(
-        members,
+    taught = {config.teacher: averaged_members(run.sibling(config.teacher), 0)}
+    if config.teacher_places:
+        taught[config.teacher_places] = averaged_members(run.sibling(config.teacher_places), 0)
+    for name, members in taught.items():
+        if len(members) != config.folds:
+            raise ModelError(
+                f"the teacher {name} has {len(members)} parts",
+                f"{config.folds}, those of the networks that it teaches",
+                "cross-validate both with the same --folds",
+            )
+    networks = TeacherNetworks(
+        taught[config.teacher],
         averaged_network(run.sibling(config.start)),
-        config.teacher_share,
-        data,
-        config,
+        taught.get(config.teacher_places, ()),
     )
+    return JoinedTeacher(networks, data, config)
 
 
 def train_joint(

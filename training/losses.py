@@ -60,9 +60,9 @@ def side_sums(contributions: Tensor, lungs: Tensor) -> Tensor:
     return torch.stack([first, second], 1)
 
 
-def _place_targets(batch: Batch, size: int) -> Tensor:
-    """Contribution of each place: each lung's score spread evenly over its opacities."""
-    opacity = _at_map(batch.opacity.nan_to_num(), size)
+def _place_targets(batch: Batch) -> Tensor:
+    """Contribution of each place: each lung's score spread over its opacities."""
+    opacity = batch.opacity.nan_to_num()
     share = opacity / opacity.sum((2, 3), keepdim=True).clamp(min=1e-3)
     # (n, side, scale, 1, 1) * (n, side, 1, map, map), summed over sides.
     return (batch.sides.nan_to_num()[..., None, None] * share[:, :, None]).sum(1)
@@ -104,7 +104,7 @@ def training_loss(
     known_places = (~batch.opacity.isnan().flatten(1).any(1)).float()
     scale = size * size / SCALE_SPAN
     places = F.smooth_l1_loss(
-        contributions * scale, _place_targets(batch, size) * scale, beta=0.3, reduction="none"
+        contributions * scale, _place_targets(batch) * scale, beta=0.3, reduction="none"
     ).mean((1, 2, 3))
     known_sides = (~batch.sides.isnan()).float()
     sums = side_sums(

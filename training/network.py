@@ -18,6 +18,7 @@ __all__ = [
     "SeverityOutput",
     "channels_last",
     "joined_layers",
+    "lung_features",
     "pooled_features",
     "severity_coefficients",
 ]
@@ -109,6 +110,12 @@ class SeverityNetwork(nn.Module):
             classes=self.grade(features)
             - torch.cat([self.thresholds[:1], F.softplus(self.thresholds[1:])]).cumsum(0),
         )
+
+
+def lung_features(output: SeverityOutput) -> Tensor:
+    """Return the mean of the fused map over what the network takes for lung, (n, width)."""
+    weight = output.lungs.sigmoid().sum(1, keepdim=True)
+    return (output.feature_map * weight).sum((2, 3)) / weight.sum((2, 3))
 
 
 def pooled_features(

@@ -29,6 +29,7 @@ from training.lungs import LungNet, outline_lungs, split_sides
 from training.painting import extent_of_share
 from training.scored import ScoredFilm, brixia_shares, folds_by_patient, scored_films
 from training.streams import LEAST_OPACITY, FilmStream
+from training.told import Told
 
 __all__ = ["TrainingFilms", "lung_training_films"]
 
@@ -355,8 +356,8 @@ class TrainingFilms:
             told=self._told(films),
         )
 
-    def _told(self, films: FilmArrays) -> NDArray[np.float32] | None:
-        return None if self._teacher is None else self._teacher.scores(films)
+    def _told(self, films: FilmArrays) -> Told | None:
+        return None if self._teacher is None else self._teacher.tell(films)
 
     def streams(self) -> list[FilmStream]:
         """Return the streams of the configuration."""

@@ -14,9 +14,11 @@ from torch import Tensor
 from training.augment import Augmentation, augment, standardised_films
 from training.films import FilmArrays
 from training.painting import paint
+from training.told import Told
 
 __all__ = [
     "LEAST_OPACITY",
+    "MAP_STEP",
     "Batch",
     "FilmStream",
     "Teacher",
@@ -25,6 +27,7 @@ __all__ = [
     "draw_views",
 ]
 
+MAP_STEP = 16  # pixels of a film that a place of the network's map stands for, each way
 # Probability of "Lung Opacity" that clear lungs are taught; wholly opaque ones lack as much of 1.
 LEAST_OPACITY = 0.02
 Teacher = Callable[[Tensor, Tensor], Tensor]
@@ -65,8 +68,8 @@ class FilmStream:
         255 inside the readers' boxes around opacities, elsewhere 0.
     parts : ndarray of int64, shape (n,), or None
         Part of the cross-validation that each film belongs to; -1 for none.
-    told : ndarray of float32, shape (networks, n, 2), or None
-        Totals for each network of a cross-validation, by a teacher that saw what it sees.
+    told : Told or None
+        What a teacher said of the films once and for all; it replaces the truth above.
     """
 
     name: str
@@ -82,7 +85,7 @@ class FilmStream:
     classes: NDArray[np.float32] | None = None
     boxes: NDArray[np.uint8] | None = None
     parts: NDArray[np.int64] | None = None
-    told: NDArray[np.float32] | None = None
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class Batch:
     totals : Tensor, shape (n, 2)
     sides : Tensor, shape (n, 2, 2)
     lungs : Tensor, shape (n, 2, size, size)
-    opacity : Tensor, shape (n, 2, size, size)
+    opacity : Tensor, shape (n, 2, map, map)
+        Where each lung is opaque, at the resolution of the network's map.
     classes : Tensor, shape (n,)
     boxes : Tensor, shape (n, 1, size, size)
     """
@@ -123,6 +127,8 @@ class Views:
         Targets of `Batch.sides` for each network.
     taught_totals : Tensor, shape (networks, n, 2)
         The same of `Batch.totals`.
+    taught_opacity : Tensor, shape (networks, n, 2, map, map)
+        The same of `Batch.opacity`.
     parts : Tensor of int64, shape (n,)
         Part of the cross-validation that each film belongs to; -1 for none.
     """
@@ -130,6 +136,7 @@ class Views:
     common: Batch
     taught_sides: Tensor
     taught_totals: Tensor
+    taught_opacity: Tensor
     parts: Tensor
 
     def for_network(self, network: int, held_out: int | None = None) -> tuple[Batch, Tensor]:
@@ -152,7 +159,10 @@ class Views:
             kept = self.parts != held_out
         taught = 0 if len(self.taught_sides) == 1 else network  # one for all, or one each
         batch = replace(
-            self.common, sides=self.taught_sides[taught], totals=self.taught_totals[taught]
+            self.common,
+            sides=self.taught_sides[taught],
+            totals=self.taught_totals[taught],
+            opacity=self.taught_opacity[taught],
         )
         return Batch(*(getattr(batch, field.name)[kept] for field in fields(Batch))), kept
 
@@ -162,6 +172,13 @@ def _to_size(masks: NDArray[np.uint8], size: int) -> Tensor:
     if tensor.shape[-1] != size:
         tensor = F.interpolate(tensor, size=(size, size), mode="bilinear", align_corners=False)
     return tensor
+
+
+def _at_map(masks: Tensor, size: int) -> Tensor:
+    """Return masks of films of a size at the resolution of the network's map; NaN stays."""
+    unknown = masks.isnan().flatten(1).any(1).view(-1, 1, 1, 1)
+    pooled = F.adaptive_avg_pool2d(masks.nan_to_num(), size // MAP_STEP)
+    return torch.where(unknown, torch.nan, pooled)
 
 
 def _opacity_findings(findings: Tensor, extent: Tensor, opacity_column: int) -> Tensor:
@@ -197,8 +214,11 @@ def _draw(
         sides = torch.stack([painted.extent, painted.density], 2)[None]
         totals = sides.sum(2)
         findings = _opacity_findings(findings, painted.extent, opacity_column)
-    if stream.told is not None:
-        totals = torch.from_numpy(stream.told[:, rows])
+    told = stream.told
+    if told is not None:
+        totals = told.totals[:, rows]
+        sides = sides if told.sides is None else told.sides[:, rows]
+        findings = findings if told.findings is None else told.findings[rows]
     elif stream.taught and teacher is not None:
         whole = stream.films.take(rows.tolist())
         shown = settings.size if settings.shown < 1 else size
@@ -218,8 +238,16 @@ def _draw(
     parts = torch.full((count,), -1, dtype=torch.int64)
     if stream.parts is not None:
         parts = torch.from_numpy(stream.parts[rows])
-    common = Batch(view.films, findings, totals[0], sides[0], moved[0], moved[1], classes, moved[2])
-    return Views(common, sides, totals, parts)
+    at_map = _at_map(moved[1], settings.size)[None]
+    if told is not None:
+        found = told.moved_places(
+            torch.from_numpy(rows), view.matrix, view.flipped, settings.shown
+        )
+        at_map = at_map if found is None else found
+    common = Batch(
+        view.films, findings, totals[0], sides[0], moved[0], at_map[0], classes, moved[2]
+    )
+    return Views(common, sides, totals, at_map, parts)
 
 
 def draw_views(
@@ -248,7 +276,10 @@ def draw_views(
         for stream in streams
         if stream.per_batch > 0
     ]
-    networks = max(max(len(views.taught_sides), len(views.taught_totals)) for views in drawn)
+    networks = max(
+        max(len(views.taught_sides), len(views.taught_totals), len(views.taught_opacity))
+        for views in drawn
+    )
 
     def joined(name: str) -> Tensor:
         parts = [getattr(views, name) for views in drawn]
@@ -261,6 +292,7 @@ def draw_views(
         Batch(*common),
         joined("taught_sides"),
         joined("taught_totals"),
+        joined("taught_opacity"),
         torch.cat([views.parts for views in drawn]),
     )
 

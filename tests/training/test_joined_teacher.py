@@ -13,10 +13,11 @@ from training import joined_teacher
 from training.augment import Augmentation
 from training.config import TrainingConfig
 from training.films import FilmArrays
-from training.joined_teacher import JoinedTeacher
+from training.joined_teacher import JoinedTeacher, TeacherNetworks
 from training.network import SeverityNetwork
 from training.scored import ScoredFilm
 from training.streams import FilmStream, draw_views
+from training.told import Told
 from training.trunk import Trunk
 from training.trunk_shape import TrunkShape
 
@@ -56,17 +57,21 @@ def networks() -> list[SeverityNetwork]:
 
 
 def _told(
-    monkeypatch: pytest.MonkeyPatch, networks: list[SeverityNetwork], extents: np.ndarray
-) -> np.ndarray:
+    monkeypatch: pytest.MonkeyPatch,
+    networks: list[SeverityNetwork],
+    extents: np.ndarray,
+    **wanted: bool,
+) -> Told:
     parts = np.arange(_COUNT) % 2
     known = _films(_COUNT, 1)
     monkeypatch.setattr(
         joined_teacher, "cross_validated_films", lambda data, folds: (_scored(extents), parts)
     )
     monkeypatch.setattr(joined_teacher, "folder_films", lambda data, names, spec: known)
-    config = TrainingConfig("x", "1", "", steps=1, size=_SIZE, margin=1.1)
+    config = TrainingConfig("x", "1", "", steps=1, size=_SIZE, margin=1.1, **wanted)
     *members, beside = networks
-    return JoinedTeacher(members, beside, 0.6, Path(), config).scores(_films(5, 2))
+    teachers = TeacherNetworks(members, beside, members if wanted else ())
+    return JoinedTeacher(teachers, Path(), config).tell(_films(5, 2))
 
 
 def test_a_part_teaches_nothing_to_the_network_that_keeps_it_out(
@@ -74,18 +79,68 @@ def test_a_part_teaches_nothing_to_the_network_that_keeps_it_out(
 ) -> None:
     extents = np.random.default_rng(3).uniform(1, 7, _COUNT)
     told = _told(monkeypatch, networks, extents)
-    assert told.shape == (2, 5, 2)
-    assert told.min() >= 0
-    assert told.max() <= 8
+    assert told.totals.shape == (2, 5, 2)
+    assert told.totals.min() >= 0
+    assert told.totals.max() <= 8
+    assert (told.sides, told.places, told.findings) == (None, None, None)
     changed = extents.copy()
     changed[1::2] = 7 - changed[1::2]  # the films of part 1
     other = _told(monkeypatch, networks, changed)
-    np.testing.assert_array_equal(other[1], told[1])
-    assert np.abs(other[0] - told[0]).max() > 1e-3
+    assert torch.equal(other.totals[1], told.totals[1])
+    assert (other.totals[0] - told.totals[0]).abs().max() > 1e-3
+
+
+def test_sides_are_shared_as_the_places_lie(
+    monkeypatch: pytest.MonkeyPatch, networks: list[SeverityNetwork]
+) -> None:
+    extents = np.random.default_rng(3).uniform(1, 3, _COUNT)
+    told = _told(monkeypatch, networks, extents, teacher_by_lungs=True, teacher_findings=True)
+    assert told.sides is not None
+    assert told.places is not None
+    assert told.findings is not None
+    assert told.places.shape == (2, 5, 2, 4, 4)
+    assert told.places.min() >= 0
+    assert torch.allclose(told.sides.sum(2), told.totals, atol=1e-5)
+    within = told.places.sum((3, 4))
+    assert torch.allclose(
+        told.sides[..., 0] / told.totals[..., :1], within / within.sum(2, keepdim=True), atol=1e-5
+    )
+    assert told.findings.shape == (5, 2)
+    assert ((told.findings > 0) & (told.findings < 1)).all()
+
+
+def test_what_is_told_of_places_moves_with_the_film() -> None:
+    size = 96
+    pixels = np.zeros((1, size, size), dtype=np.uint8)
+    pixels[0, 16:40, 20:44] = 255  # on the image's left, in its upper half
+    places = torch.zeros(1, 1, 2, size, size)
+    places[0, 0, 0] = torch.from_numpy(pixels[0]).float()
+    stream = FilmStream(
+        name="unscored",
+        films=FilmArrays(pixels, np.array([[0, 0, 1, 1]], dtype=np.float32), ("one",)),
+        per_batch=12,
+        findings=np.full((1, 2), np.nan, dtype=np.float32),
+        totals=np.full((1, 2), np.nan, dtype=np.float32),
+        sides=np.full((1, 2, 2), np.nan, dtype=np.float32),
+        told=Told(torch.ones(1, 1, 2), torch.tensor([[[[0.7, 0.7], [0.3, 0.3]]]]), places),
+    )
+    moves = Augmentation(size=size, contrast=0, gamma=0, noise=0, blur=0, overlay=0)
+    batch, _ = draw_views([stream], moves, 0, torch.Generator().manual_seed(0)).for_network(0)
+    flipped = 0
+    for film, opacity, sides in zip(batch.films, batch.opacity, batch.sides, strict=True):
+        bright = torch.nn.functional.adaptive_avg_pool2d((film > film.mean() + 1).float(), 6)[0]
+        side = int(opacity[1].sum() > opacity[0].sum())
+        flipped += side
+        assert opacity[1 - side].sum() == 0
+        assert sides[side].tolist() == pytest.approx([0.7, 0.7])
+        found = torch.nn.functional.adaptive_avg_pool2d(opacity[side][None], 6)[0]
+        together = torch.corrcoef(torch.stack([bright.flatten(), found.flatten()]))[0, 1]
+        assert together > 0.95
+    assert 0 < flipped < len(batch.films)
 
 
 def test_each_network_is_taught_by_its_own_teacher() -> None:
-    told = np.stack([np.full((4, 2), part, dtype=np.float32) for part in (1, 5)])
+    told = Told(torch.stack([torch.full((4, 2), float(part)) for part in (1, 5)]))
     stream = FilmStream(
         name="unscored",
         films=_films(4, 0),
