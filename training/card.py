@@ -30,7 +30,8 @@ _LIMITS = (
     "tumour raise them too.",
     "- Most training films come from publications and teaching files of 2020, which show more "
     "striking disease than a ward does.",
-    "- The findings are those of the generic network, which no severity score taught.",
+    "- The findings were taught by the generic network, which no severity score taught; what "
+    "they are worth stands in the record of the backbone.",
     "- No film scored on the opacity scale 0-6 was used: its head is fitted to RALO labels "
     "(0-8) times 6/8.",
 )
@@ -71,19 +72,6 @@ def figures_table(out_of_fold: OutOfFold) -> list[str]:
     return Table("", header, tuple(rows), notes).markdown().splitlines()
 
 
-def _maps(bundle: Bundle, record: BackboneRecord) -> list[str]:
-    """Say where maps come from, if the heads' own coefficients do not draw them."""
-    if all(head.places is None for head in bundle.heads):
-        return []
-    (config, *_) = record.details["configurations"]
-    drawn_by = config.get("places") or config["name"]
-    return [
-        f"- Maps and sides: of the networks {drawn_by.split('/')[0]} and the generic one, taught "
-        "by painted opacities and expert masks; they share the score among the places and say "
-        "nothing of how much it is."
-    ]
-
-
 def card_text(
     bundle: Bundle, record: BackboneRecord, out_of_fold: OutOfFold, gate: FittedGate
 ) -> str:
@@ -117,10 +105,8 @@ def card_text(
                 f"{record.map_size} x {record.map_size} map.",
                 f"- It saw: {record.training_data}",
                 f"- Licence of the weights: {record.licence}. The code is Apache-2.0.",
-                "- Heads: linear on the pooled features; of the fine-tuned network trained with "
-                "it, of the generic network, in the lungs alone, by ridge regression, both "
-                "averaged.",
-                *_maps(bundle, record),
+                "- Heads: linear on the pooled features, trained with the network. The same layer "
+                "tells how much each place adds; what is positive of it makes maps and sides.",
             ],
         ),
         (
@@ -129,8 +115,8 @@ def card_text(
                 *figures_table(out_of_fold),
                 "",
                 "Each film is predicted by that one of the cross-validation's networks that saw "
-                "no film of its patient number, and by a ridge regression without them; the "
-                "shipped network has the mean of these networks' weights. The residuals make "
+                "no film of its patient number; the shipped network has the mean of these "
+                "networks' weights. The residuals make "
                 "the 90 % intervals: what they cover is measured, not guaranteed. Figures on "
                 "other films, with intervals, are in docs/figures.md of the repository.",
             ],

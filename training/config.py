@@ -107,17 +107,12 @@ class TrainingConfig:
         Whether the network, in use, averages its map with that of the mirrored film.
     held_out : str
         Films that nothing may see: ``"cohen94"`` or ``"none"``.
-    fold, folds : int
-        Cross-validation by patient over all scored films: part `fold` of `folds` is kept out
-        too; 0 folds for none.
+    folds : int
+        Parts of a cross-validation by patient over the scored films, for networks trained side
+        by side; 0 for none.
     joint : bool
-        Whether the networks of all parts are trained side by side (`training.joint`).
-    places : str
-        Checkpoint, relative as `start`, of networks trained side by side whose mean tells where
-        a score comes from, and nothing of how much it is; empty for the networks themselves.
-    beside_share : float
-        Weight of the network it starts from, with heads by ridge regression, in the average
-        that is shipped; for networks trained side by side.
+        Whether the networks of all parts are trained side by side (`training.joint`); what is
+        shipped is then their mean.
     limit : int
         Films read from each source at most; 0 for all. For tests.
     unscored_limit : int
@@ -156,11 +151,8 @@ class TrainingConfig:
     taught_after: int = 100
     mirrored: bool = True
     held_out: str = "cohen94"
-    fold: int = 0
     folds: int = 0
     joint: bool = False
-    places: str = ""
-    beside_share: float = 0.5
     limit: int = 0
     unscored_limit: int = 0
     normal_limit: int = 0

@@ -7,7 +7,6 @@ rule of the odd convolutions, and more than twice as many nodes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,14 @@ from torch import Tensor, nn
 
 from pneumoscore.convert.graph import GraphBuilder
 from training.lungs import LungNet
-from training.network import SeverityNetwork, joined_layers
+from training.network import SeverityNetwork
 from training.trunk import Convolution, InvertedBlock, Trunk, folded
 
-__all__ = ["NetworkRole", "lungs_to_onnx", "to_onnx"]
+__all__ = ["lungs_to_onnx", "to_onnx"]
 
 
 class _Graph(GraphBuilder):
-    """The graph of a network made here; layers that networks share are there once."""
+    """The graph of a network made here; its constants are there once."""
 
     def weight(self, values: NDArray[Any] | Tensor) -> str:
         """Return the name of a constant."""
@@ -82,7 +81,7 @@ def _mirror(graph: _Graph, x: str, width: int) -> str:
     return graph.add("MatMul", [x, graph.weight(np.eye(width, dtype=np.float32)[::-1])])
 
 
-def _feature_map(graph: _Graph, network: SeverityNetwork, film: str) -> str:
+def _feature_map(graph: _Graph, network: SeverityNetwork, film: str, name: str = "value") -> str:
     fine, x = _trunk(graph, network.trunk, film)
     scales = graph.weight(np.array([1, 1, 2, 2], dtype=np.float32))
     deep = graph.add(
@@ -94,102 +93,45 @@ def _feature_map(graph: _Graph, network: SeverityNetwork, film: str) -> str:
     )
     fused = graph.add("Relu", [graph.add("Add", [deep, _normalised(graph, fine, network.fine)])])
     fused = graph.add("Relu", [_normalised(graph, fused, network.fuse)])
-    return graph.add("Relu", [_normalised(graph, fused, network.blend)])
+    return graph.add("Relu", [_normalised(graph, fused, network.blend)], name)
 
 
-def _in_the_lungs(graph: _Graph, network: SeverityNetwork, feature_map: str) -> str:
-    """Weigh places by what the network takes for lung; the mean over places is then the lungs'."""
-    bias = network.lungs.bias
-    if bias is None:
-        raise TypeError("the lungs' layer has a bias")
-    logits = graph.add(
-        "Conv", [feature_map, graph.weight(network.lungs.weight), graph.weight(bias)]
-    )
-    both = graph.weight(np.ones((1, 2, 1, 1), dtype=np.float32))
-    lung = graph.add("Conv", [graph.add("Sigmoid", [logits]), both])
-    share = graph.add("Div", [lung, graph.add("GlobalAveragePool", [lung])])
-    return graph.add("Mul", [feature_map, share])
-
-
-def _maps(graph: _Graph, network: SeverityNetwork, size: int, role: NetworkRole) -> list[str]:
-    """Return the maps of a network: its own, and where asked for that of the lungs alone."""
-
-    def seen(film: str) -> list[str]:
-        own = _feature_map(graph, network, film)
-        return [own, _in_the_lungs(graph, network, own)] if role.by_lungs else [own]
-
-    direct = seen("film")
-    if not role.mirrored:
-        return direct
-    turned = seen(_mirror(graph, "film", size))
-    pairs = zip(direct, turned, strict=True)
-    sums = (graph.add("Add", [one, _mirror(graph, two, size // 16)]) for one, two in pairs)
-    return [graph.add("Mul", [both, graph.number(0.5)]) for both in sums]
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkRole:
-    """What a network gives in a joined backbone.
-
-    Attributes
-    ----------
-    mirrored : bool
-        Its map is averaged with that of the mirrored film, mirrored back: half as fast, steadier,
-        and a mirrored film then gets the same score with its sides exchanged.
-    by_lungs : bool
-        Behind its map stands the same map weighed by what it takes for lung, so that the
-        features hold the mean over the lungs too.
-    findings : float
-        Its weight in the mean of the findings.
-    """
-
-    mirrored: bool = True
-    by_lungs: bool = False
-    findings: float = 1.0
-
-
-def to_onnx(
-    networks: Sequence[SeverityNetwork], size: int, roles: Sequence[NetworkRole] | None = None
-) -> onnx.ModelProto:
-    """Return networks as one, with the inputs and outputs of a backbone (docs/architecture.md).
+def to_onnx(network: SeverityNetwork, size: int, *, mirrored: bool) -> onnx.ModelProto:
+    """Return a network with the inputs and outputs of a backbone (docs/architecture.md).
 
     Parameters
     ----------
-    networks : sequence of SeverityNetwork
-        Trained; their running statistics are folded into the convolutions. Their maps stand one
-        behind the other in the feature map; findings and lungs are the means of their logits.
-        Frozen stages that they share are computed once.
+    network : SeverityNetwork
+        Trained; its running statistics are folded into the convolutions.
     size : int
         Rows and columns of the input.
-    roles : sequence of NetworkRole, optional
-        Of each network; by default all are alike.
+    mirrored : bool
+        Whether its map is averaged with that of the mirrored film, mirrored back: half as fast,
+        steadier, and a mirrored film then gets the same score with its sides exchanged.
     """
-    chosen = list(roles or [NetworkRole()] * len(networks))
-    total = sum(role.findings for role in chosen)
     graph = _Graph()
-    maps = [
-        _maps(graph, network, size, role) for network, role in zip(networks, chosen, strict=True)
-    ]
-    feature_map = graph.add("Concat", [name for own in maps for name in own], "feature_map", axis=1)
+    side = size // 16
+    if mirrored:
+        direct = _feature_map(graph, network, "film")
+        turned = _feature_map(graph, network, _mirror(graph, "film", size))
+        both = graph.add("Add", [direct, _mirror(graph, turned, side)])
+        feature_map = graph.add("Mul", [both, graph.number(0.5)], "feature_map")
+    else:
+        feature_map = _feature_map(graph, network, "film", "feature_map")
     axes = graph.weight(np.array([2, 3], dtype=np.int64))
     features = graph.add("ReduceMean", [feature_map, axes], "features", keepdims=0)
-    weights = [role.findings / total for role in chosen]
-    twice = [role.by_lungs for role in chosen]
-    findings, findings_bias = joined_layers(
-        [network.findings for network in networks], weights, twice
-    )
+    findings, lungs = network.findings, network.lungs
+    if lungs.bias is None:
+        raise TypeError("the lungs' layer has a bias")
     graph.add(
         "Gemm",
-        [features, graph.weight(findings), graph.weight(findings_bias)],
+        [features, graph.weight(findings.weight), graph.weight(findings.bias)],
         "findings",
         transB=1,
     )
-    lungs, lungs_bias = joined_layers([network.lungs for network in networks], None, twice)
-    logits = graph.add("Conv", [feature_map, graph.weight(lungs), graph.weight(lungs_bias)])
+    logits = graph.add("Conv", [feature_map, graph.weight(lungs.weight), graph.weight(lungs.bias)])
     graph.add("Sigmoid", [logits], "lungs")
-    count, width = findings.shape
-    side = size // 16
-
+    count, width = findings.weight.shape
     return graph.model(
         "backbone",
         {"film": (1, size, size)},

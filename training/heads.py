@@ -1,18 +1,9 @@
-"""Heads of joined networks: the mean of a cross-validation's, and one that saw no score.
-
-Features stand one behind the other, the frozen network's last. A film of part k is
-predicted by the network that kept part k out and by a ridge regression on the frozen features,
-in the lungs alone, of the other parts; both are averaged. What is shipped has the mean of these
-networks' weights, so the residuals are those of what it was made of, each on patients it did not
-see. (CV+ of Barber et al. 2021 would centre an interval on each network in turn; one interval
-around their mean is not it, and what it covers is measured.)
-"""
+"""What scored films are told by: networks that kept them out, and regressions without them."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +19,7 @@ from training.network import SeverityNetwork, severity_coefficients
 from training.scored import ScoredFilm, folds_by_patient, scored_films
 
 __all__ = [
-    "JoinedHeads",
     "cross_validated_films",
-    "fit_heads",
     "held_out_scores",
     "ridge_towards",
     "scored_features",
@@ -38,24 +27,6 @@ __all__ = [
 
 Matrix = NDArray[np.float64]
 _STRENGTH = 100.0  # of the ridge, on standardised features
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class JoinedHeads:
-    """Linear heads on joined features, and what they say of films that they did not see.
-
-    Attributes
-    ----------
-    coefficients : ndarray of float64, shape (2, width)
-        Of geographic extent and opacity (RALO).
-    intercepts : ndarray of float64, shape (2,)
-    held_out : ndarray of float64, shape (n, 2)
-        Predictions for each film by what did not see its patient.
-    """
-
-    coefficients: Matrix
-    intercepts: NDArray[np.float64]
-    held_out: Matrix
 
 
 def cross_validated_films(data: Path, folds: int) -> tuple[list[ScoredFilm], NDArray[np.int64]]:
@@ -156,59 +127,8 @@ def held_out_scores(
     scores = []
     for film, part in zip(films, parts, strict=True):
         shown = prepare_film(read_radiograph(data / film.name), spec).array
-        weight, bias = severity_coefficients([members[part]])
+        weight, bias = severity_coefficients(members[part])
         with torch.no_grad():
             features = members[part](torch.from_numpy(shown)[None]).features[0]
         scores.append((weight @ features + bias).double().numpy())
     return np.stack(scores)
-
-
-def fit_heads(
-    features: NDArray[np.float32],
-    targets: Matrix,
-    parts: NDArray[np.int64],
-    fine_tuned: Matrix,
-    networks: tuple[SeverityNetwork, SeverityNetwork],
-    frozen_share: float,
-) -> JoinedHeads:
-    """Join the head of a fine-tuned network with a ridge on the frozen one's features in the lungs.
-
-    Parameters
-    ----------
-    features : ndarray of float32, shape (n, k * width)
-        Of the fine-tuned network first, and of the frozen one in the lungs alone last.
-    targets : ndarray of float64, shape (n, 2)
-        Readers' extent and opacity (RALO).
-    parts : ndarray of int64, shape (n,)
-        Part of each film.
-    fine_tuned : ndarray of float64, shape (n, 2)
-        Scores by the network that kept each film out (`held_out_scores`).
-    networks : tuple of SeverityNetwork
-        The fine-tuned network and the frozen one.
-    frozen_share : float
-        Weight of the ridge in the average, from 0 to 1.
-
-    Returns
-    -------
-    JoinedHeads
-    """
-    (weight, bias), (own_map, _) = (
-        tuple(value.numpy().astype(np.float64) for value in severity_coefficients([network]))
-        for network in networks
-    )
-    width = weight.shape[1]
-    last = features[:, -width:].astype(np.float64)
-    between = np.zeros((2, features.shape[1] - 2 * width))
-    frozen = np.zeros_like(targets)
-    for part in np.unique(parts):
-        chosen = parts == part
-        ridge, offset = ridge_towards(last[~chosen], targets[~chosen], own_map)
-        frozen[chosen] = last[chosen] @ ridge.T + offset
-    ridge, offset = ridge_towards(last, targets, own_map)
-    return JoinedHeads(
-        coefficients=np.concatenate(
-            [weight * (1 - frozen_share), between, ridge * frozen_share], axis=1
-        ),
-        intercepts=bias * (1 - frozen_share) + offset * frozen_share,
-        held_out=(1 - frozen_share) * fine_tuned + frozen_share * frozen,
-    )

@@ -74,7 +74,7 @@ class JoinedTeacher:
         targets = np.array([[film.extent, film.opacity_ralo] for film in films])
         arrays = folder_films(data, [film.name for film in films], config.stored)
         features = self._beside(self._shown(arrays))[0]
-        own = severity_coefficients([networks.beside])[0].numpy().astype(np.float64)
+        own = severity_coefficients(networks.beside)[0].numpy().astype(np.float64)
         self._ridges = [
             ridge_towards(features[parts != part], targets[parts != part], own)
             for part in range(len(networks.members))
@@ -108,17 +108,16 @@ class JoinedTeacher:
             self._networks.members, self._ridges, strict=True
         ):
             weight, bias = (
-                value.numpy().astype(np.float64) for value in severity_coefficients([network])
+                value.numpy().astype(np.float64) for value in severity_coefficients(network)
             )
             fine = pooled_features(network, shown) @ weight.T + bias
             totals.append((1 - share) * fine + share * (frozen @ coefficients.T + offset))
         told = torch.from_numpy(np.stack(totals).clip(0, 8).astype(np.float32))
-        places = [_lung_places(network, shown) for network in self._networks.places]
-        return Told(
-            told,
-            *(_sided(told, torch.stack(places)) if places else (None, None)),
-            findings if self._config.teacher_findings else None,
-        )
+        kept = findings if self._config.teacher_findings else None
+        if not self._networks.places:
+            return Told(told, findings=kept)
+        places = torch.stack([_lung_places(network, shown) for network in self._networks.places])
+        return Told(told, _shared(told, places), places, kept)
 
 
 def _lung_places(network: SeverityNetwork, shown: Tensor) -> Tensor:
@@ -135,9 +134,8 @@ def _lung_places(network: SeverityNetwork, shown: Tensor) -> Tensor:
     return torch.cat(found)
 
 
-def _sided(totals: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Share totals (networks, n, 2) between the lungs; returns sides and places."""
+def _shared(totals: Tensor, places: Tensor) -> Tensor:
+    """Share totals (networks, n, 2) between the lungs as their places lie: (networks, n, 2, 2)."""
     within = places.sum((3, 4))
     share = within / within.sum(2, keepdim=True).clamp(min=1e-6)
-    sides = share[..., None] * totals[:, :, None]
-    return sides.clamp(max=4), places
+    return (share[..., None] * totals[:, :, None]).clamp(max=4)

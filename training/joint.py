@@ -2,8 +2,8 @@
 
 Each network keeps out one part of the scored patients: its films are taken out of its batches.
 The frozen first stages, the changes of films and the painting are computed once for all. The
-networks differ in the films they saw; joined, they are what is shipped, and the residuals of
-each on its own part make the intervals.
+networks differ in the films they saw; the mean of their weights is what is shipped, and the
+residuals of each on its own part make the intervals.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def train_joint(
     Parameters
     ----------
     run : TrainingRun
-        With `folds` parts in its configuration; `fold` is not looked at.
+        With `folds` parts in its configuration.
     data : Path
         Data folder.
     on_step : callable, optional

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,7 +16,6 @@ __all__ = [
     "SeverityNetwork",
     "SeverityOutput",
     "channels_last",
-    "joined_layers",
     "lung_features",
     "pooled_features",
     "severity_coefficients",
@@ -151,44 +149,9 @@ def channels_last(module: _Module) -> _Module:
     return module
 
 
-def joined_layers(
-    layers: Sequence[nn.Linear | nn.Conv2d],
-    shares: Sequence[float] | None = None,
-    twice: Sequence[bool] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return weight and bias that give, on joined inputs, the mean of several linear layers.
-
-    Parameters
-    ----------
-    layers : sequence of Linear or Conv2d
-        With as many outputs each.
-    shares : sequence of float, optional
-        Weight of each in the mean; equal by default.
-    twice : sequence of bool, optional
-        Whose input stands there twice, in two forms: the second counts for nothing.
-    """
-    shares = shares or [1 / len(layers)] * len(layers)
-    pairs = list(zip(layers, shares, strict=True))
-    parts = []
-    for (layer, share), again in zip(pairs, twice or [False] * len(layers), strict=True):
-        own = layer.weight.detach() * share
-        parts += [own, torch.zeros_like(own)] if again else [own]
-    weight = torch.cat(parts, 1)
-    bias = torch.zeros(len(weight))
-    for layer, share in pairs:
-        if layer.bias is not None:
-            bias = bias + layer.bias.detach() * share
-    return weight, bias
-
-
-def severity_coefficients(
-    networks: Sequence[SeverityNetwork],
-    shares: Sequence[float] | None = None,
-    twice: Sequence[bool] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return coefficients (2, width) and intercepts (2,) of the mean scores on joined features.
-
-    `shares` and `twice` are those of `joined_layers`.
-    """
-    weight, bias = joined_layers([network.severity for network in networks], shares, twice)
-    return weight[:, :, 0, 0] * SCALE_SPAN, bias * SCALE_SPAN
+def severity_coefficients(network: SeverityNetwork) -> tuple[Tensor, Tensor]:
+    """Return coefficients (2, width) and intercepts (2,) of the scores on pooled features."""
+    weight, bias = network.severity.weight.detach(), network.severity.bias
+    if bias is None:
+        raise TypeError("the severity layer has a bias")
+    return weight[:, :, 0, 0] * SCALE_SPAN, bias.detach() * SCALE_SPAN

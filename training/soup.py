@@ -61,6 +61,6 @@ def compare(checkpoint: Path, config: TrainingConfig, data: Path) -> list[str]:
 
 
 def _scores(network: SeverityNetwork, shown: torch.Tensor) -> NDArray[np.float64]:
-    weight, bias = (value.numpy() for value in severity_coefficients([network]))
+    weight, bias = (value.numpy() for value in severity_coefficients(network))
     scores: NDArray[np.float64] = pooled_features(network, shown) @ weight.T + bias
     return scores

@@ -127,12 +127,6 @@ class TrainingFilms:
     def _limited(self, items: list[ScoredFilm]) -> list[ScoredFilm]:
         return items[: self._config.limit] if self._config.limit else items
 
-    def _held_out(self, film: ScoredFilm) -> bool:
-        if film.name in self._barred:
-            return True
-        # Networks trained side by side keep their own part out of their batches.
-        return not self._config.joint and self._folds.get(film.patient) == self._config.fold
-
     def _parts(self, films: list[ScoredFilm]) -> NDArray[np.int64]:
         return np.array([self._folds.get(film.patient, -1) for film in films], dtype=np.int64)
 
@@ -226,7 +220,7 @@ class TrainingFilms:
                 film
                 for film in self._scored
                 if film.rescaled == rated
-                and not self._held_out(film)
+                and film.name not in self._barred
                 and not (rated and film.name in self._of_scored_patients)
             ]
         )

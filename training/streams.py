@@ -240,9 +240,7 @@ def _draw(
         parts = torch.from_numpy(stream.parts[rows])
     at_map = _at_map(moved[1], settings.size)[None]
     if told is not None:
-        found = told.moved_places(
-            torch.from_numpy(rows), view.matrix, view.flipped, settings.shown
-        )
+        found = told.moved_places(torch.from_numpy(rows), view.matrix, view.flipped, settings.shown)
         at_map = at_map if found is None else found
     common = Batch(
         view.films, findings, totals[0], sides[0], moved[0], at_map[0], classes, moved[2]

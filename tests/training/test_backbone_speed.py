@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.export import NetworkRole, to_onnx
+from training.export import to_onnx
 from training.network import SeverityNetwork
 from training.trunk import Trunk
 from training.trunk_shape import TrunkShape
@@ -47,9 +47,9 @@ def test_the_graph_without_the_mirrored_film_is_the_plain_one(
 ) -> None:
     import onnxruntime
 
-    mirrored = to_onnx([network], 64)
+    mirrored = to_onnx(network, 64, mirrored=True)
     single = benchmark.without_mirror(mirrored)
-    plain = to_onnx([network], 64, [NetworkRole(mirrored=False)])
+    plain = to_onnx(network, 64, mirrored=False)
     film = np.random.default_rng(0).normal(size=(2, 1, 64, 64)).astype(np.float32)
     results = [
         onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"film": film})

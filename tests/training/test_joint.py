@@ -15,7 +15,6 @@ from training.checkpoints import averaged_members, mean_network, write_start
 from training.config import StreamConfig, read_config
 from training.films import FilmArrays
 from training.finding_targets import FINDINGS
-from training.heads import fit_heads
 from training.joint import teacher_of, train_joint
 from training.network import SeverityNetwork, channels_last
 from training.streams import FilmStream, draw_views
@@ -60,33 +59,6 @@ def test_no_network_gets_a_film_of_its_own_part() -> None:
 def _tiny(seed: int) -> SeverityNetwork:
     torch.manual_seed(seed)
     return SeverityNetwork(2, Trunk(TrunkShape("tiny", 0.25, 1.0, "", "", "")), 32).eval()
-
-
-def test_each_film_is_predicted_by_what_did_not_see_it() -> None:
-    networks = _tiny(0), _tiny(1)
-    random = np.random.default_rng(0)
-    features = random.normal(size=(60, 3 * 32)).astype(np.float32)
-    parts = np.arange(60) % 3
-    targets = random.normal(size=(60, 2)) + 3
-    fine = random.normal(size=(60, 2))
-    found = fit_heads(features, targets, parts, fine, networks, 0.25)
-    # A changed label does not change what is said of its own film, nor of its part.
-    changed = targets.copy()
-    changed[0] += 5
-    other = fit_heads(features, changed, parts, fine, networks, 0.25)
-    np.testing.assert_allclose(other.held_out[parts == 0], found.held_out[parts == 0])
-    assert np.abs(other.held_out[parts == 1] - found.held_out[parts == 1]).max() > 1e-3
-    alone = fit_heads(features, targets, parts, fine, networks, 1.0)
-    np.testing.assert_allclose(found.held_out, 0.75 * fine + 0.25 * alone.held_out)
-    # What is shipped: the fine-tuned network's own scores, and the ridge of all parts.
-    weight, bias = networks[0].severity.weight[:, :, 0, 0] * 8, networks[0].severity.bias
-    assert bias is not None
-    own = torch.from_numpy(features[:, :32]) @ weight.T + bias * 8
-    joined = features @ found.coefficients.T + found.intercepts
-    ridge = features @ alone.coefficients.T + alone.intercepts
-    np.testing.assert_allclose(
-        joined, 0.75 * own.detach().numpy() + 0.25 * ridge, rtol=1e-4, atol=1e-4
-    )
 
 
 def test_the_mean_network_lies_between_those_that_it_is_the_mean_of() -> None:

@@ -13,8 +13,8 @@ from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.severity.model import SeverityModel
 from training.augment import standardised_films
+from training.config import read_config
 from training.films import folder_films, placed_masks, unit_spec
-from training.shipment import read_shipment
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
@@ -31,7 +31,7 @@ def film_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_record_asks_for_what_the_configuration_trained_on() -> None:
     model = SeverityModel.open(threads=1)
-    assert model.backbone.record.input == read_shipment(CONFIGS / "severity.toml").members[0].input
+    assert model.backbone.record.input == read_config(CONFIGS / "severity.toml").input
 
 
 def test_scoring_and_calibration_see_the_same_array(film_folder: Path) -> None:
@@ -45,7 +45,7 @@ def test_scoring_and_calibration_see_the_same_array(film_folder: Path) -> None:
 
 
 def test_training_sees_it_too_but_for_grey_levels_in_bytes(film_folder: Path) -> None:
-    config = read_shipment(CONFIGS / "severity.toml").members[0]
+    config = read_config(CONFIGS / "severity.toml")
     radiograph = read_radiograph(film_folder / "film.png")
     wanted = prepare_film(radiograph, config.input).array[0]
     films = folder_films(film_folder, ["film.png"], unit_spec(config.input))
@@ -58,7 +58,7 @@ def test_training_sees_it_too_but_for_grey_levels_in_bytes(film_folder: Path) ->
 
 
 def test_masks_lie_where_their_films_lie(film_folder: Path) -> None:
-    config = read_shipment(CONFIGS / "severity.toml").members[0]
+    config = read_config(CONFIGS / "severity.toml")
     films = folder_films(film_folder, ["film.png"], config.stored, whole=True)
     pixels = np.asarray(Image.open(film_folder / "film.png"))
     Image.fromarray(((pixels > 128) * 255).astype(np.uint8)).save(film_folder / "mask.png")

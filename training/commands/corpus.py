@@ -17,7 +17,7 @@ from training.commands.options import (
     OutFile,
     Runs,
     Threads,
-    shipment_of,
+    config_of,
     use_threads,
 )
 
@@ -80,7 +80,7 @@ def _findings(
     from pneumoscore.severity.score import RESEARCH_NOTICE
     from training import finding_auc
 
-    backbone = Backbone.open(shipment_of(config).name, threads=threads)
+    backbone = Backbone.open(config_of(config).name, threads=threads)
     measured = finding_auc.measure_backbone(backbone, data)
     if as_json:
         numbers = finding_auc.as_json(backbone.record, measured)

@@ -11,7 +11,6 @@ import typer
 
 if TYPE_CHECKING:
     from training.config import TrainingConfig
-    from training.shipment import Shipment
 
 __all__ = [
     "DATA",
@@ -23,7 +22,6 @@ __all__ = [
     "Runs",
     "Threads",
     "config_of",
-    "shipment_of",
     "use_threads",
 ]
 
@@ -73,13 +71,6 @@ def config_of(name: str) -> TrainingConfig:
     from training.config import read_config
 
     return read_config(_file(name))
-
-
-def shipment_of(name: str) -> Shipment:
-    """Return the network or joined networks of that name or file."""
-    from training.shipment import read_shipment
-
-    return read_shipment(_file(name))
 
 
 def _file(name: str) -> Path:

@@ -13,7 +13,7 @@ from training.commands.options import (
     OutFile,
     Runs,
     Threads,
-    shipment_of,
+    config_of,
     use_threads,
 )
 
@@ -35,17 +35,16 @@ def _export(
     from training.ship import ship_backbone
 
     use_threads(threads)
-    ship_backbone(runs, shipment_of(config), data, out)
+    ship_backbone(runs, config_of(config), data, out)
 
 
 def _out_of_fold(config: Config, out: OutFile, runs: Runs = RUNS) -> None:
-    """Write calibrated out-of-fold predictions as one table, and print their figures."""
+    """Write out-of-fold predictions as one table, and print their figures."""
     from training.card import figures_table
-    from training.out_of_fold import read_out_of_fold, write_calibrated
+    from training.out_of_fold import read_out_of_fold, write_held_out
 
-    shipment = shipment_of(config)
-    out_of_fold = read_out_of_fold(runs, shipment.member_names, calibrated=shipment.joint is None)
-    write_calibrated(out_of_fold, out)
+    out_of_fold = read_out_of_fold(runs, config_of(config).name)
+    write_held_out(out_of_fold, out)
     typer.echo("\n".join(figures_table(out_of_fold)))
 
 
@@ -56,7 +55,7 @@ def _bundle(
     from training.ship import ship_model
 
     use_threads(threads)
-    ship_model(runs, shipment_of(config), data, out)
+    ship_model(runs, config_of(config), data, out)
 
 
 def _fitted(out: OutFile, data: Data = DATA, threads: Threads = THREADS) -> None:
