@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pneumoscore.errors import ModelError
 from pneumoscore.files import written_atomically
+from training.config import TrainingConfig
 from training.finding_targets import FINDINGS
 from training.network import SeverityNetwork, channels_last
 from training.trunk import Trunk
@@ -23,6 +24,7 @@ __all__ = [
     "load_network",
     "mean_network",
     "save_atomically",
+    "shipped_members",
     "write_start",
 ]
 
@@ -89,13 +91,37 @@ def mean_network(networks: Sequence[SeverityNetwork]) -> SeverityNetwork:
     return mean
 
 
-def write_start(checkpoint: Path, path: Path) -> None:
-    """Write the averaged networks alone, at half precision, for later runs to start from.
+def shipped_members(runs: Path, config: TrainingConfig) -> list[SeverityNetwork]:
+    """Return the networks of a cross-validation, one for each part, that did not see it.
 
     Parameters
     ----------
-    checkpoint : Path
-        Of a training run, of one network or of several side by side.
+    runs : Path
+        Folder of the training runs.
+    config : TrainingConfig
+        Of networks trained side by side; those of `joined_with` are averaged in.
+
+    Raises
+    ------
+    ModelError
+        If a checkpoint is missing.
+    """
+    paths = [runs / config.name / "checkpoint.pt"]
+    if config.joined_with:
+        paths.append(runs / config.joined_with)
+    trained = [averaged_members(path, config.frozen_stages) for path in paths]
+    return [mean_network(of_part) for of_part in zip(*trained, strict=True)]
+
+
+def write_start(runs: Path, config: TrainingConfig, path: Path) -> None:
+    """Write a run's averaged networks alone, at half precision, for later runs to start from.
+
+    Parameters
+    ----------
+    runs : Path
+        Folder of the training runs.
+    config : TrainingConfig
+        Of one network or of several side by side.
     path : Path
         File to write; `TrainingConfig.start` and `averaged_network`, or `TrainingConfig.teacher`
         and `averaged_members`, take it as a checkpoint.
@@ -103,17 +129,16 @@ def write_start(checkpoint: Path, path: Path) -> None:
     Raises
     ------
     ModelError
-        If there is no checkpoint.
+        If a checkpoint is missing.
     """
-    if not checkpoint.is_file():
-        raise ModelError(f"no checkpoint at {checkpoint}", "a trained network", "train it first")
-    state = torch.load(checkpoint, weights_only=True)
-    if "averages" in state:
-        kept: dict[str, Any] = {"averages": [_halved(average) for average in state["averages"]]}
+    if config.joint:
+        members = shipped_members(runs, config)
+        kept: dict[str, Any] = {"averages": [_halved(each.state_dict()) for each in members]}
     else:
-        kept = {"average": _halved(averaged_network(checkpoint).state_dict())}
+        network = averaged_network(runs / config.name / "checkpoint.pt")
+        kept = {"average": _halved(network.state_dict())}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_atomically({**kept, "trunk": state["trunk"]}, path)
+    save_atomically({**kept, "trunk": config.trunk}, path)
 
 
 def _halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

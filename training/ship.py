@@ -20,7 +20,7 @@ from pneumoscore.severity.head import Head
 from pneumoscore.severity.places import Places
 from pneumoscore.severity.scale import GEOGRAPHIC_EXTENT, OPACITY, OPACITY_RALO
 from pneumoscore.study.gate import fit_familiarity
-from training.checkpoints import averaged_members, averaged_network, mean_network
+from training.checkpoints import averaged_network, mean_network, shipped_members
 from training.config import TrainingConfig
 from training.exclusions import seen_films
 from training.export import to_onnx
@@ -42,14 +42,10 @@ _LICENCE = (
 )
 
 
-def _members(runs: Path, config: TrainingConfig) -> list[SeverityNetwork]:
-    return averaged_members(runs / config.name / "checkpoint.pt", config.frozen_stages)
-
-
 def _network(runs: Path, config: TrainingConfig) -> SeverityNetwork:
     """Return what is shipped; of networks trained side by side the mean of their weights."""
     if config.joint:
-        return mean_network(_members(runs, config))
+        return mean_network(shipped_members(runs, config))
     return averaged_network(runs / config.name / "checkpoint.pt")
 
 
@@ -77,7 +73,7 @@ def ship_backbone(runs: Path, config: TrainingConfig, data: Path, out: Path) -> 
         },
         "teachers": {
             name: hashlib.sha256((runs / name).read_bytes()).hexdigest()
-            for name in (config.start, config.teacher, config.teacher_places)
+            for name in (config.start, config.teacher, config.teacher_places, config.joined_with)
             if name
         },
         "findings_weight": network.findings.weight.detach().numpy().round(6).tolist(),
@@ -131,7 +127,7 @@ class _Fitted:
 
 def _fit_scored(backbone: Backbone, runs: Path, config: TrainingConfig, data: Path) -> _Fitted:
     """Fit what rests on the scored films, and write what each member says of its own part."""
-    members = _members(runs, config)
+    members = shipped_members(runs, config)
     films, parts = cross_validated_films(data, len(members))
     kept = runs / f"scored-{backbone.record.sha256[:16]}.npz"
     features, edges = scored_features(backbone, data, films, kept)

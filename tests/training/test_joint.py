@@ -131,7 +131,7 @@ def test_a_resumed_joint_run_equals_an_unbroken_one(shared_data: Path, tmp_path:
     for one, other in zip(first, second, strict=True):
         for name, value in one.state_dict().items():
             assert torch.equal(value, other.state_dict()[name]), name
-    write_start(whole.checkpoint, tmp_path / "kept.pt")
+    write_start(whole.folder.parent, config, tmp_path / "kept.pt")
     for one, kept in zip(first, averaged_members(tmp_path / "kept.pt", 5), strict=True):
         assert torch.allclose(one.severity.weight, kept.severity.weight, rtol=1e-3, atol=1e-4)
     # The frozen stages are shared; what follows differs, since each saw other films.

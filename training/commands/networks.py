@@ -71,7 +71,7 @@ def _start(config: Config, out: OutFile, runs: Runs = RUNS) -> None:
     """Write a run's networks alone, small, for later runs to start from or learn from."""
     from training.checkpoints import write_start
 
-    write_start(runs / config_of(config).name / "checkpoint.pt", out)
+    write_start(runs, config_of(config), out)
 
 
 def _soup(config: Config, data: Data = DATA, runs: Runs = RUNS, threads: Threads = THREADS) -> None:
@@ -79,6 +79,5 @@ def _soup(config: Config, data: Data = DATA, runs: Runs = RUNS, threads: Threads
     from training.soup import compare
 
     use_threads(threads)
-    chosen = config_of(config)
-    for line in compare(runs / chosen.name / "checkpoint.pt", chosen, data):
+    for line in compare(runs, config_of(config), data):
         typer.echo(line)

@@ -1,4 +1,4 @@
-"""Where a score comes from, where that was learnt apart from how much it is."""
+"""Where a score comes from, where that is more than the coefficients of how much it is."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _FLOOR = 0.05  # per place, so that a film without a mark spreads its score even
 class Places:
     """A linear map from the features at one place to the score of a film that is all like it.
 
-    A regression on pooled features learns how much from films' scores; it need not know where.
-    Expert masks and painted opacities teach that place by place.
+    How much may be learnt from the scores of whole films, which need not tell where; expert
+    masks, painted opacities and other networks' maps teach that place by place. What a place
+    would take away from a score is no place of disease: only what is positive counts.
 
     Attributes
     ----------
