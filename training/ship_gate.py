@@ -12,6 +12,7 @@ from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.files import write_atomically
 from pneumoscore.severity.quality import lung_at_edge
+from pneumoscore.severity.view import view_inputs
 from pneumoscore.study.gate import FittedGate, fit_quality_gate
 from training.gate_images import gate_images
 from training.leakage import bar_test_films
@@ -40,6 +41,7 @@ def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
             table["features"],
             table["views"].tolist(),
             table["patients"].tolist(),
+            spreads=table["spreads"],
             familiar=table["familiar"],
             lung_edges=table["edges"],
             wrongly_refused=_WRONGLY_REFUSED,
@@ -48,6 +50,7 @@ def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
 
 def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
     features: list[NDArray[np.float32]] = []
+    spreads: list[NDArray[np.float64]] = []
     edges: list[float] = []
     views: list[str] = []
     patients: list[str] = []
@@ -57,6 +60,7 @@ def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
         prepared = prepare_film(image.radiograph, spec)
         output = backbone.run(prepared.array[None])
         features.append(output.features[0])
+        spreads.append(view_inputs(output, with_spread=True)[0, output.features.shape[1] :])
         views.append(image.view)
         patients.append(image.patient)
         familiar.append(image.familiar)
@@ -67,6 +71,7 @@ def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:
         stream,
         allow_pickle=False,
         features=np.stack(features),
+        spreads=np.stack(spreads),
         views=np.array(views),
         patients=np.array(patients),
         familiar=np.array(familiar),

@@ -36,6 +36,20 @@ def classifier(least_frontal=0.5) -> ViewClassifier:
     )
 
 
+def test_a_classifier_may_see_how_the_features_spread_over_the_places():
+    maps = np.zeros((2, 1, 2, 2), np.float32)
+    maps[0] = 0.5
+    maps[1, 0, 0] = 1.0  # the same mean, on one side alone
+    films = BackboneOutput(np.zeros((2, 1), np.float32), maps.mean((2, 3)), maps)
+    uneven = np.array([[0.0, 0.0], [0.0, 9.0]])  # the deviation speaks for lateral
+    view = ViewClassifier(("frontal", "lateral"), uneven, np.array([2.0, 0.0]), 0.5)
+    gate = QualityGate(view)
+    gate.check(1)
+    assert gate.output_flags(films, (WHOLE, WHOLE)) == [(), ("lateral",)]
+    with pytest.raises(ModelError, match="2 features"):
+        gate.check(3)
+
+
 def test_a_usual_film_has_no_flag():
     assert QualityGate().film_flags(noise()) == ()
 

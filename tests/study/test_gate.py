@@ -31,6 +31,16 @@ def fitted():
     return fit_quality_gate(*images(np.random.default_rng(0), COUNTS))
 
 
+def test_the_deviations_of_the_features_help_where_their_means_are_alike():
+    features, classes, patients = images(np.random.default_rng(0), COUNTS)
+    alike = np.zeros_like(features)
+    blind = fit_quality_gate(alike, classes, patients)
+    seeing = fit_quality_gate(alike, classes, patients, spreads=features)
+    assert seeing.gate.view.coefficients.shape[1] == 2 * features.shape[1]
+    assert seeing.gate.familiarity.centre.size == features.shape[1]
+    assert seeing.accepted["lateral"] <= 0.02 < 0.9 < blind.accepted["lateral"]
+
+
 def test_clear_classes_are_told_apart_on_new_images(fitted):
     features, classes, _ = images(np.random.default_rng(1), COUNTS)
     flags = fitted.gate.view.flags(features)

@@ -48,7 +48,7 @@ def test_a_resumed_run_equals_an_unbroken_one(
     assert first["step"] == second["step"] == smoke.steps
     for name, value in first["average"].items():
         assert torch.equal(value, second["average"][name]), name
-    write_start(whole.checkpoint, tmp_path / "start.pt")
+    write_start(whole.folder.parent, whole.config, tmp_path / "start.pt")
     small, large = averaged_network(tmp_path / "start.pt"), averaged_network(whole.checkpoint)
     for value, expected in zip(small.parameters(), large.parameters(), strict=True):
         assert torch.allclose(value, expected, rtol=1e-3, atol=1e-4)

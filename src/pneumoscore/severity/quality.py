@@ -100,14 +100,16 @@ class QualityGate:
 
     def check(self, feature_width: int) -> None:
         """Raise `ModelError` if the gate was fitted on another width of features."""
-        widths = []
+        wrong = []
         if self.view is not None:
-            widths.append(self.view.coefficients.shape[1])
+            seen = self.view.coefficients.shape[1]
+            wrong += [seen] if seen not in (feature_width, 2 * feature_width) else []
         if self.familiarity is not None:
-            widths.append(self.familiarity.centre.size)
-        if any(width != feature_width for width in widths):
+            usual = self.familiarity.centre.size
+            wrong += [usual] if usual != feature_width else []
+        if wrong:
             raise ModelError(
-                f"a quality gate for {widths[0]} features",
+                f"a quality gate for {wrong[0]} features",
                 f"one for the backbone's {feature_width}",
                 "fit the gate again on this backbone",
             )
@@ -158,7 +160,7 @@ class QualityGate:
             for flags in found:
                 flags.add("view_not_checked")
         else:
-            for flags, flag in zip(found, self.view.flags(output.features), strict=True):
+            for flags, flag in zip(found, self.view.flags(self.view.inputs(output)), strict=True):
                 if flag is not None:
                     flags.add(flag)
         if self.familiarity is not None:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pneumoscore.backbone.record import BackboneOutput
 from pneumoscore.errors import ModelError
 
-__all__ = ["CHILD", "FRONTAL", "VIEW_CLASSES", "ViewClassifier", "frozen_floats"]
+__all__ = ["CHILD", "FRONTAL", "VIEW_CLASSES", "ViewClassifier", "frozen_floats", "view_inputs"]
 
 FRONTAL = "frontal"
 CHILD = "child"
@@ -28,16 +29,17 @@ _SURELY_CHILD = 0.95
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewClassifier:
-    """Multinomial logistic regression on the pooled features.
+    """Multinomial logistic regression on what a backbone sees (`view_inputs`).
 
     Attributes
     ----------
     classes : tuple of str
         `FRONTAL` and flags.
-    coefficients : ndarray of float32, shape (classes, feature_width)
-        Logit of each class for one unit of each feature.
+    coefficients : ndarray of float32, shape (classes, k)
+        Logit of each class for one unit of each input; k is the backbone's feature width, or
+        twice that.
     intercepts : ndarray of float32, shape (classes,)
-        Logits at features of zero.
+        Logits at inputs of zero.
     least_frontal : float
         A film whose probability of being frontal, an adult's or a child's, is under this gets
         the flag of its most likely other class.
@@ -68,16 +70,21 @@ class ViewClassifier:
                 f"one row for each of {len(self.classes)} classes",
             )
 
-    def probabilities(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def inputs(self, output: BackboneOutput) -> NDArray[np.float64]:
+        """Return what the classifier sees of n films, shape (n, k)."""
+        wide = self.coefficients.shape[1] > output.features.shape[1]
+        return view_inputs(output, with_spread=wide)
+
+    def probabilities(self, inputs: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return the probability of each class, shape (n, classes)."""
-        logits = features.astype(np.float64) @ self.coefficients.T + self.intercepts
+        logits = inputs.astype(np.float64) @ self.coefficients.T + self.intercepts
         logits -= logits.max(axis=1, keepdims=True)
         odds = np.exp(logits)
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
-    def flags(self, features: NDArray[np.floating[Any]]) -> list[str | None]:
+    def flags(self, inputs: NDArray[np.floating[Any]]) -> list[str | None]:
         """Return for each film the flag of its class, None for a frontal film of an adult."""
-        return self.named(self.probabilities(features))
+        return self.named(self.probabilities(inputs))
 
     def frontal(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability of a frontal film, an adult's or a child's, shape (n,)."""
@@ -101,6 +108,28 @@ class ViewClassifier:
 
     def _usual(self) -> list[int]:
         return [self.classes.index(name) for name in (FRONTAL, CHILD) if name in self.classes]
+
+
+def view_inputs(output: BackboneOutput, *, with_spread: bool) -> NDArray[np.float64]:
+    """Return what a classifier of views sees of n films.
+
+    Parameters
+    ----------
+    output : BackboneOutput
+    with_spread : bool
+        Whether the deviation of each feature over the places stands behind the features. A
+        network that was taught to score frontal films tells others by it much better than by
+        its means alone.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, feature_width) or (n, 2 * feature_width)
+    """
+    features = output.features.astype(np.float64)
+    if not with_spread:
+        return features
+    spread = output.feature_map.std(axis=(2, 3), dtype=np.float64)
+    return np.concatenate([features, spread], axis=1)
 
 
 def frozen_floats(values: ArrayLike, name: str) -> NDArray[np.float32]:

@@ -48,6 +48,7 @@ def fit_quality_gate(
     classes: Sequence[str],
     patients: Sequence[str],
     *,
+    spreads: NDArray[np.floating] | None = None,
     familiar: NDArray[np.bool_] | None = None,
     lung_edges: NDArray[np.floating] | None = None,
     wrongly_refused: float = 0.005,
@@ -65,6 +66,9 @@ def fit_quality_gate(
         Of `pneumoscore.severity.view.VIEW_CLASSES`; `FRONTAL` and at least one other.
     patients : sequence of str, length n
         Patient of each image; any name of its own for an image without one.
+    spreads : ndarray, shape (n, k), optional
+        Deviation of each feature over the places; the classifier then sees both
+        (`pneumoscore.severity.view.view_inputs`).
     familiar : ndarray of bool, shape (n,), optional
         The films the model was fitted on, for ``outside_training``; default: all frontal.
     lung_edges : ndarray, shape (m,), optional
@@ -92,7 +96,8 @@ def fit_quality_gate(
     table = np.asarray(features, dtype=np.float64)
     names = np.asarray(classes)
     is_frontal = names == FRONTAL
-    view, chances = fit_view_classifier(table, classes, patients, wrongly_refused)
+    inputs = table if spreads is None else np.concatenate([table, spreads], axis=1)
+    view, chances = fit_view_classifier(inputs, classes, patients, wrongly_refused)
     mask = is_frontal if familiar is None else np.asarray(familiar, dtype=np.bool_)
     kept = [patient for patient, used in zip(patients, mask, strict=True) if used]
     familiarity = fit_familiarity(table[mask], kept, wrongly_warned, components)
