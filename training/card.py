@@ -30,8 +30,7 @@ _LIMITS = (
     "tumour raise them too.",
     "- Most training films come from publications and teaching files of 2020, which show more "
     "striking disease than a ward does.",
-    "- The findings were taught by the generic network, which no severity score taught; what "
-    "they are worth stands in the record of the backbone.",
+    "- The findings are those of the generic network, which no severity score taught.",
     "- No film scored on the opacity scale 0-6 was used: its head is fitted to RALO labels "
     "(0-8) times 6/8.",
 )
@@ -105,8 +104,12 @@ def card_text(
                 f"{record.map_size} x {record.map_size} map.",
                 f"- It saw: {record.training_data}",
                 f"- Licence of the weights: {record.licence}. The code is Apache-2.0.",
-                "- Heads: linear on the pooled features, trained with the network. The same layer "
-                "tells how much each place adds; what is positive of it makes maps and sides.",
+                "- Heads: linear on the pooled features; of the fine-tuned network trained with "
+                "it, of the generic network, in the lungs alone, by ridge regression, both "
+                "averaged.",
+                "- Maps and sides: of the fine-tuned network alone, taught by painted opacities, "
+                "expert masks and earlier networks' maps; they share the score among the places "
+                "and say nothing of how much it is.",
             ],
         ),
         (
@@ -115,8 +118,8 @@ def card_text(
                 *figures_table(out_of_fold),
                 "",
                 "Each film is predicted by that one of the cross-validation's networks that saw "
-                "no film of its patient number; the shipped network has the mean of these "
-                "networks' weights. The residuals make "
+                "no film of its patient number, and by a ridge regression without them; the "
+                "shipped network has the mean of these networks' weights. The residuals make "
                 "the 90 % intervals: what they cover is measured, not guaranteed. Figures on "
                 "other films, with intervals, are in docs/figures.md of the repository.",
             ],

@@ -24,7 +24,6 @@ __all__ = [
     "load_network",
     "mean_network",
     "save_atomically",
-    "shipped_members",
     "write_start",
 ]
 
@@ -91,28 +90,6 @@ def mean_network(networks: Sequence[SeverityNetwork]) -> SeverityNetwork:
     return mean
 
 
-def shipped_members(runs: Path, config: TrainingConfig) -> list[SeverityNetwork]:
-    """Return the networks of a cross-validation, one for each part, that did not see it.
-
-    Parameters
-    ----------
-    runs : Path
-        Folder of the training runs.
-    config : TrainingConfig
-        Of networks trained side by side; those of `joined_with` are averaged in.
-
-    Raises
-    ------
-    ModelError
-        If a checkpoint is missing.
-    """
-    paths = [runs / config.name / "checkpoint.pt"]
-    if config.joined_with:
-        paths.append(runs / config.joined_with)
-    trained = [averaged_members(path, config.frozen_stages) for path in paths]
-    return [mean_network(of_part) for of_part in zip(*trained, strict=True)]
-
-
 def write_start(runs: Path, config: TrainingConfig, path: Path) -> None:
     """Write a run's averaged networks alone, at half precision, for later runs to start from.
 
@@ -132,7 +109,7 @@ def write_start(runs: Path, config: TrainingConfig, path: Path) -> None:
         If a checkpoint is missing.
     """
     if config.joint:
-        members = shipped_members(runs, config)
+        members = averaged_members(runs / config.name / "checkpoint.pt", config.frozen_stages)
         kept: dict[str, Any] = {"averages": [_halved(each.state_dict()) for each in members]}
     else:
         network = averaged_network(runs / config.name / "checkpoint.pt")

@@ -107,9 +107,9 @@ class TrainingConfig:
         Whether the network, in use, averages its map with that of the mirrored film.
     held_out : str
         Films that nothing may see: ``"cohen94"`` or ``"none"``.
-    joined_with : str
-        Checkpoint, relative as `start`, of networks trained side by side whose weights are
-        averaged with this run's, part by part, in what is shipped; empty for none.
+    beside_share : float
+        Weight, in what is shipped of networks trained side by side, of a regression on the
+        features of `start`, in the lungs alone, which then stands beside them; 0 for none.
     folds : int
         Parts of a cross-validation by patient over the scored films, for networks trained side
         by side; 0 for none.
@@ -151,7 +151,7 @@ class TrainingConfig:
     teacher_by_lungs: bool = False
     teacher_places: str = ""
     teacher_findings: bool = False
-    joined_with: str = ""
+    beside_share: float = 0.0
     taught_after: int = 100
     mirrored: bool = True
     held_out: str = "cohen94"

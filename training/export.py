@@ -11,19 +11,20 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pneumoscore.convert.graph import GraphBuilder
 from training.lungs import LungNet
-from training.network import SeverityNetwork
+from training.network import SeverityNetwork, linear_layer
 from training.trunk import Convolution, InvertedBlock, Trunk, folded
 
-__all__ = ["lungs_to_onnx", "to_onnx"]
+__all__ = ["findings_layer", "lungs_to_onnx", "to_onnx"]
 
 
 class _Graph(GraphBuilder):
-    """The graph of a network made here; its constants are there once."""
+    """The graph of a network made here; layers that networks share are there once."""
 
     def weight(self, values: NDArray[Any] | Tensor) -> str:
         """Return the name of a constant."""
@@ -93,10 +94,31 @@ def _feature_map(graph: _Graph, network: SeverityNetwork, film: str, name: str =
     )
     fused = graph.add("Relu", [graph.add("Add", [deep, _normalised(graph, fine, network.fine)])])
     fused = graph.add("Relu", [_normalised(graph, fused, network.fuse)])
-    return graph.add("Relu", [_normalised(graph, fused, network.blend)], name)
+    return graph.add("Relu", [_normalised(graph, fused, network.blend)])
 
 
-def to_onnx(network: SeverityNetwork, size: int, *, mirrored: bool) -> onnx.ModelProto:
+def _in_the_lungs(graph: _Graph, network: SeverityNetwork, feature_map: str) -> str:
+    """Weigh places by what the network takes for lung; the mean over places is then the lungs'."""
+    weight, bias = (graph.weight(value) for value in _at_places(network.lungs))
+    both = graph.weight(np.ones((1, 2, 1, 1), dtype=np.float32))
+    logits = graph.add("Conv", [feature_map, weight, bias])
+    lung = graph.add("Conv", [graph.add("Sigmoid", [logits]), both])
+    share = graph.add("Div", [lung, graph.add("GlobalAveragePool", [lung])])
+    return graph.add("Mul", [feature_map, share])
+
+
+def _at_places(layer: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    weight, bias = linear_layer(layer)
+    return weight[:, :, None, None], bias
+
+
+def to_onnx(
+    network: SeverityNetwork,
+    size: int,
+    *,
+    mirrored: bool,
+    beside: SeverityNetwork | None = None,
+) -> onnx.ModelProto:
     """Return a network with the inputs and outputs of a backbone (docs/architecture.md).
 
     Parameters
@@ -108,30 +130,33 @@ def to_onnx(network: SeverityNetwork, size: int, *, mirrored: bool) -> onnx.Mode
     mirrored : bool
         Whether its map is averaged with that of the mirrored film, mirrored back: half as fast,
         steadier, and a mirrored film then gets the same score with its sides exchanged.
+    beside : SeverityNetwork, optional
+        One whose map stands behind the network's, and a second time weighed by what it takes
+        for lung. Frozen stages that both share are computed once. The
+        findings are then its own, and the lungs the mean of both networks' logits.
     """
     graph = _Graph()
-    side = size // 16
-    if mirrored:
-        direct = _feature_map(graph, network, "film")
-        turned = _feature_map(graph, network, _mirror(graph, "film", size))
-        both = graph.add("Add", [direct, _mirror(graph, turned, side)])
-        feature_map = graph.add("Mul", [both, graph.number(0.5)], "feature_map")
-    else:
-        feature_map = _feature_map(graph, network, "film", "feature_map")
+    maps = [_seen(graph, network, size, mirrored)]
+    lungs = [_at_places(network.lungs)]
+    if beside is not None:
+        own = _seen(graph, beside, size, mirrored)
+        maps += [own, _in_the_lungs(graph, beside, own)]
+        lungs.append(_at_places(beside.lungs))
+    feature_map = graph.add("Concat", maps, "feature_map", axis=1)
     axes = graph.weight(np.array([2, 3], dtype=np.int64))
     features = graph.add("ReduceMean", [feature_map, axes], "features", keepdims=0)
-    findings, lungs = network.findings, network.lungs
-    if lungs.bias is None:
-        raise TypeError("the lungs' layer has a bias")
-    graph.add(
-        "Gemm",
-        [features, graph.weight(findings.weight), graph.weight(findings.bias)],
-        "findings",
-        transB=1,
+    weight, bias = findings_layer(network, beside)
+    graph.add("Gemm", [features, graph.weight(weight), graph.weight(bias)], "findings", transB=1)
+    parts = [value / len(lungs) for value, _ in lungs]
+    if beside is not None:
+        parts.append(torch.zeros_like(parts[-1]))
+    offset = torch.stack([value for _, value in lungs]).mean(0)
+    logits = graph.add(
+        "Conv", [feature_map, graph.weight(torch.cat(parts, 1)), graph.weight(offset)]
     )
-    logits = graph.add("Conv", [feature_map, graph.weight(lungs.weight), graph.weight(lungs.bias)])
     graph.add("Sigmoid", [logits], "lungs")
-    count, width = findings.weight.shape
+    count, width = weight.shape
+    side = size // 16
     return graph.model(
         "backbone",
         {"film": (1, size, size)},
@@ -142,6 +167,26 @@ def to_onnx(network: SeverityNetwork, size: int, *, mirrored: bool) -> onnx.Mode
             "lungs": (2, side, side),
         },
     )
+
+
+def findings_layer(
+    network: SeverityNetwork, beside: SeverityNetwork | None
+) -> tuple[Tensor, Tensor]:
+    """Return weight (findings, width) and bias of the findings on what `to_onnx` gives."""
+    if beside is None:
+        return linear_layer(network.findings)
+    weight, bias = linear_layer(beside.findings)
+    before = torch.zeros(len(weight), network.findings.in_features)
+    return torch.cat([before, weight, torch.zeros_like(weight)], 1), bias
+
+
+def _seen(graph: _Graph, network: SeverityNetwork, size: int, mirrored: bool) -> str:
+    direct = _feature_map(graph, network, "film")
+    if not mirrored:
+        return direct
+    turned = _feature_map(graph, network, _mirror(graph, "film", size))
+    both = graph.add("Add", [direct, _mirror(graph, turned, size // 16)])
+    return graph.add("Mul", [both, graph.number(0.5)])
 
 
 def _lung_block(graph: _Graph, x: str, block: nn.Sequential) -> str:

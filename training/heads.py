@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ from training.network import SeverityNetwork, severity_coefficients
 from training.scored import ScoredFilm, folds_by_patient, scored_films
 
 __all__ = [
+    "JoinedHeads",
+    "ScoredTable",
     "cross_validated_films",
+    "fit_heads",
     "held_out_scores",
     "ridge_towards",
     "scored_features",
@@ -132,3 +136,83 @@ def held_out_scores(
             features = members[part](torch.from_numpy(shown)[None]).features[0]
         scores.append((weight @ features + bias).double().numpy())
     return np.stack(scores)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinedHeads:
+    """Linear heads on joined features, and what they say of films that they did not see.
+
+    Attributes
+    ----------
+    coefficients : ndarray of float64, shape (2, width)
+        Of geographic extent and opacity (RALO).
+    intercepts : ndarray of float64, shape (2,)
+    held_out : ndarray of float64, shape (n, 2)
+        Predictions for each film by what did not see its patient.
+    """
+
+    coefficients: Matrix
+    intercepts: NDArray[np.float64]
+    held_out: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredTable:
+    """What is known of n scored films.
+
+    Attributes
+    ----------
+    targets : ndarray of float64, shape (n, 2)
+        Readers' extent and opacity (RALO).
+    parts : ndarray of int64, shape (n,)
+        Part of the cross-validation of each film.
+    fine_tuned : ndarray of float64, shape (n, 2)
+        Scores by the network that kept each film out (`held_out_scores`).
+    """
+
+    targets: Matrix
+    parts: NDArray[np.int64]
+    fine_tuned: Matrix
+
+
+def fit_heads(
+    features: NDArray[np.float32],
+    films: ScoredTable,
+    network: SeverityNetwork,
+    beside: SeverityNetwork,
+    share: float,
+) -> JoinedHeads:
+    """Join the head of a fine-tuned network with a ridge on the frozen one's features.
+
+    A film of part k is predicted by the network that kept part k out and by a ridge regression
+    on the other parts. What is shipped has the mean of these networks' weights, so the residuals
+    are those of what it was made of, each on patients it did not see. (CV+ of Barber et al. 2021
+    would centre an interval on each network in turn; one interval around their mean is not it,
+    and what it covers is measured.)
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, 3 * width)
+        Of `to_onnx` with a network beside: of the fine-tuned one first, and of the frozen one
+        in the lungs alone last.
+    films : ScoredTable
+    network, beside : SeverityNetwork
+        The fine-tuned network and the frozen one.
+    share : float
+        Weight of the ridge in the average, from 0 to 1.
+    """
+    weight, bias = (value.numpy().astype(np.float64) for value in severity_coefficients(network))
+    own = severity_coefficients(beside)[0].numpy().astype(np.float64)
+    last = features[:, -own.shape[1] :].astype(np.float64)
+    frozen = np.zeros_like(films.targets)
+    for part in np.unique(films.parts):
+        chosen = films.parts == part
+        ridge, offset = ridge_towards(last[~chosen], films.targets[~chosen], own)
+        frozen[chosen] = last[chosen] @ ridge.T + offset
+    ridge, offset = ridge_towards(last, films.targets, own)
+    between = np.zeros((2, features.shape[1] - weight.shape[1] - own.shape[1]))
+    return JoinedHeads(
+        np.concatenate([weight * (1 - share), between, ridge * share], axis=1),
+        bias * (1 - share) + offset * share,
+        (1 - share) * films.fine_tuned + share * frozen,
+    )

@@ -16,6 +16,7 @@ __all__ = [
     "SeverityNetwork",
     "SeverityOutput",
     "channels_last",
+    "linear_layer",
     "lung_features",
     "pooled_features",
     "severity_coefficients",
@@ -151,7 +152,12 @@ def channels_last(module: _Module) -> _Module:
 
 def severity_coefficients(network: SeverityNetwork) -> tuple[Tensor, Tensor]:
     """Return coefficients (2, width) and intercepts (2,) of the scores on pooled features."""
-    weight, bias = network.severity.weight.detach(), network.severity.bias
-    if bias is None:
-        raise TypeError("the severity layer has a bias")
-    return weight[:, :, 0, 0] * SCALE_SPAN, bias.detach() * SCALE_SPAN
+    weight, bias = linear_layer(network.severity)
+    return weight * SCALE_SPAN, bias * SCALE_SPAN
+
+
+def linear_layer(layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Return weight (outputs, inputs) and bias of a layer that is linear at each place."""
+    if layer.bias is None:
+        raise TypeError("the layers of a network have a bias")
+    return layer.weight.detach().flatten(1), layer.bias.detach()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["fit_gate"]
 _WRONGLY_REFUSED = 0.003
 
 
-def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
+def fit_gate(backbone: Backbone, data: Path, kept: Path, width: int) -> FittedGate:
     """Fit the quality gate of a backbone on films of no test patient.
 
     Parameters
@@ -33,19 +34,29 @@ def fit_gate(backbone: Backbone, data: Path, kept: Path) -> FittedGate:
         Data folder.
     kept : Path
         File that keeps the features between runs; made if need be.
+    width : int
+        How many of the features, the first, tell the view. Those of a network beside tell it
+        worse, and where there are no lungs its features in the lungs mean nothing.
     """
     if not kept.is_file():
         _write_gate_features(backbone, data, kept)
     with np.load(kept, allow_pickle=False) as table:
-        return fit_quality_gate(
-            table["features"],
+        found = fit_quality_gate(
+            table["features"][:, :width],
             table["views"].tolist(),
             table["patients"].tolist(),
-            spreads=table["spreads"],
+            spreads=table["spreads"][:, :width],
             familiar=table["familiar"],
             lung_edges=table["edges"],
             wrongly_refused=_WRONGLY_REFUSED,
         )
+    if found.gate.view is None:
+        raise TypeError("a gate that is fitted has a classifier")
+    means, spreads = np.split(found.gate.view.coefficients, 2, axis=1)
+    rest = ((0, 0), (0, backbone.record.feature_width - width))
+    wide = np.concatenate([np.pad(means, rest), np.pad(spreads, rest)], axis=1)
+    view = replace(found.gate.view, coefficients=wide)
+    return replace(found, gate=replace(found.gate, view=view))
 
 
 def _write_gate_features(backbone: Backbone, data: Path, path: Path) -> None:

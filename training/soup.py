@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.present.table import Table
 from training.augment import standardised_films
-from training.checkpoints import mean_network, shipped_members
+from training.checkpoints import averaged_members, mean_network
 from training.config import TrainingConfig
 from training.exclusions import find_exclusions
 from training.films import folder_films, unit_spec
@@ -37,7 +37,7 @@ def compare(runs: Path, config: TrainingConfig, data: Path) -> list[str]:
         data, [name for name in names if name not in barred], unit_spec(config.input)
     )
     shown = standardised_films(films).contiguous(memory_format=torch.channels_last)
-    members = shipped_members(runs, config)
+    members = averaged_members(runs / config.name / "checkpoint.pt", config.frozen_stages)
     apart = np.stack([_scores(network, shown) for network in members])
     off = np.abs(_scores(mean_network(members), shown) - apart.mean(0))
     spread = np.abs(apart - apart.mean(0)).mean(0)

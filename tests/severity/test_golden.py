@@ -39,6 +39,11 @@ MODELS = {
         "opacity": (2.0945, 0.5888, 3.6002, 1.2914),
         "opacity_ralo": (2.7926, 0.7851, 4.8002, 1.7219),
     },
+    ("severity", "5", "c4a0cbcd59e4"): {
+        "geographic_extent": (2.9072, 0.3726, 5.4419, 1.9571),
+        "opacity": (2.0175, 0.5778, 3.4573, 1.2886),
+        "opacity_ralo": (2.6900, 0.7703, 4.6097, 1.7182),
+    },
 }
 # Name and version, and the start of the file's hash: the logit of Lung Opacity, the mean
 # feature, and the length of the gradient of the mean feature.
@@ -48,6 +53,7 @@ BACKBONES = {
     ("generic", "3", "22273e9abf3d"): (-0.7182, 0.3282, 0.1094),
     ("severity", "3", "3b8372540397"): (-0.7182, 0.3581, 0.0806),
     ("severity", "4", "17e4f893d62f"): (-0.7182, 0.3593, 0.0714),
+    ("severity", "5", "0185fa52415a"): (-0.8906, 0.3541, 0.1104),
 }
 
 

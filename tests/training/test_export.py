@@ -1,10 +1,12 @@
 """The exported graph computes what the trained networks compute."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from training.export import lungs_to_onnx, to_onnx
+from training.export import findings_layer, lungs_to_onnx, to_onnx
 from training.lungs import LungNet
 from training.network import SeverityNetwork, severity_coefficients
 from training.trunk import Trunk
@@ -39,6 +41,38 @@ def test_onnx_equals_torch(depth: float) -> None:
     np.testing.assert_allclose(features, expected.features.numpy(), atol=1e-4)
     np.testing.assert_allclose(feature_map, expected.feature_map.numpy(), atol=1e-3)
     np.testing.assert_allclose(lungs, expected.lungs.sigmoid().numpy(), atol=1e-4)
+
+
+def test_a_network_beside_stands_behind_and_once_more_in_the_lungs_alone() -> None:
+    import onnxruntime
+
+    network, beside = _network(0), _network(1)
+    film = torch.randn(2, 1, 64, 64)
+    model = to_onnx(network, 64, mirrored=False, beside=beside)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    findings, features, feature_map, lungs = session.run(None, {"film": film.numpy()})
+    with torch.inference_mode():
+        first, second = network(film), beside(film)
+    lung = second.lungs.sigmoid().sum(1, keepdim=True)
+    weighed = (second.feature_map * lung).sum((2, 3)) / lung.sum((2, 3))
+    expected = torch.cat([first.features, second.features, weighed], 1)
+    np.testing.assert_allclose(features, expected.numpy(), atol=1e-4)
+    np.testing.assert_allclose(features, feature_map.mean((2, 3)), atol=1e-5)
+    np.testing.assert_allclose(findings, second.findings.numpy(), atol=1e-4)
+    weight, bias = findings_layer(network, beside)
+    np.testing.assert_allclose(findings, features @ weight.numpy().T + bias.numpy(), atol=1e-4)
+    both = ((first.lungs + second.lungs) / 2).sigmoid()
+    np.testing.assert_allclose(lungs, both.numpy(), atol=1e-4)
+
+
+def test_frozen_stages_that_networks_share_are_computed_once() -> None:
+    first = _network(0)
+    second = copy.deepcopy(first)
+    torch.nn.init.normal_(second.blend[0].weight)
+    alone = to_onnx(first, 64, mirrored=False)
+    both = to_onnx(first, 64, mirrored=False, beside=second)
+    assert len(both.graph.node) < len(alone.graph.node) + 12
+    assert len(both.graph.initializer) < len(alone.graph.initializer) + 10
 
 
 def test_the_lung_network_is_exported_as_it_is() -> None:
