@@ -79,7 +79,9 @@ def test_the_mean_network_lies_between_those_that_it_is_the_mean_of() -> None:
 
 
 def test_a_teacher_of_other_parts_is_refused(tmp_path: Path) -> None:
-    config = replace(read_config(CONFIGS / "severity.toml"), folds=4, teacher="two.pt", teacher_places="")
+    config = replace(
+        read_config(CONFIGS / "severity.toml"), folds=4, teacher="two.pt", teacher_places=""
+    )
     network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(config.trunk)))
     two = {"averages": [network.state_dict()] * 2, "trunk": config.trunk}
     torch.save(two, tmp_path / "two.pt")
