@@ -29,6 +29,8 @@ class _Graph(GraphBuilder):
     def weight(self, values: NDArray[Any] | Tensor) -> str:
         """Return the name of a constant."""
         array = values.detach().numpy() if isinstance(values, Tensor) else values
+        # A mean of weights makes 0.0 of -0.0; as bytes they differ, and nothing would be shared.
+        array = array + 0 if array.dtype.kind == "f" else array
         return self.constant(array, "weight")
 
     def add(
