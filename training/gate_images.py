@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.view import CHILD, FRONTAL
@@ -183,6 +185,18 @@ def _made_images(count: int, generator: np.random.Generator) -> Iterator[GateIma
         yield GateImage(Radiograph(np.clip(image, 0, 1)), _NOT_A_CHEST, f"made {index}")
 
 
+def _phantoms(count: int, generator: np.random.Generator) -> Iterator[GateImage]:
+    """Yield phantoms, clear to white: of such lungs the public films hold few."""
+    for index in range(count):
+        right, left = (
+            LungDisease(float(extent), float(generator.uniform(0.1, 1)))
+            for extent in generator.uniform(0, 1, 2)
+        )
+        view: Literal["PA", "AP"] = "AP" if index % 3 == 0 else "PA"
+        spec = PhantomSpec(right, left, seed=1000 + index, size=512, view=view)
+        yield GateImage(Radiograph(render_phantom(spec).pixels), FRONTAL, f"phantom {index}")
+
+
 def _shuffled(film: Radiograph, patient: str, generator: np.random.Generator) -> GateImage:
     """Quarter a film and swap the quarters: the right texture, the wrong anatomy."""
     image = Image.fromarray(film.pixels).resize((224, 224), Image.Resampling.BILINEAR)
@@ -236,3 +250,4 @@ def gate_images(data: Path, barred: BarredFilms, seed: int = 0) -> Iterator[Gate
         before = film
     yield from _other_views(data, barred)
     yield from _made_images(400, generator)
+    yield from _phantoms(80, np.random.default_rng(seed + 1))

@@ -20,7 +20,7 @@ from training.leakage import bar_test_films
 
 __all__ = ["fit_gate"]
 
-_WRONGLY_REFUSED = 0.003
+_WRONGLY_REFUSED = 0.004
 
 
 def fit_gate(backbone: Backbone, data: Path, kept: Path, width: int) -> FittedGate:

@@ -21,6 +21,7 @@ _STRENGTHS = (0.003, 0.03, 0.3)
 _FOLDS = 5
 _LEAST_FILMS = 20
 _NEVER = -50.0  # a logit
+_SUREST = 0.15  # that a film must be frontal, at most
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +124,8 @@ def fit_view_classifier(
     """Fit a multinomial logistic regression and its threshold.
 
     The strength is the best of a few by log loss on held-out patients; the threshold then
-    lets all but `wrongly_refused` of the held-out frontal films pass, and is at most 0.5.
+    lets all but `wrongly_refused` of the held-out frontal films pass, and is at most 0.15: kinds
+    of frontal films that none of the images shows are less surely told.
 
     Parameters
     ----------
@@ -160,9 +162,9 @@ def fit_view_classifier(
     assert best is not None  # there is at least one strength
     _, strength, chances = best
     weights, offsets = _logistic(features, targets, len(found), strength)
-    view = ViewClassifier(found, weights.astype(np.float32), offsets.astype(np.float32), 0.5)
+    view = ViewClassifier(found, weights.astype(np.float32), offsets.astype(np.float32), _SUREST)
     frontal = view.frontal(chances)[targets == found.index(FRONTAL)]
-    least = min(0.5, float(np.quantile(frontal, wrongly_refused, method="lower")))
+    least = min(_SUREST, float(np.quantile(frontal, wrongly_refused, method="lower")))
     return replace(view, least_frontal=least), chances
 
 
