@@ -16,7 +16,7 @@ from pneumoscore.files import write_atomically
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import InputSpec
 from pneumoscore.severity.quality import lung_at_edge
-from training.network import SeverityNetwork, severity_coefficients
+from training.network import SeverityNetwork, pooled_scores, severity_coefficients
 from training.scored import ScoredFilm, folds_by_patient, scored_films
 
 __all__ = [
@@ -131,10 +131,7 @@ def held_out_scores(
     scores = []
     for film, part in zip(films, parts, strict=True):
         shown = prepare_film(read_radiograph(data / film.name), spec).array
-        weight, bias = severity_coefficients(members[part])
-        with torch.no_grad():
-            features = members[part](torch.from_numpy(shown)[None]).features[0]
-        scores.append((weight @ features + bias).double().numpy())
+        scores.append(pooled_scores(members[part], torch.from_numpy(shown)[None])[0])
     return np.stack(scores)
 
 
@@ -200,6 +197,10 @@ def fit_heads(
         The fine-tuned network and the frozen one.
     share : float
         Weight of the ridge in the average, from 0 to 1.
+
+    Returns
+    -------
+    JoinedHeads
     """
     weight, bias = (value.numpy().astype(np.float64) for value in severity_coefficients(network))
     own = severity_coefficients(beside)[0].numpy().astype(np.float64)

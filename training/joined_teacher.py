@@ -23,7 +23,7 @@ from training.heads import cross_validated_films, ridge_towards
 from training.network import (
     SeverityNetwork,
     lung_features,
-    pooled_features,
+    pooled_scores,
     severity_coefficients,
 )
 from training.told import Told
@@ -107,10 +107,7 @@ class JoinedTeacher:
         for network, (coefficients, offset) in zip(
             self._networks.members, self._ridges, strict=True
         ):
-            weight, bias = (
-                value.numpy().astype(np.float64) for value in severity_coefficients(network)
-            )
-            fine = pooled_features(network, shown) @ weight.T + bias
+            fine = pooled_scores(network, shown)
             totals.append((1 - share) * fine + share * (frozen @ coefficients.T + offset))
         told = torch.from_numpy(np.stack(totals).clip(0, 8).astype(np.float32))
         kept = findings if self._config.teacher_findings else None

@@ -19,6 +19,7 @@ __all__ = [
     "linear_layer",
     "lung_features",
     "pooled_features",
+    "pooled_scores",
     "severity_coefficients",
 ]
 
@@ -154,6 +155,15 @@ def severity_coefficients(network: SeverityNetwork) -> tuple[Tensor, Tensor]:
     """Return coefficients (2, width) and intercepts (2,) of the scores on pooled features."""
     weight, bias = linear_layer(network.severity)
     return weight * SCALE_SPAN, bias * SCALE_SPAN
+
+
+def pooled_scores(network: SeverityNetwork, shown: Tensor) -> NDArray[np.float64]:
+    """Return geographic extent and opacity (RALO) of standardised films, not clipped, (n, 2).
+
+    `network` and `shown` are those of `pooled_features`.
+    """
+    weight, bias = (value.double().numpy() for value in severity_coefficients(network))
+    return np.asarray(pooled_features(network, shown) @ weight.T + bias, dtype=np.float64)
 
 
 def linear_layer(layer: nn.Linear | nn.Conv2d) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pneumoscore.present.table import Table
 from training.augment import standardised_films
@@ -14,7 +13,7 @@ from training.checkpoints import averaged_members, mean_network
 from training.config import TrainingConfig
 from training.exclusions import find_exclusions
 from training.films import folder_films, unit_spec
-from training.network import SeverityNetwork, pooled_features, severity_coefficients
+from training.network import pooled_scores
 
 __all__ = ["compare"]
 
@@ -38,8 +37,8 @@ def compare(runs: Path, config: TrainingConfig, data: Path) -> list[str]:
     )
     shown = standardised_films(films).contiguous(memory_format=torch.channels_last)
     members = averaged_members(runs / config.name / "checkpoint.pt", config.frozen_stages)
-    apart = np.stack([_scores(network, shown) for network in members])
-    off = np.abs(_scores(mean_network(members), shown) - apart.mean(0))
+    apart = np.stack([pooled_scores(network, shown) for network in members])
+    off = np.abs(pooled_scores(mean_network(members), shown) - apart.mean(0))
     spread = np.abs(apart - apart.mean(0)).mean(0)
     rows = [
         (
@@ -58,9 +57,3 @@ def compare(runs: Path, config: TrainingConfig, data: Path) -> list[str]:
     )
     title = f"{len(films)} films, {len(members)} networks"
     return Table(title, header, tuple(rows), "").markdown().splitlines()
-
-
-def _scores(network: SeverityNetwork, shown: torch.Tensor) -> NDArray[np.float64]:
-    weight, bias = (value.numpy() for value in severity_coefficients(network))
-    scores: NDArray[np.float64] = pooled_features(network, shown) @ weight.T + bias
-    return scores

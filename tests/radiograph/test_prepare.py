@@ -65,8 +65,7 @@ def test_the_placement_says_where_each_film_pixel_lies(rows, columns, size, squa
         centres = np.arange(size) + 0.5
         expected = ((centres - start) / placement.scale) / length
         line = prepared.array[0].max(axis=1 - axis)
-        # Antialiasing is one-sided at the ends; Pillow samples its filter to a tenth of a pixel,
-        # and reduces much larger films in two steps, to a thirtieth of the result's pixels.
+        # Antialiasing is one-sided at the ends; Pillow samples its filter to a tenth of a pixel.
         margin = max(1.0, 1.0 / placement.scale) * 1.5 / length
         inner = (expected > margin) & (expected < 1 - margin)
         np.testing.assert_allclose(

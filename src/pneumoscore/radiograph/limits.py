@@ -8,12 +8,12 @@ from pneumoscore.errors import ImageTooLargeError, UnreadableFileError
 
 __all__ = ["LEAST_SIDE", "MAX_ASPECT", "READING_VERSION", "ReadOptions", "check_shape"]
 
-READING_VERSION = 4
+READING_VERSION = 3
 """Number of the way in which files become pixels: another one may give other scores.
 
 1 read every pixel and left the film as it is stored; 2 averages blocks of pixels, turns films as
 their header says and leaves out shutters and even borders; 3 puts reduced JPEG 2000 where its
-pixels lie; 4 reduces films much larger than what a network takes in two steps.
+pixels lie.
 """
 
 LEAST_SIDE = 1024

@@ -21,9 +21,6 @@ __all__ = ["Frame", "central_square", "film_map", "framed", "prepare", "whole_fi
 
 _MIN_SD = 1e-6
 _SLIVER = 1e-2
-# Much larger films are first reduced by block means to at least this many times the result:
-# several times faster, and hardly another result.
-_REDUCING_GAP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +74,7 @@ def _resized(
     """
     from PIL import Image
 
-    image = Image.fromarray(pixels).resize(
-        (columns, rows), Image.Resampling.BILINEAR, box=box, reducing_gap=_REDUCING_GAP
-    )
+    image = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.BILINEAR, box=box)
     return np.asarray(image, dtype=np.float32)
 
 
