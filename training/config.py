@@ -30,12 +30,17 @@ class StreamConfig:
         Films with readers' scores.
     rated : int
         Films with Brixia ratings but no score on our scales.
+    zoned : int
+        Films with both readers' Brixia ratings of the six zones, scored or not.
     masked : int
         Films with expert masks of the opacities.
     ordinal : int
         Films with one reader's class, 1-5.
     boxed : int
         Corpus films with readers' boxes around opacities.
+    boxed_lungs : int
+        The same, of films that are black outside the lungs; painted films are then made alike,
+        or the black would tell.
     unscored : int
         COVID-19 films of the corpus, scored by the averaged network as training goes on
         (the mean teacher of Tarvainen and Valpola 2017).
@@ -47,9 +52,11 @@ class StreamConfig:
     findings: int = 0
     scored: int = 0
     rated: int = 0
+    zoned: int = 0
     masked: int = 0
     ordinal: int = 0
     boxed: int = 0
+    boxed_lungs: int = 0
     unscored: int = 0
     unscored_series: int = 0
 
@@ -89,6 +96,9 @@ class TrainingConfig:
     start : str
         Checkpoint to begin from, relative to the run folder's parent; empty to begin
         from the trunk's published ImageNet weights.
+    members : str
+        Checkpoint of networks trained side by side, relative as `start`, of which each network
+        goes on from that of its own part; empty to begin from `start`.
     teacher : str
         Checkpoint of joined networks that score the unscored films once and for all, relative
         as `start`; empty for the average of the networks themselves, as training goes on.
@@ -146,6 +156,7 @@ class TrainingConfig:
     trunk: str = "efficientnet-lite0"
     frozen_stages: int = 0
     start: str = ""
+    members: str = ""
     teacher: str = ""
     teacher_share: float = 0.6
     teacher_by_lungs: bool = False

@@ -7,6 +7,7 @@ frozen network's features of the other parts (self-training; Xie et al. 2020, ar
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +74,27 @@ class JoinedTeacher:
         films, parts = cross_validated_films(data, len(networks.members))
         targets = np.array([[film.extent, film.opacity_ralo] for film in films])
         arrays = folder_films(data, [film.name for film in films], config.stored)
+        # What the regressions are fitted to; their last bits differ from run to run.
+        self._fitted = arrays.pixels.tobytes() + targets.tobytes() + parts.tobytes()
         features = self._beside(self._shown(arrays))[0]
         own = severity_coefficients(networks.beside)[0].numpy().astype(np.float64)
         self._ridges = [
             ridge_towards(features[parts != part], targets[parts != part], own)
             for part in range(len(networks.members))
         ]
+
+    @property
+    def identity(self) -> bytes:
+        """What decides what is told: weights, scores, and how films are shown."""
+        networks = self._networks
+        digest = hashlib.sha256(self._fitted)
+        for network in (*networks.members, networks.beside, *networks.places):
+            for value in network.state_dict().values():
+                digest.update(value.contiguous().numpy().tobytes())
+        config = self._config
+        how = (config.size, config.teacher_share, config.teacher_by_lungs, config.teacher_findings)
+        digest.update(repr(how).encode())
+        return digest.digest()
 
     def _shown(self, films: FilmArrays) -> Tensor:
         shown = standardised_films(films, self._config.size)

@@ -25,7 +25,7 @@ from training.exclusions import find_exclusions
 from training.finding_targets import FINDINGS
 from training.joined_teacher import JoinedTeacher, TeacherNetworks
 from training.losses import side_sums, training_loss
-from training.network import channels_last
+from training.network import SeverityNetwork, channels_last
 from training.precision import mixed_precision
 from training.sources import TrainingFilms
 from training.streams import FilmStream, draw_views
@@ -39,9 +39,40 @@ from training.train import (
 )
 from training.training_log import append_line, averaged_parts, truncate_log
 
-__all__ = ["teacher_of", "train_joint"]
+__all__ = ["networks_to_begin_from", "teacher_of", "train_joint"]
 
 _LOGGER = logging.getLogger(__name__)
+
+
+def networks_to_begin_from(run: TrainingRun) -> list[SeverityNetwork]:
+    """Return what the networks of a run begin from: one for all, or each its own part's.
+
+    Raises
+    ------
+    ModelError
+        If there is no checkpoint, or it is of other parts or another trunk.
+    """
+    config = run.config
+    if config.members:
+        begun = averaged_members(run.sibling(config.members), config.frozen_stages)
+        if len(begun) != config.folds:
+            raise ModelError(
+                f"{config.members} has {len(begun)} parts",
+                f"{config.folds}, those of the networks that begin from it",
+                "cross-validate both with the same --folds",
+            )
+    else:
+        first = averaged_network(run.sibling(config.start))
+        first.trunk.freeze(config.frozen_stages)
+        begun = [copy.deepcopy(first) for _ in range(config.folds)]
+    for network in begun:
+        if network.trunk.shape.name != config.trunk:
+            raise ModelError(
+                f"{config.members or config.start} has the trunk {network.trunk.shape.name}",
+                config.trunk,
+                "begin from a network of the same trunk",
+            )
+    return begun
 
 
 class _Members:
@@ -51,16 +82,9 @@ class _Members:
         config = run.config
         self.run = run
         torch.manual_seed(config.seed)
-        first = averaged_network(run.sibling(config.start))
-        if first.trunk.shape.name != config.trunk:
-            raise ModelError(
-                f"{config.start} has the trunk {first.trunk.shape.name}",
-                config.trunk,
-                "begin from a network of the same trunk",
-            )
-        first.trunk.freeze(config.frozen_stages)
-        self.networks = [channels_last(copy.deepcopy(first)) for _ in range(config.folds)]
-        self.averages = [channels_last(copy.deepcopy(first)).eval() for _ in range(config.folds)]
+        begun = networks_to_begin_from(run)
+        self.networks = [channels_last(network) for network in begun]
+        self.averages = [channels_last(copy.deepcopy(network)).eval() for network in begun]
         self.optimizers = [
             torch.optim.AdamW(parameter_groups(network, config.weight_decay), betas=(0.9, 0.98))
             for network in self.networks

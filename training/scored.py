@@ -9,10 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from pneumoscore.cohort.brixia import BRIXIA_ZONES, load_brixia
 from pneumoscore.cohort.film_names import film_stem
 from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, rescale_opacity
 
-__all__ = ["ALIKE", "ScoredFilm", "brixia_shares", "folds_by_patient", "scored_films"]
+__all__ = [
+    "ALIKE",
+    "ScoredFilm",
+    "brixia_shares",
+    "brixia_zones",
+    "folds_by_patient",
+    "scored_films",
+]
 
 # Three films of patients 192 and 193 are hard to tell from films of 196 and 195: other exposures,
 # perhaps of the same person.
@@ -145,12 +155,21 @@ def _rated_films(data: Path, known: set[str]) -> list[ScoredFilm]:
     return sorted(films, key=lambda film: film.name)
 
 
+def brixia_zones(data: Path) -> dict[str, list[float]]:
+    """Return, by file stem, both readers' mean rating 0-3 of the six zones of a film."""
+    tables = load_brixia(data / "brixia.csv")
+    found: dict[str, list[float]] = {}
+    for zone in BRIXIA_ZONES:
+        table = tables[zone]
+        for name, ratings in zip(table.films, table.values, strict=True):
+            found.setdefault(film_stem(name), []).append(float(np.nanmean(ratings)))
+    return found
+
+
 def brixia_shares(data: Path) -> dict[str, float]:
     """Return, by file stem, the right lung's share of a film's Brixia rating (both readers)."""
-    shares = {}
-    for row in _rows(data / "brixia.csv"):
-        right = sum(float(row[f"{reader}-{zone}"]) for reader in "SJ" for zone in "ABC")
-        left = sum(float(row[f"{reader}-{zone}"]) for reader in "SJ" for zone in "DEF")
-        if right + left > 0:
-            shares[film_stem(row["filename"])] = right / (right + left)
-    return shares
+    return {
+        stem: sum(zones[:3]) / sum(zones)
+        for stem, zones in brixia_zones(data).items()
+        if sum(zones) > 0
+    }

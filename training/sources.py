@@ -6,6 +6,7 @@ import csv
 import hashlib
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from pneumoscore.errors import ModelError
 from pneumoscore.files import written_atomically
 from pneumoscore.radiograph.types import InputSpec
+from training.boxes import box_masks, read_boxes, read_boxes_in_lungs
 from training.config import TrainingConfig
 from training.exclusions import Exclusions
 from training.films import (
@@ -27,23 +29,34 @@ from training.finding_targets import FINDINGS, finding_targets, kept_for_validat
 from training.joined_teacher import JoinedTeacher
 from training.lungs import LungNet, outline_lungs, split_sides
 from training.painting import extent_of_share
-from training.scored import ScoredFilm, brixia_shares, folds_by_patient, scored_films
+from training.scored import (
+    ScoredFilm,
+    brixia_shares,
+    brixia_zones,
+    folds_by_patient,
+    scored_films,
+)
 from training.streams import LEAST_OPACITY, FilmStream
 from training.told import Told
+from training.zones import zone_opacity
 
 __all__ = ["TrainingFilms", "lung_training_films"]
 
 _LOGGER = logging.getLogger(__name__)
 _KNOWN_BY = ("name", "two alignments")
-_BOXED = ("Pneumonia", "Infiltrate", "Atelectasis", "Effusion", "Lung Opacity")
+_BLACK_OUTSIDE = "rsna_lungs"  # black outside the lungs
+_MOST_BLACK = 800
+_BLACKENED = 0.3
+"""Share of the painted films that are made alike, where such films are shown."""
 
 
 def _unknown(count: int, *shape: int) -> NDArray[np.float32]:
     return np.full((count, *shape), np.nan, dtype=np.float32)
 
 
-def _whole(place: float) -> int:
-    return max(0, round(place))
+def _spread(names: list[str], limit: int) -> list[str]:
+    """Return `limit` of some names, evenly from all of them; 0 for all."""
+    return names[:: max(1, len(names) // limit)][:limit] if limit else names
 
 
 def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -195,6 +208,7 @@ class TrainingFilms:
             sides=_unknown(len(good), 2, 2),
             lungs=lungs[good],
             painted=True,
+            blackened=_BLACKENED if self._config.streams.boxed_lungs else 0.0,
         )
 
     def _findings(self, per_batch: int) -> FilmStream:
@@ -224,6 +238,9 @@ class TrainingFilms:
                 and not (rated and film.name in self._of_scored_patients)
             ]
         )
+        return self._with_readers("rated" if rated else "scored", chosen, per_batch)
+
+    def _with_readers(self, name: str, chosen: list[ScoredFilm], per_batch: int) -> FilmStream:
         films = folder_films(self._data, [film.name for film in chosen], self._config.stored)
         totals = np.array([[f.extent, f.opacity_ralo] for f in chosen], dtype=np.float32)
         shares = brixia_shares(self._data)
@@ -233,7 +250,7 @@ class TrainingFilms:
             if share is not None:
                 sides[row] = np.clip(np.outer([share, 1 - share], totals[row]), 0, 4)
         return FilmStream(
-            name="rated" if rated else "scored",
+            name=name,
             films=films,
             per_batch=per_batch,
             findings=_unknown(len(films), len(FINDINGS)),
@@ -241,6 +258,26 @@ class TrainingFilms:
             sides=sides,
             lungs=self._lungs(films),
             parts=self._parts(chosen),
+        )
+
+    def _zoned(self, per_batch: int) -> FilmStream:
+        """Films with Brixia zones, scored or rated: each zone is opaque as it was rated."""
+        zones = brixia_zones(self._data)
+        chosen = self._limited(
+            [
+                film
+                for film in self._scored
+                if film.stem in zones
+                and film.name not in self._barred
+                and not (film.rescaled and film.name in self._of_scored_patients)
+            ]
+        )
+        stream = self._with_readers("zoned", chosen, per_batch)
+        if stream.lungs is None:
+            raise TypeError("films with readers have lungs")
+        rated = np.array([zones[film.stem] for film in chosen], dtype=np.float32)
+        return replace(
+            stream, opacity=zone_opacity(stream.lungs, rated.reshape(-1, 2, 3) / np.float32(3))
         )
 
     def _masked(self, per_batch: int) -> FilmStream:
@@ -303,32 +340,21 @@ class TrainingFilms:
             told=self._told(films),
         )
 
-    def _boxed(self, per_batch: int) -> FilmStream:
-        with (self._data / "corpus" / "boxes.csv").open(newline="", encoding="utf-8") as file:
-            boxes: dict[str, list[list[float]]] = {}
-            for row in csv.DictReader(file):
-                if row["archive"] == "nih" and row["finding"] in _BOXED and row["width"]:
-                    box = [float(row[key]) for key in ("x", "y", "width", "height")]
-                    boxes.setdefault(row["file"], []).append(box)
-        known = {row.file for row in self._index if row.archive == "nih"}
-        names = [name for name in sorted(boxes) if name in known][: self._config.limit or None]
-        films = corpus_films(self._data / "corpus", "nih", names, self._config.stored)
-        masks = np.zeros(films.pixels.shape, dtype=np.uint8)
-        for mask, name, place in zip(masks, names, films.placements, strict=True):
-            for x, y, wide, high in boxes[name]:
-                rows_, columns = place.film_shape
-                top, left = (
-                    y * rows_ * place.scale + place.top,
-                    x * columns * place.scale + place.left,
-                )
-                bottom, right = (
-                    top + high * rows_ * place.scale,
-                    left + wide * columns * place.scale,
-                )
-                mask[_whole(top) : _whole(bottom), _whole(left) : _whole(right)] = 255
+    def _boxed(self, name: str, archive: str, per_batch: int) -> FilmStream:
+        corpus = self._data / "corpus"
+        if archive == _BLACK_OUTSIDE:
+            boxes = read_boxes_in_lungs(corpus)
+            known = {name for name in boxes if f"{archive}/{name}" not in self._of_scored_patients}
+        else:
+            boxes = read_boxes(corpus, archive)
+            known = {row.file for row in self._index if row.archive == archive}
+        names = [film for film in sorted(boxes) if film in known]
+        limit = self._config.limit or (_MOST_BLACK if archive == _BLACK_OUTSIDE else 0)
+        films = corpus_films(corpus, archive, _spread(names, limit), self._config.stored)
+        masks = box_masks(films, boxes)
         seen = np.flatnonzero(masks.any((1, 2))).tolist()
         return FilmStream(
-            name="boxed",
+            name=name,
             films=films.take(seen),
             per_batch=per_batch,
             findings=_unknown(len(seen), len(FINDINGS)),
@@ -351,7 +377,15 @@ class TrainingFilms:
         )
 
     def _told(self, films: FilmArrays) -> Told | None:
-        return None if self._teacher is None else self._teacher.tell(films)
+        """Return what the teacher says, kept on disk as outlines are."""
+        if self._teacher is None:
+            return None
+        digest = hashlib.sha256(self._teacher.identity)
+        digest.update(films.pixels.tobytes() + films.inside.tobytes())
+        path = self._cache / f"{digest.hexdigest()[:32]}.pt"
+        if not path.is_file():
+            self._teacher.tell(films).save(path)
+        return Told.loaded(path)
 
     def streams(self) -> list[FilmStream]:
         """Return the streams of the configuration."""
@@ -365,12 +399,16 @@ class TrainingFilms:
             found.append(self._readers(wanted.scored, rated=False))
         if wanted.rated:
             found.append(self._readers(wanted.rated, rated=True))
+        if wanted.zoned:
+            found.append(self._zoned(wanted.zoned))
         if wanted.masked:
             found.append(self._masked(wanted.masked))
         if wanted.ordinal:
             found.append(self._ordinal(wanted.ordinal))
         if wanted.boxed:
-            found.append(self._boxed(wanted.boxed))
+            found.append(self._boxed("boxed", "nih", wanted.boxed))
+        if wanted.boxed_lungs:
+            found.append(self._boxed("boxed lungs", _BLACK_OUTSIDE, wanted.boxed_lungs))
         if wanted.unscored:
             films, _ = self._corpus("covid_adult", False)
             found.append(self._taught("unscored", films, wanted.unscored))

@@ -59,6 +59,8 @@ class FilmStream:
         Opacity masks of each lung, times 255; needs `sides`.
     painted : bool
         Whether opacities are painted into the films; the truth above is then replaced.
+    blackened : float
+        Share of the views that are black outside `lungs`, after painting.
     taught : bool
         Whether the truth of totals and sides is what a teacher says of the film as it is; the
         truth above is then replaced. Needs `lungs`.
@@ -81,6 +83,7 @@ class FilmStream:
     lungs: NDArray[np.uint8] | None = None
     opacity: NDArray[np.uint8] | None = None
     painted: bool = False
+    blackened: float = 0.0
     taught: bool = False
     classes: NDArray[np.float32] | None = None
     boxes: NDArray[np.uint8] | None = None
@@ -214,6 +217,9 @@ def _draw(
         sides = torch.stack([painted.extent, painted.density], 2)[None]
         totals = sides.sum(2)
         findings = _opacity_findings(findings, painted.extent, opacity_column)
+    if stream.blackened:
+        black = torch.rand(count, generator=generator) < stream.blackened
+        pixels = torch.where(black.view(-1, 1, 1, 1) & (lungs.amax(1, True) < 0.5), 0.0, pixels)
     told = stream.told
     if told is not None:
         totals = told.totals[:, rows]

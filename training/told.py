@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from pneumoscore.files import written_atomically
 
 __all__ = ["Told"]
 
@@ -32,6 +35,16 @@ class Told:
     sides: Tensor | None = None
     places: Tensor | None = None
     findings: Tensor | None = None
+
+    @classmethod
+    def loaded(cls, path: Path) -> Told:
+        """Read what `save` wrote."""
+        return cls(**torch.load(path, weights_only=True))
+
+    def save(self, path: Path) -> None:
+        """Write a file that `loaded` reads."""
+        with written_atomically(path) as file:
+            torch.save({each.name: getattr(self, each.name) for each in fields(self)}, file)
 
     def moved_places(
         self, rows: Tensor, matrix: Tensor, flipped: Tensor, shown: float

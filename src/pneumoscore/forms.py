@@ -238,6 +238,8 @@ def _converted(hint: Any, value: Any, what: str, error: Failure) -> Any:
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise _MisfitError("a list")
+        if arguments == (float, ...):  # thousands of residuals
+            return tuple(_plain(float, item) for item in value)
         if arguments[1:] != (...,) and len(value) != len(arguments):
             raise _MisfitError(f"a list of {len(arguments)}")
         kinds = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments

@@ -7,7 +7,7 @@ import pytest
 
 from pneumoscore.radiograph import read_radiograph
 from pneumoscore.radiograph.inversion import polarity
-from pneumoscore.radiograph.notices import MIN_SIDE, notices_of
+from pneumoscore.radiograph.notices import MIN_SIDE, notices_of, spread_of
 
 
 @pytest.mark.shared_data
@@ -66,3 +66,11 @@ def test_a_film_of_few_pixels_is_noticed(files):
 
 def test_a_single_pixel_is_no_error():
     assert notices_of(np.zeros((1, 1), dtype=np.float32)) == ("too_few_pixels", "almost_constant")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (96, 96), (240, 251), (700, 900)])
+def test_the_spread_of_a_film_lies_between_its_percentiles(shape):
+    film = np.random.default_rng(sum(shape)).random(shape, dtype=np.float32)
+    step = max(1, int(np.sqrt(film.size / 60_000)))
+    low, high = np.percentile(film[::step, ::step].astype(np.float64), (1, 99))
+    assert spread_of(film) == pytest.approx(high - low, abs=1e-12)

@@ -31,7 +31,7 @@ from training.goals.rejection import (
     two_in_one,
 )
 from training.goals.steadiness import measure_steadiness
-from training.goals.zones import lung_zones, split_lungs
+from training.zones import lung_zones, split_lungs
 
 
 @pytest.fixture(scope="module")

@@ -56,12 +56,12 @@ def networks() -> list[SeverityNetwork]:
     return [SeverityNetwork(2, Trunk(_SHAPE), 32).eval() for _ in range(3)]
 
 
-def _told(
+def _teacher(
     monkeypatch: pytest.MonkeyPatch,
     networks: list[SeverityNetwork],
     extents: np.ndarray,
     **wanted: bool,
-) -> Told:
+) -> JoinedTeacher:
     parts = np.arange(_COUNT) % 2
     known = _films(_COUNT, 1)
     monkeypatch.setattr(
@@ -71,7 +71,16 @@ def _told(
     config = TrainingConfig("x", "1", "", steps=1, size=_SIZE, margin=1.1, **wanted)
     *members, beside = networks
     teachers = TeacherNetworks(members, beside, members if wanted else ())
-    return JoinedTeacher(teachers, Path(), config).tell(_films(5, 2))
+    return JoinedTeacher(teachers, Path(), config)
+
+
+def _told(
+    monkeypatch: pytest.MonkeyPatch,
+    networks: list[SeverityNetwork],
+    extents: np.ndarray,
+    **wanted: bool,
+) -> Told:
+    return _teacher(monkeypatch, networks, extents, **wanted).tell(_films(5, 2))
 
 
 def test_a_part_teaches_nothing_to_the_network_that_keeps_it_out(
@@ -163,3 +172,30 @@ def test_each_network_is_taught_by_its_own_teacher() -> None:
         assert (batch.totals[:6] == expected).all()
         assert batch.totals[6:].isnan().all()
         assert batch.sides.isnan().all()
+
+
+def test_what_was_told_is_kept_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, networks: list[SeverityNetwork], tmp_path: Path
+) -> None:
+    extents = np.random.default_rng(3).uniform(1, 3, _COUNT)
+    for wanted in ({}, {"teacher_by_lungs": True, "teacher_findings": True}):
+        told = _told(monkeypatch, networks, extents, **wanted)
+        told.save(tmp_path / "told.pt")
+        kept = Told.loaded(tmp_path / "told.pt")
+        for name in ("totals", "sides", "places", "findings"):
+            before, after = getattr(told, name), getattr(kept, name)
+            assert before is after is None or torch.equal(before, after)
+
+
+def test_another_teacher_has_another_identity(
+    monkeypatch: pytest.MonkeyPatch, networks: list[SeverityNetwork]
+) -> None:
+    extents = np.random.default_rng(3).uniform(1, 3, _COUNT)
+    first = _teacher(monkeypatch, networks, extents)
+    assert _teacher(monkeypatch, networks, extents).identity == first.identity
+    assert _teacher(monkeypatch, networks, extents + 1).identity != first.identity
+    assert (
+        _teacher(monkeypatch, networks, extents, teacher_by_lungs=True).identity != first.identity
+    )
+    others = [networks[1], networks[0], networks[2]]
+    assert _teacher(monkeypatch, others, extents).identity != first.identity

@@ -15,7 +15,7 @@ from training.checkpoints import averaged_members, mean_network, write_start
 from training.config import StreamConfig, read_config
 from training.films import FilmArrays
 from training.finding_targets import FINDINGS
-from training.joint import teacher_of, train_joint
+from training.joint import networks_to_begin_from, teacher_of, train_joint
 from training.network import SeverityNetwork, channels_last
 from training.streams import FilmStream, draw_views
 from training.train import TrainingRun
@@ -90,6 +90,22 @@ def test_a_teacher_of_other_parts_is_refused(tmp_path: Path) -> None:
         teacher_of(TrainingRun(tmp_path / "severity", config), tmp_path)
 
 
+def test_networks_go_on_from_those_of_their_own_parts(tmp_path: Path) -> None:
+    config = replace(
+        read_config(CONFIGS / "severity.toml"), folds=2, members="two.pt", frozen_stages=3
+    )
+    network = SeverityNetwork(len(FINDINGS), Trunk(trunk_shape(config.trunk)))
+    states = [network.state_dict(), SeverityNetwork(len(FINDINGS), network.trunk).state_dict()]
+    torch.save({"averages": states, "trunk": config.trunk}, tmp_path / "two.pt")
+    begun = networks_to_begin_from(TrainingRun(tmp_path / "severity", config))
+    for state, member in zip(states, begun, strict=True):
+        assert torch.equal(member.severity.weight, state["severity.weight"])
+    assert not torch.equal(begun[0].severity.weight, begun[1].severity.weight)
+    # In four parts each would go on from what saw the films that it keeps out.
+    with pytest.raises(ModelError, match="2 parts"):
+        networks_to_begin_from(TrainingRun(tmp_path / "severity", replace(config, folds=4)))
+
+
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_a_resumed_joint_run_equals_an_unbroken_one(shared_data: Path, tmp_path: Path) -> None:
@@ -104,7 +120,7 @@ def test_a_resumed_joint_run_equals_an_unbroken_one(shared_data: Path, tmp_path:
         taught_after=1,
         limit=8,
         start="start.pt",
-        streams=StreamConfig(scored=3, unscored=2, ordinal=2, boxed=2),
+        streams=StreamConfig(scored=3, zoned=2, unscored=2, ordinal=2, boxed=2, boxed_lungs=2),
         augmentation=Augmentation(size=64, shown=0.8333),
     )
     torch.manual_seed(0)

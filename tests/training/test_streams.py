@@ -189,3 +189,16 @@ def test_side_sums_split_at_the_midline_of_the_lungs() -> None:
     sums = side_sums(contributions, lungs)
     assert torch.allclose(sums.sum(1), contributions.sum((2, 3)))
     assert torch.allclose(sums[0, :, 0], torch.tensor([12.0, 20.0]))
+
+
+def test_some_painted_films_are_black_outside_their_lungs() -> None:
+    stream = _one_sided_stream()
+    lungs = np.zeros_like(stream.lungs)
+    lungs[:, 0, 10:50, 8:28] = 255
+    stream = replace(stream, lungs=lungs, opacity=None, blackened=0.5)
+    batch = draw_batch([stream], STILL, 0, torch.Generator().manual_seed(0))
+    flat = 0
+    for film, lung in zip(batch.films[:, 0], batch.lungs.amax(1), strict=True):
+        outside = film[lung < 0.01]
+        flat += int(float(outside.max() - outside.min()) == pytest.approx(0, abs=1e-5))
+    assert 0 < flat < len(batch.films)

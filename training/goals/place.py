@@ -22,7 +22,7 @@ from pneumoscore.statistics.accuracy import mae, pearson, spearman
 from pneumoscore.statistics.bootstrap import Draw, Estimate, PatientBootstrap
 from pneumoscore.statistics.discrimination import auroc
 from training.goals.figures import FigureResult, FigureRow, Progress, estimate_row
-from training.goals.zones import lung_zones
+from training.zones import lung_zones
 
 __all__ = [
     "PlacedMask",

@@ -46,23 +46,21 @@ def block_factor(shape: tuple[int, ...], least_side: int | None) -> int:
     return 1 if least_side is None else max(1, min(shape[:2]) // least_side)
 
 
-def _padded(values: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Repeat the last row and column until the sides are multiples of `factor`."""
-    rows, columns = values.shape
-    missing = (-rows % factor, -columns % factor)
-    if not any(missing):
-        return values
-    return np.pad(values, ((0, missing[0]), (0, missing[1])), mode="edge")
-
-
 def _sums(values: NDArray[Any], factor: int, dtype: type) -> NDArray[np.number]:
-    values = _padded(values, factor)
+    """Return sums of blocks; the last row and column count for those that a block lacks."""
+    high, wide = (-(-side // factor) for side in values.shape)
     rows: NDArray[Any] = values[::factor].astype(dtype)
     for row in range(1, factor):
-        rows += values[row::factor]
+        part = values[row::factor]
+        rows[: len(part)] += part
+        if len(part) < high:
+            rows[-1] += values[-1]
     sums = rows[:, ::factor].copy()
     for column in range(1, factor):
-        sums += rows[:, column::factor]
+        part = rows[:, column::factor]
+        sums[:, : part.shape[1]] += part
+        if part.shape[1] < wide:
+            sums[:, -1] += rows[:, -1]
     return np.asarray(sums)
 
 

@@ -62,7 +62,10 @@ def _read_path(source: str | os.PathLike[str], options: ReadOptions) -> bytes:
         if status.st_size > options.max_file_bytes:
             raise _too_long(options)
         with path.open("rb") as file:
-            data = file.read(options.max_file_bytes + 1)
+            # Asked for more, Python takes that much memory first, and gives it back every time.
+            data = file.read(status.st_size + 1)
+            if len(data) > status.st_size:  # it has grown since
+                data += file.read(options.max_file_bytes + 1 - len(data))
     except FileNotFoundError as error:
         raise MissingFileError(f"a file that cannot be opened ({error.strerror})") from error
     except (OSError, ValueError) as error:

@@ -206,7 +206,8 @@ class Radiograph:
         pixels = np.ascontiguousarray(self.pixels, dtype=np.float32)
         if pixels.ndim != 2 or 0 in pixels.shape:
             raise ValueError(f"pixels have shape {pixels.shape}; expected (rows, columns)")
-        if not np.isfinite(pixels).all() or pixels.min() < 0.0 or pixels.max() > 1.0:
+        # What is not a number is neither.
+        if not (pixels.min() >= 0.0 and pixels.max() <= 1.0):
             raise ValueError("pixels must be finite and lie in [0, 1]")
         # Only an array that is frozen and owns its memory may be kept without a copy.
         frozen = not pixels.flags.writeable and pixels.flags.owndata

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.backbone.record import BackboneOutput
 from pneumoscore.errors import ModelError
+from pneumoscore.radiograph.notices import spread_of
 from pneumoscore.radiograph.subject import is_child, is_other_body_part, is_side_silent
 from pneumoscore.radiograph.types import Placement, Radiograph, RadiographMetadata
 from pneumoscore.severity.familiarity import Familiarity
@@ -132,7 +133,7 @@ class QualityGate:
             found.add("inverted")
         if min(radiograph.rows, radiograph.columns) < self.smallest_side:
             found.add("too_few_pixels")
-        if _contrast(radiograph.pixels) < self.smallest_contrast:
+        if spread_of(radiograph.pixels) < self.smallest_contrast:
             found.add("almost_constant")
         if (radiograph.metadata.view or "").strip().upper() in _LATERAL_VIEWS:
             found.add("lateral")
@@ -231,12 +232,6 @@ def _said(said: RadiographMetadata) -> set[str]:
         "side_not_stated": is_side_silent(said),
     }
     return {flag for flag, raised in flags.items() if raised}
-
-
-def _contrast(pixels: NDArray[np.float32]) -> float:
-    step = max(1, min(pixels.shape) // 256)
-    low, high = np.percentile(pixels[::step, ::step], [1, 99])
-    return float(high - low)
 
 
 def _ordered(flags: set[str]) -> tuple[str, ...]:
