@@ -114,7 +114,7 @@ def ours(films: Sequence[Path], seconds: float, workers: int) -> dict[str, float
     from pneumoscore.severity.model import SeverityModel
 
     model = SeverityModel.open(threads=1)
-    options = ScoringOptions(content=True, force=True, batch=2)
+    options = ScoringOptions(content=True, force=True, batch=1)
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(folder)
         index = RowIndex(store)

@@ -24,6 +24,7 @@ from training.config import TrainingConfig
 from training.exclusions import find_exclusions
 from training.finding_targets import FINDINGS
 from training.joined_teacher import JoinedTeacher, TeacherNetworks
+from training.kept import KeptOnDisk
 from training.losses import side_sums, training_loss
 from training.network import SeverityNetwork, channels_last
 from training.precision import mixed_precision
@@ -227,10 +228,8 @@ def train_joint(
         return run.checkpoint
     exclusions = find_exclusions(data)
     lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
-    films = TrainingFilms(
-        data, config, exclusions, lung_net, run.sibling("outlines"), teacher_of(run, data)
-    )
-    streams = films.streams()
+    kept = KeptOnDisk(run.sibling("outlines"), lung_net, teacher_of(run, data))
+    streams = TrainingFilms(data, config, exclusions, kept).streams()
     window: list[dict[str, float]] = []
     started = time.monotonic()
     while members.step < config.steps:

@@ -21,11 +21,10 @@ from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 from training.augment import Augmentation, augment
 from training.exclusions import find_exclusions
 from training.films import FilmArrays, corpus_films, folder_films, read_corpus_index
-from training.lungs import LungNet, outline_lungs, split_sides
+from training.lungs import LungNet, lung_training_films, outline_lungs, split_sides
 from training.network import channels_last
 from training.painting import paint
 from training.precision import mixed_precision
-from training.sources import lung_training_films
 
 __all__ = [
     "FINDER_SIZE",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import logging
+from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,12 +13,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pneumoscore.radiograph.types import InputSpec
 from training.augment import Augmentation, augment
-from training.films import FilmArrays
+from training.films import FilmArrays, folder_films, placed_masks
 from training.network import channels_last
 from training.precision import mixed_precision
 
-__all__ = ["LungNet", "outline_lungs", "split_sides", "train_lung_net"]
+__all__ = [
+    "LungNet",
+    "lung_training_films",
+    "outline_lungs",
+    "split_sides",
+    "train_lung_net",
+]
 
 _LOGGER = logging.getLogger(__name__)
 _SIZE = 160
@@ -169,3 +179,30 @@ def split_sides(outlines: NDArray[np.float32]) -> NDArray[np.float32]:
         sides[index, 0] = outline * (columns < frontier)
         sides[index, 1] = outline * (columns >= frontier)
     return sides
+
+
+def lung_training_films(
+    data: Path, barred: Collection[str], spec: InputSpec, limit: int = 0
+) -> tuple[FilmArrays, NDArray[np.uint8]]:
+    """Return the films with lung masks that are not barred, and the masks.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+    barred : collection of str
+        Films that may not be used.
+    spec : InputSpec
+        How the films become squares.
+    limit : int, optional
+        Films at most; 0 for all.
+    """
+    with (data / "masks.csv").open(newline="", encoding="utf-8") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["kind"] == "lungs" and row["image"] not in barred
+        ]
+    rows = rows[:limit] if limit else rows
+    films = folder_films(data, [row["image"] for row in rows], spec, whole=True)
+    return films, placed_masks([data / "lungs" / row["file"] for row in rows], films)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import logging
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
-from pneumoscore.files import written_atomically
-from pneumoscore.radiograph.types import InputSpec
 from training.boxes import box_masks, read_boxes, read_boxes_in_lungs
 from training.config import TrainingConfig
 from training.exclusions import Exclusions
@@ -22,12 +18,10 @@ from training.films import (
     FilmArrays,
     corpus_films,
     folder_films,
-    placed_masks,
     read_corpus_index,
 )
 from training.finding_targets import FINDINGS, finding_targets, kept_for_validation
-from training.joined_teacher import JoinedTeacher
-from training.lungs import LungNet, outline_lungs, split_sides
+from training.kept import KeptOnDisk
 from training.painting import extent_of_share
 from training.scored import (
     ScoredFilm,
@@ -37,10 +31,9 @@ from training.scored import (
     scored_films,
 )
 from training.streams import LEAST_OPACITY, FilmStream
-from training.told import Told
 from training.zones import zone_opacity
 
-__all__ = ["TrainingFilms", "lung_training_films"]
+__all__ = ["TrainingFilms"]
 
 _LOGGER = logging.getLogger(__name__)
 _KNOWN_BY = ("name", "two alignments")
@@ -59,37 +52,6 @@ def _spread(names: list[str], limit: int) -> list[str]:
     return names[:: max(1, len(names) // limit)][:limit] if limit else names
 
 
-def _quantised(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(np.clip(values * 255 + 0.5, 0, 255), dtype=np.uint8)
-
-
-def lung_training_films(
-    data: Path, barred: Collection[str], spec: InputSpec, limit: int = 0
-) -> tuple[FilmArrays, NDArray[np.uint8]]:
-    """Return the films with lung masks that are not barred, and the masks.
-
-    Parameters
-    ----------
-    data : Path
-        Data folder.
-    barred : collection of str
-        Films that may not be used.
-    spec : InputSpec
-        How the films become squares.
-    limit : int, optional
-        Films at most; 0 for all.
-    """
-    with (data / "masks.csv").open(newline="", encoding="utf-8") as file:
-        rows = [
-            row
-            for row in csv.DictReader(file)
-            if row["kind"] == "lungs" and row["image"] not in barred
-        ]
-    rows = rows[:limit] if limit else rows
-    films = folder_films(data, [row["image"] for row in rows], spec, whole=True)
-    return films, placed_masks([data / "lungs" / row["file"] for row in rows], films)
-
-
 class TrainingFilms:
     """Builds the streams that a configuration asks for.
 
@@ -101,12 +63,8 @@ class TrainingFilms:
         What to read, and what to keep out.
     exclusions : Exclusions
         Films that may show patients to keep out.
-    lung_net : LungNet
-        Outlines lungs.
-    cache : Path
-        Folder for outlines between runs.
-    teacher : JoinedTeacher, optional
-        Scores the unscored films; without one the averaged networks do.
+    kept : KeptOnDisk
+        Outlines lungs, and tells of films without a score.
     """
 
     def __init__(
@@ -114,18 +72,11 @@ class TrainingFilms:
         data: Path,
         config: TrainingConfig,
         exclusions: Exclusions,
-        lung_net: LungNet,
-        cache: Path,
-        teacher: JoinedTeacher | None = None,
+        kept: KeptOnDisk,
     ) -> None:
-        self._cache = cache
-        self._teacher = teacher
-        self._lung_identity = b"".join(
-            value.numpy().tobytes() for value in lung_net.state_dict().values()
-        )
+        self._kept = kept
         self._data = data
         self._config = config
-        self._lung_net = lung_net
         self._barred = exclusions.of_the_94 if config.held_out == "cohen94" else {}
         self._of_scored_patients = exclusions.of_any_scored_patient
         self._index = [
@@ -142,24 +93,6 @@ class TrainingFilms:
 
     def _parts(self, films: list[ScoredFilm]) -> NDArray[np.int64]:
         return np.array([self._folds.get(film.patient, -1) for film in films], dtype=np.int64)
-
-    def _lungs(self, films: FilmArrays) -> NDArray[np.uint8]:
-        """Lung outlines at half the lung network's resolution, which is fine enough to paint.
-
-        Kept on disk: outlining thousands of films takes minutes, and every run needs them.
-        """
-        digest = hashlib.sha256(self._lung_identity)
-        digest.update(films.pixels.tobytes())
-        path = self._cache / f"{digest.hexdigest()[:32]}.npy"
-        if path.is_file():
-            kept: NDArray[np.uint8] = np.load(path)
-            return kept
-        sides = split_sides(outline_lungs(self._lung_net, films))
-        rows, columns = sides.shape[2] // 2, sides.shape[3] // 2
-        halved = _quantised(sides.reshape(len(sides), 2, rows, 2, columns, 2).mean((3, 5)))
-        with written_atomically(path) as file:
-            np.save(file, halved)
-        return halved
 
     def _corpus(self, archive: str, normal_only: bool) -> tuple[FilmArrays, NDArray[np.float32]]:
         rows = [
@@ -195,7 +128,7 @@ class TrainingFilms:
         films, findings = self._joined(
             [self._corpus("nih", True), self._corpus("rsna_normal", True)]
         )
-        lungs = self._lungs(films)
+        lungs = self._kept.outlines(films)
         # A film whose lungs are not found cannot carry truth.
         area = (lungs > 127).mean((2, 3))
         good = np.flatnonzero((area > 0.04).all(1) & (area < 0.35).all(1)).tolist()
@@ -256,7 +189,7 @@ class TrainingFilms:
             findings=_unknown(len(films), len(FINDINGS)),
             totals=totals,
             sides=sides,
-            lungs=self._lungs(films),
+            lungs=self._kept.outlines(films),
             parts=self._parts(chosen),
         )
 
@@ -337,7 +270,7 @@ class TrainingFilms:
             totals=_unknown(len(films), 2),
             sides=_unknown(len(films), 2, 2),
             classes=np.array([np.mean(ratings[name]) for name in names], dtype=np.float32),
-            told=self._told(films),
+            told=self._kept.told(films),
         )
 
     def _boxed(self, name: str, archive: str, per_batch: int) -> FilmStream:
@@ -371,21 +304,10 @@ class TrainingFilms:
             findings=_unknown(len(films), len(FINDINGS)),
             totals=_unknown(len(films), 2),
             sides=_unknown(len(films), 2, 2),
-            lungs=self._lungs(films),
+            lungs=self._kept.outlines(films),
             taught=True,
-            told=self._told(films),
+            told=self._kept.told(films),
         )
-
-    def _told(self, films: FilmArrays) -> Told | None:
-        """Return what the teacher says, kept on disk as outlines are."""
-        if self._teacher is None:
-            return None
-        digest = hashlib.sha256(self._teacher.identity)
-        digest.update(films.pixels.tobytes() + films.inside.tobytes())
-        path = self._cache / f"{digest.hexdigest()[:32]}.pt"
-        if not path.is_file():
-            self._teacher.tell(films).save(path)
-        return Told.loaded(path)
 
     def streams(self) -> list[FilmStream]:
         """Return the streams of the configuration."""

@@ -21,11 +21,12 @@ from training.checkpoints import load_network, save_atomically
 from training.config import TrainingConfig
 from training.exclusions import Exclusions, find_exclusions
 from training.finding_targets import FINDINGS
+from training.kept import KeptOnDisk
 from training.losses import side_sums, training_loss
-from training.lungs import LungNet, train_lung_net
+from training.lungs import LungNet, lung_training_films, train_lung_net
 from training.network import SeverityNetwork, channels_last
 from training.precision import mixed_precision
-from training.sources import TrainingFilms, lung_training_films
+from training.sources import TrainingFilms
 from training.streams import draw_batch
 from training.training_log import append_line, averaged_parts, truncate_log
 from training.trunk import Trunk
@@ -261,7 +262,8 @@ def train(
         return run.checkpoint
     exclusions = find_exclusions(data)
     lung_net = prepare_lung_net(data, run.sibling("lungs.pt"), config, exclusions)
-    streams = TrainingFilms(data, config, exclusions, lung_net, run.sibling("outlines")).streams()
+    kept = KeptOnDisk(run.sibling("outlines"), lung_net)
+    streams = TrainingFilms(data, config, exclusions, kept).streams()
     window: list[dict[str, float]] = []
     started = time.monotonic()
     while trainer.step < end:

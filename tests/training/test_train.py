@@ -14,6 +14,7 @@ from training.config import StreamConfig, TrainingConfig, read_config
 from training.curve import draw_curve
 from training.exclusions import Exclusions, find_exclusions
 from training.finding_targets import FINDINGS, finding_targets
+from training.kept import KeptOnDisk
 from training.lungs import LungNet
 from training.scored import ALIKE, folds_by_patient, scored_films
 from training.sources import TrainingFilms
@@ -61,13 +62,12 @@ def test_streams_hold_no_film_of_a_held_out_patient(
     smoke: TrainingConfig, shared_data: Path, exclusions: Exclusions, tmp_path: Path
 ) -> None:
     config = replace(smoke, joint=True, folds=4, limit=0, normal_limit=8)
-    config = replace(config, streams=replace(config.streams, findings=0, unscored=0))
+    config = replace(config, streams=replace(config.streams, findings=0, unscored=0, zoned=2))
     lung_net = prepare_lung_net(
         shared_data, tmp_path / "lungs.pt", replace(config, limit=12), exclusions
     )
-    streams = TrainingFilms(
-        shared_data, config, exclusions, lung_net, tmp_path / "outlines"
-    ).streams()
+    kept = KeptOnDisk(tmp_path / "outlines", lung_net)
+    streams = TrainingFilms(shared_data, config, exclusions, kept).streams()
     used = set()  # by the network that keeps part 1 out (`Views.for_network`)
     for stream in streams:
         part = np.full(len(stream.films), -1) if stream.parts is None else stream.parts
@@ -76,12 +76,13 @@ def test_streams_hold_no_film_of_a_held_out_patient(
     scored = [film for film in films if film.name.startswith("scored/")]
     parts = folds_by_patient(scored, 4)
     held_out = {film.name for film in films if parts.get(film.patient) == 1}
-    assert {stream.name for stream in streams} == {"scored", "rated", "masked", "unscored series"}
+    names = {stream.name for stream in streams}
+    assert names == {"scored", "rated", "zoned", "masked", "unscored series"}
     assert len(used) > 150
     assert held_out
     assert not used & held_out
     assert not any(name.startswith("cohen94/") for name in used)
-    others = {n for s in streams if s.name != "scored" for n in s.films.names}
+    others = {n for s in streams if s.name not in ("scored", "zoned") for n in s.films.names}
     assert not others & exclusions.of_any_scored_patient
 
 
@@ -93,7 +94,8 @@ def test_films_without_lungs_are_not_painted(
     config = replace(smoke, streams=StreamConfig(normal=2))
     torch.manual_seed(0)
     untrained = LungNet().eval()
-    source = TrainingFilms(shared_data, config, exclusions, untrained, tmp_path / "outlines")
+    kept = KeptOnDisk(tmp_path / "outlines", untrained)
+    source = TrainingFilms(shared_data, config, exclusions, kept)
     with pytest.raises(ModelError, match="lung network"):
         source.streams()
 

@@ -60,7 +60,7 @@ class _Engine(StrEnum):
     RAY = "ray"
 
 
-_BATCH = {_Device.CPU: 2, _Device.CUDA: 32}
+_BATCH = {_Device.CPU: 1, _Device.CUDA: 32}
 """Films that go through the network together."""
 _Folder = Annotated[str, typer.Argument(metavar="DIR", help="Folder or URL of an archive run.")]
 _EPILOG = """\b
