@@ -37,7 +37,7 @@ def read_boxes(corpus: Path, archive: str) -> dict[str, list[Box]]:
 def read_boxes_in_lungs(corpus: Path) -> dict[str, list[Box]]:
     """Return the boxes of ``rsna_lungs.csv`` by file: films that are black outside the lungs.
 
-    Films are left out of whose boxes less than seven tenths were left.
+    Films whose boxes were mostly blacked out too (less than seven tenths are seen) are left out.
     """
     with (corpus / "rsna_lungs.csv").open(newline="", encoding="utf-8") as file:
         return {

@@ -23,7 +23,8 @@ __all__ = [
     "matched_inliers",
 ]
 
-# On the public films strangers agree in up to 14 keypoints, the same film in 16 to 367.
+# On the public films strangers agree in up to 14 keypoints, but for five (docs/experiments.md);
+# the same film in 15 to 367.
 LEAST_INLIERS = 15
 _LONGER_SIDE = 320
 _KEYPOINTS = 500

@@ -32,6 +32,8 @@ from training.told import Told
 __all__ = ["JoinedTeacher", "TeacherNetworks"]
 
 _AT_ONCE = 8
+_TELLING = 1
+"""Number of the way of telling: another one says something else by the same networks."""
 _FAINTEST = 0.05  # points of the scale, at each place of a lung
 
 
@@ -75,7 +77,8 @@ class JoinedTeacher:
         targets = np.array([[film.extent, film.opacity_ralo] for film in films])
         arrays = folder_films(data, [film.name for film in films], config.stored)
         # What the regressions are fitted to; their last bits differ from run to run.
-        self._fitted = arrays.pixels.tobytes() + targets.tobytes() + parts.tobytes()
+        fitted = (arrays.pixels, arrays.inside, targets, parts)
+        self._fitted = hashlib.sha256(b"".join(values.tobytes() for values in fitted)).digest()
         features = self._beside(self._shown(arrays))[0]
         own = severity_coefficients(networks.beside)[0].numpy().astype(np.float64)
         self._ridges = [
@@ -92,7 +95,13 @@ class JoinedTeacher:
             for value in network.state_dict().values():
                 digest.update(value.contiguous().numpy().tobytes())
         config = self._config
-        how = (config.size, config.teacher_share, config.teacher_by_lungs, config.teacher_findings)
+        how = (
+            _TELLING,
+            config.size,
+            config.teacher_share,
+            config.teacher_by_lungs,
+            config.teacher_findings,
+        )
         digest.update(repr(how).encode())
         return digest.digest()
 

@@ -45,6 +45,19 @@ __all__ = ["networks_to_begin_from", "teacher_of", "train_joint"]
 _LOGGER = logging.getLogger(__name__)
 
 
+def _check_frozen(network: SeverityNetwork, first: SeverityNetwork, config: TrainingConfig) -> None:
+    """Refuse networks whose frozen stages differ: those of one are computed for all."""
+    probe = torch.linspace(-1, 1, 64 * 64).view(1, 1, 64, 64)
+    with torch.no_grad():
+        if torch.equal(network.trunk.before(probe), first.trunk.before(probe)):
+            return
+    raise ModelError(
+        f"the first {config.frozen_stages} stages of the networks of {config.members} differ",
+        "the same in all, as where they were frozen",
+        "freeze no more stages than the run that made them did",
+    )
+
+
 def networks_to_begin_from(run: TrainingRun) -> list[SeverityNetwork]:
     """Return what the networks of a run begin from: one for all, or each its own part's.
 
@@ -67,6 +80,7 @@ def networks_to_begin_from(run: TrainingRun) -> list[SeverityNetwork]:
         first.trunk.freeze(config.frozen_stages)
         begun = [copy.deepcopy(first) for _ in range(config.folds)]
     for network in begun:
+        _check_frozen(network, begun[0], config)
         if network.trunk.shape.name != config.trunk:
             raise ModelError(
                 f"{config.members or config.start} has the trunk {network.trunk.shape.name}",

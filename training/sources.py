@@ -37,7 +37,8 @@ __all__ = ["TrainingFilms"]
 
 _LOGGER = logging.getLogger(__name__)
 _KNOWN_BY = ("name", "two alignments")
-_BLACK_OUTSIDE = "rsna_lungs"  # black outside the lungs
+_BLACK_OUTSIDE = "rsna_lungs"
+"""The archive of films that are black outside the lungs."""
 _MOST_BLACK = 800
 _BLACKENED = 0.3
 """Share of the painted films that are made alike, where such films are shown."""
@@ -45,11 +46,6 @@ _BLACKENED = 0.3
 
 def _unknown(count: int, *shape: int) -> NDArray[np.float32]:
     return np.full((count, *shape), np.nan, dtype=np.float32)
-
-
-def _spread(names: list[str], limit: int) -> list[str]:
-    """Return `limit` of some names, evenly from all of them; 0 for all."""
-    return names[:: max(1, len(names) // limit)][:limit] if limit else names
 
 
 class TrainingFilms:
@@ -200,7 +196,7 @@ class TrainingFilms:
             [
                 film
                 for film in self._scored
-                if film.stem in zones
+                if any(zones.get(film.stem, ()))  # of clear lungs no side is known
                 and film.name not in self._barred
                 and not (film.rescaled and film.name in self._of_scored_patients)
             ]
@@ -277,13 +273,13 @@ class TrainingFilms:
         corpus = self._data / "corpus"
         if archive == _BLACK_OUTSIDE:
             boxes = read_boxes_in_lungs(corpus)
-            known = {name for name in boxes if f"{archive}/{name}" not in self._of_scored_patients}
+            known = {film for film in boxes if f"{archive}/{film}" not in self._of_scored_patients}
         else:
             boxes = read_boxes(corpus, archive)
             known = {row.file for row in self._index if row.archive == archive}
         names = [film for film in sorted(boxes) if film in known]
         limit = self._config.limit or (_MOST_BLACK if archive == _BLACK_OUTSIDE else 0)
-        films = corpus_films(corpus, archive, _spread(names, limit), self._config.stored)
+        films = corpus_films(corpus, archive, names[: limit or None], self._config.stored)
         masks = box_masks(films, boxes)
         seen = np.flatnonzero(masks.any((1, 2))).tolist()
         return FilmStream(

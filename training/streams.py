@@ -60,7 +60,7 @@ class FilmStream:
     painted : bool
         Whether opacities are painted into the films; the truth above is then replaced.
     blackened : float
-        Share of the views that are black outside `lungs`, after painting.
+        Share of the views that are black outside `lungs`, after painting. Needs `lungs`.
     taught : bool
         Whether the truth of totals and sides is what a teacher says of the film as it is; the
         truth above is then replaced. Needs `lungs`.

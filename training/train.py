@@ -205,12 +205,22 @@ class _Trainer:
         return float(loss.detach()), parts
 
 
+def _with_defaults(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration with what its time did not know yet as it was then."""
+    plain = TrainingConfig(name="", version="", description="", steps=0).to_dict()
+    return {
+        key: {**value, **kept.get(key, {})} if isinstance(value, dict) else kept.get(key, value)
+        for key, value in plain.items()
+    } | {key: value for key, value in kept.items() if key not in plain}
+
+
 def claim_folder(run: TrainingRun) -> None:
     """Write the configuration, unless a checkpoint of another one is there."""
     kept = run.folder / "config.json"
     described = json.dumps(run.config.to_dict(), indent=1)
     if run.checkpoint.is_file() and kept.is_file():
-        before, wanted = json.loads(kept.read_text("utf-8")), json.loads(described)
+        wanted = json.loads(described)
+        before = _with_defaults(json.loads(kept.read_text("utf-8")))
         changed = sorted(key for key in before | wanted if before.get(key) != wanted.get(key))
         if changed:
             raise ModelError(

@@ -69,7 +69,7 @@ def test_a_single_pixel_is_no_error():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (96, 96), (240, 251), (700, 900)])
-def test_the_spread_of_a_film_lies_between_its_percentiles(shape):
+def test_the_spread_of_a_film_is_the_difference_of_its_percentiles(shape):
     film = np.random.default_rng(sum(shape)).random(shape, dtype=np.float32)
     step = max(1, int(np.sqrt(film.size / 60_000)))
     low, high = np.percentile(film[::step, ::step].astype(np.float64), (1, 99))

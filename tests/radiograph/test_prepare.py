@@ -218,3 +218,11 @@ def test_the_placement_of_a_smaller_copy_draws_the_same_map():
     whole = film_map(map_, placement).reshape(100, 2, 80, 2).mean((1, 3))
     inner = np.s_[20:70, 15:65]
     np.testing.assert_allclose(small[inner], whole[inner], atol=0.1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.01, 1.01])
+def test_a_radiograph_holds_numbers_from_0_to_1_alone(value):
+    pixels = np.full((4, 5), 0.5, dtype=np.float32)
+    pixels[2, 3] = value
+    with pytest.raises(ValueError, match="finite"):
+        Radiograph(pixels)

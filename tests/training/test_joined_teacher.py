@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from training.augment import Augmentation
 from training.config import TrainingConfig
 from training.films import FilmArrays
 from training.joined_teacher import JoinedTeacher, TeacherNetworks
+from training.kept import KeptOnDisk
+from training.lungs import LungNet
 from training.network import SeverityNetwork
 from training.scored import ScoredFilm
 from training.streams import FilmStream, draw_views
@@ -60,7 +63,7 @@ def _teacher(
     monkeypatch: pytest.MonkeyPatch,
     networks: list[SeverityNetwork],
     extents: np.ndarray,
-    **wanted: bool,
+    **wanted: Any,
 ) -> JoinedTeacher:
     parts = np.arange(_COUNT) % 2
     known = _films(_COUNT, 1)
@@ -78,7 +81,7 @@ def _told(
     monkeypatch: pytest.MonkeyPatch,
     networks: list[SeverityNetwork],
     extents: np.ndarray,
-    **wanted: bool,
+    **wanted: Any,
 ) -> Told:
     return _teacher(monkeypatch, networks, extents, **wanted).tell(_films(5, 2))
 
@@ -191,11 +194,45 @@ def test_another_teacher_has_another_identity(
     monkeypatch: pytest.MonkeyPatch, networks: list[SeverityNetwork]
 ) -> None:
     extents = np.random.default_rng(3).uniform(1, 3, _COUNT)
-    first = _teacher(monkeypatch, networks, extents)
-    assert _teacher(monkeypatch, networks, extents).identity == first.identity
-    assert _teacher(monkeypatch, networks, extents + 1).identity != first.identity
-    assert (
-        _teacher(monkeypatch, networks, extents, teacher_by_lungs=True).identity != first.identity
-    )
-    others = [networks[1], networks[0], networks[2]]
-    assert _teacher(monkeypatch, others, extents).identity != first.identity
+
+    def identity(order: list[SeverityNetwork] = networks, more: float = 0, **wanted: Any) -> bytes:
+        wanted.setdefault("teacher_findings", True)
+        return _teacher(monkeypatch, order, extents + more, **wanted).identity
+
+    first = identity()
+    assert identity() == first
+    others = [
+        identity(more=1),
+        identity(teacher_by_lungs=True),
+        identity(teacher_findings=False),
+        identity(teacher_share=0.25),
+        identity([networks[1], networks[0], networks[2]]),
+        identity([networks[0], networks[1], networks[0]]),
+    ]
+    assert len({first, *others}) == 7
+
+
+def test_what_was_told_is_told_again_of_other_films_only(
+    monkeypatch: pytest.MonkeyPatch, networks: list[SeverityNetwork], tmp_path: Path
+) -> None:
+    extents = np.random.default_rng(3).uniform(1, 3, _COUNT)
+    teacher = _teacher(monkeypatch, networks, extents)
+    asked = []
+    tell = JoinedTeacher.tell
+
+    def counted(self: JoinedTeacher, films: FilmArrays) -> Told:
+        asked.append(films)
+        return tell(self, films)
+
+    monkeypatch.setattr(JoinedTeacher, "tell", counted)
+    first, second = _films(5, 2), _films(5, 4)
+    cut = replace(first, inside=first.inside * np.float32(0.9))
+    for films, times in ((first, 1), (first, 1), (second, 2), (cut, 3), (first, 3)):
+        told = KeptOnDisk(tmp_path, LungNet(), teacher).told(films)
+        assert told is not None
+        assert torch.equal(told.totals, tell(teacher, films).totals)
+        assert len(asked) == times
+    other = _teacher(monkeypatch, networks, extents + 1)
+    KeptOnDisk(tmp_path, LungNet(), other).told(first)
+    assert len(asked) == 4
+    assert KeptOnDisk(tmp_path, LungNet()).told(first) is None

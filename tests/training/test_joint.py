@@ -101,6 +101,12 @@ def test_networks_go_on_from_those_of_their_own_parts(tmp_path: Path) -> None:
     for state, member in zip(states, begun, strict=True):
         assert torch.equal(member.severity.weight, state["severity.weight"])
     assert not torch.equal(begun[0].severity.weight, begun[1].severity.weight)
+    with torch.no_grad():
+        states[1]["trunk.stem.0.weight"] = states[1]["trunk.stem.0.weight"] + 0.1
+    torch.save({"averages": states, "trunk": config.trunk}, tmp_path / "two.pt")
+    # What the first network's frozen stages give stands for all.
+    with pytest.raises(ModelError, match="3 stages"):
+        networks_to_begin_from(TrainingRun(tmp_path / "severity", config))
     # In four parts each would go on from what saw the films that it keeps out.
     with pytest.raises(ModelError, match="2 parts"):
         networks_to_begin_from(TrainingRun(tmp_path / "severity", replace(config, folds=4)))

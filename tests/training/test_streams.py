@@ -201,4 +201,7 @@ def test_some_painted_films_are_black_outside_their_lungs() -> None:
     for film, lung in zip(batch.films[:, 0], batch.lungs.amax(1), strict=True):
         outside = film[lung < 0.01]
         flat += int(float(outside.max() - outside.min()) == pytest.approx(0, abs=1e-5))
+        inside = film[lung > 0.99]
+        assert float(inside.min()) > float(outside.min()) or float(outside.std()) > 0
+        assert float(inside.mean()) != pytest.approx(float(outside.min()), abs=1e-3)
     assert 0 < flat < len(batch.films)

@@ -206,7 +206,7 @@ class Radiograph:
         pixels = np.ascontiguousarray(self.pixels, dtype=np.float32)
         if pixels.ndim != 2 or 0 in pixels.shape:
             raise ValueError(f"pixels have shape {pixels.shape}; expected (rows, columns)")
-        # What is not a number is neither.
+        # NaN fails both comparisons.
         if not (pixels.min() >= 0.0 and pixels.max() <= 1.0):
             raise ValueError("pixels must be finite and lie in [0, 1]")
         # Only an array that is frozen and owns its memory may be kept without a copy.
