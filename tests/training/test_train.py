@@ -18,7 +18,7 @@ from training.kept import KeptOnDisk
 from training.lungs import LungNet
 from training.scored import ALIKE, folds_by_patient, scored_films
 from training.sources import TrainingFilms
-from training.train import TrainingRun, prepare_lung_net, train
+from training.train import TrainingRun, claim_folder, prepare_lung_net, train
 
 CONFIGS = Path(__file__).parents[2] / "training/configs"
 
@@ -158,6 +158,21 @@ def test_built_in_configurations_hold_out_the_test_films(name: str) -> None:
     config = read_config(CONFIGS / f"{name}.toml")
     assert config.name == name
     assert config.held_out == "cohen94"
+
+
+def test_a_run_goes_on_that_began_before_a_setting_was_there(
+    smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    run = TrainingRun(tmp_path / "smoke", smoke)
+    run.folder.mkdir()
+    run.checkpoint.write_bytes(b"begun")
+    before = smoke.to_dict()
+    del before["members"], before["streams"]["zoned"]
+    (run.folder / "config.json").write_text(json.dumps(before))
+    claim_folder(run)
+    now = replace(smoke, streams=replace(smoke.streams, zoned=3))
+    with pytest.raises(ModelError, match="streams differ"):
+        claim_folder(TrainingRun(run.folder, now))
 
 
 def test_a_run_goes_on_with_its_own_configuration_only(
