@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
     header = ("job", "PneumoScore", "PyTorch eager, DenseNet-121, scikit-image", "ratio")
     print(Table("", header, rows).markdown())
     times = drawing[0].seconds / drawing[1].seconds
-    print(f"\nWith an overlay of each, {len(films)} films take {times:.1f} times as long.")
+    print(f"With an overlay of each, {len(films)} films take {times:.1f} times as long.")
     return 0
 
 

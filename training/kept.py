@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pneumoscore.files import written_atomically
 from training.films import FilmArrays
 from training.joined_teacher import JoinedTeacher
-from training.lungs import LungNet, outline_lungs, split_sides
+from training.lungs import LungNet, outline_lungs, split_sides, stored_outlines
 from training.told import Told
 
 __all__ = ["KeptOnDisk"]
@@ -46,18 +46,12 @@ class KeptOnDisk:
         return self._folder / f"{digest.hexdigest()[:32]}{suffix}"
 
     def outlines(self, films: FilmArrays) -> NDArray[np.uint8]:
-        """Return the lungs of n films, shape (n, 2, rows, columns): probability, times 255.
-
-        At half the lung network's resolution, which is fine enough to paint.
-        """
+        """Return both lungs of n films as `training.lungs.stored_outlines` gives them."""
         path = self._path(self._lung_identity, films, ".npy")
         if path.is_file():
             kept: NDArray[np.uint8] = np.load(path)
             return kept
-        sides = split_sides(outline_lungs(self._lung_net, films))
-        rows, columns = sides.shape[2] // 2, sides.shape[3] // 2
-        halved = sides.reshape(len(sides), 2, rows, 2, columns, 2).mean((3, 5))
-        levels = np.asarray(np.clip(halved * 255 + 0.5, 0, 255), dtype=np.uint8)
+        levels = stored_outlines(split_sides(outline_lungs(self._lung_net, films)))
         with written_atomically(path) as file:
             np.save(file, levels)
         return levels

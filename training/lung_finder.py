@@ -21,7 +21,13 @@ from pneumoscore.radiograph.types import InputSpec, PixelRange, Squaring
 from training.augment import Augmentation, augment
 from training.exclusions import find_exclusions
 from training.films import FilmArrays, corpus_films, folder_films, read_corpus_index
-from training.lungs import LungNet, lung_training_films, outline_lungs, split_sides
+from training.lungs import (
+    LungNet,
+    lung_training_films,
+    outline_lungs,
+    split_sides,
+    stored_outlines,
+)
 from training.network import channels_last
 from training.painting import paint
 from training.precision import mixed_precision
@@ -106,7 +112,7 @@ def finder_films(data: Path, lungs: Path) -> list[OutlinedFilms]:
         if f"{folder}/{path.name}" not in barred
     ]
     return [
-        OutlinedFilms(films.take(fitted.tolist()), _quantised(outlines), 10),
+        OutlinedFilms(films.take(fitted.tolist()), stored_outlines(outlines), 10),
         _outlined(teacher, corpus("rsna_normal", True, 1500), 10, painted=True),
         _outlined(teacher, corpus("nih", False, 400), 4),
         _outlined(teacher, corpus("pediatric", False, 200), 2),
@@ -118,18 +124,11 @@ def _is_normal(findings: frozenset[str]) -> bool:
     return "No Finding" in findings
 
 
-def _quantised(outlines: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Halve outlines in size, and store them in bytes."""
-    count, sides, rows, columns = outlines.shape
-    halved = outlines.reshape(count, sides, rows // 2, 2, columns // 2, 2).mean((3, 5))
-    return np.asarray(np.clip(halved * 255 + 0.5, 0, 255), dtype=np.uint8)
-
-
 def _outlined(
     teacher: LungNet, films: FilmArrays, per_batch: int, painted: bool = False
 ) -> OutlinedFilms:
     """Outline films, and keep those whose lungs are found."""
-    sides = _quantised(split_sides(outline_lungs(teacher, films)))
+    sides = stored_outlines(split_sides(outline_lungs(teacher, films)))
     area = (sides > 127).mean((2, 3))
     good = np.flatnonzero((area > _LEAST_LUNG).all(1) & (area < _MOST_LUNG).all(1))
     return OutlinedFilms(films.take(good.tolist()), sides[good], per_batch, painted)

@@ -24,6 +24,7 @@ __all__ = [
     "lung_training_films",
     "outline_lungs",
     "split_sides",
+    "stored_outlines",
     "train_lung_net",
 ]
 
@@ -179,6 +180,24 @@ def split_sides(outlines: NDArray[np.float32]) -> NDArray[np.float32]:
         sides[index, 0] = outline * (columns < frontier)
         sides[index, 1] = outline * (columns >= frontier)
     return sides
+
+
+def stored_outlines(outlines: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Halve outlines in size, which is fine enough to paint, and store them in bytes.
+
+    Parameters
+    ----------
+    outlines : ndarray of float32, shape (n, sides, rows, columns)
+        Probability of lung; even numbers of rows and columns.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, sides, rows / 2, columns / 2)
+        Probability of lung, times 255.
+    """
+    count, sides, rows, columns = outlines.shape
+    halved = outlines.reshape(count, sides, rows // 2, 2, columns // 2, 2).mean((3, 5))
+    return np.asarray(np.clip(halved * 255 + 0.5, 0, 255), dtype=np.uint8)
 
 
 def lung_training_films(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,9 +84,6 @@ class TrainingFilms:
         cross_validated = [film for film in self._scored if film.name.startswith("scored/")]
         self._folds = folds_by_patient(cross_validated, config.folds) if config.folds else {}
 
-    def _limited(self, items: list[ScoredFilm]) -> list[ScoredFilm]:
-        return items[: self._config.limit] if self._config.limit else items
-
     def _parts(self, films: list[ScoredFilm]) -> NDArray[np.int64]:
         return np.array([self._folds.get(film.patient, -1) for film in films], dtype=np.int64)
 
@@ -157,19 +154,31 @@ class TrainingFilms:
             sides=_unknown(len(films), 2, 2),
         )
 
+    def _usable(self, film: ScoredFilm) -> bool:
+        """Whether a film with readers may be seen: a rating is no score of a scored patient."""
+        if film.name in self._barred:
+            return False
+        return not (film.rescaled and film.name in self._of_scored_patients)
+
     def _readers(self, per_batch: int, rated: bool) -> FilmStream:
-        chosen = self._limited(
-            [
-                film
-                for film in self._scored
-                if film.rescaled == rated
-                and film.name not in self._barred
-                and not (rated and film.name in self._of_scored_patients)
-            ]
-        )
+        chosen = [film for film in self._scored if film.rescaled == rated and self._usable(film)]
         return self._with_readers("rated" if rated else "scored", chosen, per_batch)
 
-    def _with_readers(self, name: str, chosen: list[ScoredFilm], per_batch: int) -> FilmStream:
+    def _zoned(self, per_batch: int) -> FilmStream:
+        """Films with Brixia zones, scored or rated: each zone is opaque as it was rated."""
+        zones = brixia_zones(self._data)
+        # Of lungs rated clear throughout no side is known.
+        chosen = [f for f in self._scored if any(zones.get(f.stem, ())) and self._usable(f)]
+        return self._with_readers("zoned", chosen, per_batch, zones)
+
+    def _with_readers(
+        self,
+        name: str,
+        films_with_readers: list[ScoredFilm],
+        per_batch: int,
+        zones: Mapping[str, Sequence[float]] | None = None,
+    ) -> FilmStream:
+        chosen = films_with_readers[: self._config.limit or None]
         films = folder_films(self._data, [film.name for film in chosen], self._config.stored)
         totals = np.array([[f.extent, f.opacity_ralo] for f in chosen], dtype=np.float32)
         shares = brixia_shares(self._data)
@@ -178,6 +187,10 @@ class TrainingFilms:
             share = shares.get(film.stem)
             if share is not None:
                 sides[row] = np.clip(np.outer([share, 1 - share], totals[row]), 0, 4)
+        lungs, opacity = self._kept.outlines(films), None
+        if zones is not None:
+            rated = np.array([zones[film.stem] for film in chosen], dtype=np.float32)
+            opacity = zone_opacity(lungs, rated.reshape(-1, 2, 3) / np.float32(3))
         return FilmStream(
             name=name,
             films=films,
@@ -185,28 +198,9 @@ class TrainingFilms:
             findings=_unknown(len(films), len(FINDINGS)),
             totals=totals,
             sides=sides,
-            lungs=self._kept.outlines(films),
+            lungs=lungs,
+            opacity=opacity,
             parts=self._parts(chosen),
-        )
-
-    def _zoned(self, per_batch: int) -> FilmStream:
-        """Films with Brixia zones, scored or rated: each zone is opaque as it was rated."""
-        zones = brixia_zones(self._data)
-        chosen = self._limited(
-            [
-                film
-                for film in self._scored
-                if any(zones.get(film.stem, ()))  # of clear lungs no side is known
-                and film.name not in self._barred
-                and not (film.rescaled and film.name in self._of_scored_patients)
-            ]
-        )
-        stream = self._with_readers("zoned", chosen, per_batch)
-        if stream.lungs is None:
-            raise TypeError("films with readers have lungs")
-        rated = np.array([zones[film.stem] for film in chosen], dtype=np.float32)
-        return replace(
-            stream, opacity=zone_opacity(stream.lungs, rated.reshape(-1, 2, 3) / np.float32(3))
         )
 
     def _masked(self, per_batch: int) -> FilmStream:

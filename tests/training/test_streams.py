@@ -202,6 +202,5 @@ def test_some_painted_films_are_black_outside_their_lungs() -> None:
         outside = film[lung < 0.01]
         flat += int(float(outside.max() - outside.min()) == pytest.approx(0, abs=1e-5))
         inside = film[lung > 0.99]
-        assert float(inside.min()) > float(outside.min()) or float(outside.std()) > 0
         assert float(inside.mean()) != pytest.approx(float(outside.min()), abs=1e-3)
     assert 0 < flat < len(batch.films)

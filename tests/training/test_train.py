@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,15 +161,20 @@ def test_built_in_configurations_hold_out_the_test_films(name: str) -> None:
     assert config.held_out == "cohen94"
 
 
+def _begun(run: TrainingRun, configuration: dict[str, Any]) -> TrainingRun:
+    """Return a run whose folder holds a checkpoint, and what it was begun with."""
+    run.folder.mkdir()
+    run.checkpoint.write_bytes(b"begun")
+    (run.folder / "config.json").write_text(json.dumps(configuration))
+    return run
+
+
 def test_a_run_goes_on_that_began_before_a_setting_was_there(
     smoke: TrainingConfig, tmp_path: Path
 ) -> None:
-    run = TrainingRun(tmp_path / "smoke", smoke)
-    run.folder.mkdir()
-    run.checkpoint.write_bytes(b"begun")
     before = smoke.to_dict()
     del before["members"], before["streams"]["zoned"]
-    (run.folder / "config.json").write_text(json.dumps(before))
+    run = _begun(TrainingRun(tmp_path / "smoke", smoke), before)
     claim_folder(run)
     now = replace(smoke, streams=replace(smoke.streams, zoned=3))
     with pytest.raises(ModelError, match="streams differ"):
@@ -178,10 +184,7 @@ def test_a_run_goes_on_that_began_before_a_setting_was_there(
 def test_a_run_goes_on_with_its_own_configuration_only(
     smoke: TrainingConfig, tmp_path: Path
 ) -> None:
-    run = TrainingRun(tmp_path / "smoke", smoke)
-    run.folder.mkdir()
-    run.checkpoint.write_bytes(b"begun")
-    (run.folder / "config.json").write_text(json.dumps(replace(smoke, steps=99).to_dict()))
+    run = _begun(TrainingRun(tmp_path / "smoke", smoke), replace(smoke, steps=99).to_dict())
     with pytest.raises(ModelError, match=r"another configuration \(steps differ\)"):
         train(run, tmp_path)
     assert run.checkpoint.read_bytes() == b"begun"
