@@ -48,7 +48,7 @@ def stages(model: SeverityModel, data: bytes) -> dict[str, Callable[[], object]]
     radiograph = read_radiograph(data)
     prepared = model.preparation(radiograph)
     pixels, spec = radiograph.pixels, model.preparation.input
-    frame = whole_film((radiograph.rows, radiograph.columns))
+    frame = whole_film(radiograph)
     return {
         "hash of the file": lambda: hashlib.sha256(data).hexdigest(),
         "read": lambda: read_radiograph(data),

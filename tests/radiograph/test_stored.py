@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pneumoscore.radiograph import Origin, ReadOptions, read_radiograph
 from pneumoscore.radiograph.stored import on_stored_image
@@ -36,3 +38,18 @@ def test_what_was_trimmed_holds_nothing():
     found = on_stored_image(np.ones((3, 3), bool), origin)
     assert found.sum() == 9
     assert found[2:5, 1:4].all()
+
+
+@given(
+    scale=st.floats(0.25, 8.0),
+    turn=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    at=st.tuples(st.floats(-20, 20), st.floats(-20, 20)),
+)
+def test_a_place_of_the_stored_image_is_found_again(scale, turn, at):
+    origin = Origin((30, 20)).scaled(scale, scale).moved(3, 2)
+    transposed, flipped, mirrored = turn
+    origin = origin.transposed() if transposed else origin
+    origin = origin.upside_down(9) if flipped else origin
+    origin = origin.mirrored(7) if mirrored else origin
+    assert origin.place(*origin.at(*at)) == pytest.approx(at, abs=1e-9)
+    assert origin.stored_pixels == pytest.approx(scale)

@@ -18,8 +18,16 @@ from numpy.typing import NDArray
 from pneumoscore.backbone.registry import weights_folder
 from pneumoscore.backbone.runtime import start_session
 from pneumoscore.files import sha256_of
+from pneumoscore.radiograph.limits import LEAST_SIDE
 from pneumoscore.radiograph.prepare import Frame, framed, prepare, whole_film
-from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph, Squaring
+from pneumoscore.radiograph.reduction import block_factor, block_means
+from pneumoscore.radiograph.types import (
+    InputSpec,
+    Origin,
+    PreparedRadiograph,
+    Radiograph,
+    Squaring,
+)
 
 __all__ = ["LUNG_NETWORK", "lung_frame", "lung_network_hash", "outline", "prepare_film"]
 
@@ -30,6 +38,7 @@ _LEAST_SHARE = 0.02  # of the first square that must be lung
 _LEAST_PROPORTION = 0.5  # of the lungs' box, shorter to longer side
 _TAIL = 0.005  # of the lungs' mass beyond each side of their box
 _SURE = 0.5
+_DETAIL = 2  # pixels of a film, along a side, for one of a backbone's input
 
 
 @functools.cache
@@ -47,7 +56,7 @@ def _session() -> Any:
 
 def outline(radiograph: Radiograph, frame: Frame) -> NDArray[np.float32]:
     """Return the probability of lung in a frame of a film, shape (96, 96)."""
-    film, (rows, columns), _ = framed(radiograph.pixels, frame, SIZE)
+    film, (rows, columns), _ = framed(radiograph, frame, SIZE)
     square = np.zeros((SIZE, SIZE), dtype=np.float32)
     square[rows, columns] = film
     square -= square.mean()
@@ -98,19 +107,38 @@ def lung_frame(radiograph: Radiograph, margin: float) -> Frame | None:
     margin : float
         Side of the square, in longer sides of the lungs' box.
     """
-    frame = whole_film((radiograph.rows, radiograph.columns))
-    box = _box(outline(radiograph, frame), frame)
+    small, factor = _small(radiograph)
+    frame = whole_film(small)
+    box = _box(outline(small, frame), frame)
     if box is None:
         return None
     frame = _around(box, _FIRST_MARGIN)
-    box = _box(outline(radiograph, frame), frame)
+    box = _box(outline(small, frame), frame)
     if box is None or not math.isfinite(sum(box)):
         return None
-    return _around(box, margin)
+    found = _around(box, margin)
+    return Frame(found.top * factor, found.left * factor, found.side * factor)
+
+
+def _small(radiograph: Radiograph) -> tuple[Radiograph, int]:
+    """Return a film as it is read by default, and its pixels for one of those.
+
+    The lungs are looked for on that copy however many pixels were read: outlines on films of
+    unlike sizes differ by a place, and a score by up to 0.2 with them.
+    """
+    factor = block_factor((radiograph.rows, radiograph.columns), LEAST_SIDE)
+    if factor == 1:
+        return radiograph, 1
+    shape = radiograph.rows, radiograph.columns
+    origin = (radiograph.origin or Origin(shape)).scaled(factor, factor)
+    return Radiograph(block_means(radiograph.pixels, factor), origin=origin), factor
 
 
 def prepare_film(radiograph: Radiograph, spec: InputSpec) -> PreparedRadiograph:
     """Make a radiograph what a backbone takes: the only way to a backbone's input.
+
+    A film that was shrunk when it was read is read again where the part that is shown keeps
+    less than two of its pixels, along a side, for each of the input's.
 
     Parameters
     ----------
@@ -121,7 +149,29 @@ def prepare_film(radiograph: Radiograph, spec: InputSpec) -> PreparedRadiograph:
         and the whole film, with the notice ``"no_lungs_found"``, where there are none.
     """
     if spec.squaring is not Squaring.LUNGS:
-        return prepare(radiograph, spec)
+        return _in_detail(radiograph, spec, prepare(radiograph, spec))
     frame = lung_frame(radiograph, spec.margin)
-    prepared = prepare(radiograph, spec, frame)
+    prepared = _in_detail(radiograph, spec, prepare(radiograph, spec, frame))
     return prepared if frame is not None else replace(prepared, notices=("no_lungs_found",))
+
+
+def _in_detail(
+    radiograph: Radiograph, spec: InputSpec, prepared: PreparedRadiograph
+) -> PreparedRadiograph:
+    """Return the input made of more of the film's pixels, where it holds too few."""
+    placement, origin = prepared.placement, radiograph.origin
+    frame = Frame(
+        -placement.top / placement.scale,
+        -placement.left / placement.scale,
+        spec.size / placement.scale,
+    )
+    wanted = _DETAIL * spec.size
+    if radiograph.finer is None or origin is None or frame.side >= wanted:
+        return prepared
+    shrunk = origin.stored_pixels * frame.side / wanted
+    film = radiograph.finer(math.ceil(min(origin.shape) / shrunk) if shrunk > 1 else None)
+    if film.origin is None:
+        return prepared
+    top, left = film.origin.place(*origin.at(frame.top, frame.left))
+    bottom, _ = film.origin.place(*origin.at(frame.top + frame.side, frame.left))
+    return replace(prepared, array=prepare(film, spec, Frame(top, left, abs(bottom - top))).array)

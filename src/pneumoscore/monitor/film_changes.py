@@ -151,4 +151,4 @@ RETAKES = (
 
 def change_film(radiograph: Radiograph, name: str) -> Radiograph:
     """Return a radiograph changed by one of `CHANGES`."""
-    return replace(radiograph, pixels=CHANGES[name](radiograph.pixels))
+    return replace(radiograph, pixels=CHANGES[name](radiograph.pixels), origin=None)

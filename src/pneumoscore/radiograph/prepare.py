@@ -40,16 +40,19 @@ class Frame:
     side: float
 
 
-def whole_film(shape: tuple[int, int]) -> Frame:
-    """Return the smallest square around a film of `shape` rows and columns, centred on it."""
-    side = max(shape)
-    return Frame((shape[0] - side) / 2, (shape[1] - side) / 2, side)
+def whole_film(radiograph: Radiograph) -> Frame:
+    """Return the smallest square around a film, centred on it."""
+    top, left, bottom, right = radiograph.extent
+    side = max(bottom - top, right - left)
+    return Frame((top + bottom - side) / 2, (left + right - side) / 2, side)
 
 
-def central_square(shape: tuple[int, int]) -> Frame:
-    """Return the largest square within a film of `shape` rows and columns, centred on it."""
-    side = min(shape)
-    return Frame(shape[0] // 2 - side // 2, shape[1] // 2 - side // 2, side)
+def central_square(radiograph: Radiograph) -> Frame:
+    """Return the largest square within a film, centred on it."""
+    top, left, bottom, right = radiograph.extent
+    high, wide = bottom - top, right - left
+    side = min(high, wide)
+    return Frame(top + high // 2 - side // 2, left + wide // 2 - side // 2, side)
 
 
 def _covered(start: float, length: float, size: int) -> tuple[int, int]:
@@ -91,13 +94,13 @@ def _ranged(film: NDArray[np.float32], pixel_range: PixelRange) -> NDArray[np.fl
 
 
 def framed(
-    pixels: NDArray[np.float32], frame: Frame, size: int
+    radiograph: Radiograph, frame: Frame, size: int
 ) -> tuple[NDArray[np.float32], tuple[slice, slice], Placement]:
     """Resample a square part of a film, bilinearly with antialiasing.
 
     Parameters
     ----------
-    pixels : ndarray of float32, shape (rows, columns)
+    radiograph : Radiograph
         The film.
     frame : Frame
         The part; some of it lies on the film.
@@ -114,22 +117,23 @@ def framed(
     Placement
         Where the film lies in the input.
     """
-    rows, columns = pixels.shape
     scale = size / frame.side
-    placement = Placement(scale, -frame.top * scale, -frame.left * scale, (rows, columns), size)
-    upper, lower = _covered(placement.top, rows * scale, size)
-    left, right = _covered(placement.left, columns * scale, size)
-    first = min(max(frame.left + left / scale, 0.0), columns - _SLIVER)
-    highest = min(max(frame.top + upper / scale, 0.0), rows - _SLIVER)
+    shape = radiograph.rows, radiograph.columns
+    placement = Placement(scale, -frame.top * scale, -frame.left * scale, shape, size)
+    top, left, bottom, right = radiograph.extent
+    upper, lower = _covered((top - frame.top) * scale, (bottom - top) * scale, size)
+    first, end = _covered((left - frame.left) * scale, (right - left) * scale, size)
     # A frame that touches the film by less than an input pixel still shows a sliver of it.
+    start = min(max(frame.left + first / scale, left), right - _SLIVER)
+    highest = min(max(frame.top + upper / scale, top), bottom - _SLIVER)
     box = (
-        first,
+        start,
         highest,
-        max(first + _SLIVER, min(float(columns), frame.left + right / scale)),
-        max(highest + _SLIVER, min(float(rows), frame.top + lower / scale)),
+        max(start + _SLIVER, min(right, frame.left + end / scale)),
+        max(highest + _SLIVER, min(bottom, frame.top + lower / scale)),
     )
-    film = _resized(pixels, box, lower - upper, right - left)
-    return film, (slice(upper, lower), slice(left, right)), placement
+    film = _resized(radiograph.pixels, box, lower - upper, end - first)
+    return film, (slice(upper, lower), slice(first, end)), placement
 
 
 def prepare(
@@ -147,7 +151,8 @@ def prepare(
     spec : InputSpec
         Size, squaring and pixel range.
     frame : Frame, optional
-        The part of the film that is shown, with ``Squaring.LUNGS``; the whole film by default.
+        The part of the film that is shown; by default the central square with
+        ``Squaring.CROP``, else the whole film.
 
     Returns
     -------
@@ -155,12 +160,10 @@ def prepare(
         The input, and where the film lies in it. ``PixelRange.STANDARDISED`` uses mean and
         standard deviation of the resized film without its padding; a constant film becomes 0.
     """
-    shape = (radiograph.rows, radiograph.columns)
-    if spec.squaring is Squaring.CROP:
-        frame = central_square(shape)
-    elif spec.squaring is Squaring.PAD or frame is None:
-        frame = whole_film(shape)
-    film, (rows, columns), placement = framed(radiograph.pixels, frame, spec.size)
+    if frame is None:
+        cropped = spec.squaring is Squaring.CROP
+        frame = central_square(radiograph) if cropped else whole_film(radiograph)
+    film, (rows, columns), placement = framed(radiograph, frame, spec.size)
     padding = -1024.0 if spec.pixel_range is PixelRange.SIGNED_1024 else 0.0
     array = np.full((1, spec.size, spec.size), padding, dtype=np.float32)
     array[0, rows, columns] = _ranged(film, spec.pixel_range)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
+
 import numpy as np
 
 from pneumoscore.radiograph.borders import trimmed
+from pneumoscore.radiograph.film import Film
 from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.radiograph.notices import notices_of
 from pneumoscore.radiograph.source import Source, kind_of, read_bytes
-from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
+from pneumoscore.radiograph.types import Origin, Radiograph, RadiographMetadata
 
 __all__ = ["read_radiograph"]
 
@@ -57,20 +61,42 @@ def read_radiograph(source: Source, *, options: ReadOptions | None = None) -> Ra
     """
     options = options or ReadOptions()
     data = read_bytes(source, options)
+    film, metadata = _decoded(data, options)
+    if options.trim:
+        film = trimmed(film)
+    read = _radiograph(film, metadata)
+    if film.origin.stored_pixels <= 1:
+        return read
+    return read.with_finer(functools.partial(_again, data, options, film.origin, read.extent))
+
+
+def _decoded(data: bytes, options: ReadOptions) -> tuple[Film, RadiographMetadata]:
     kind = kind_of(data)
-    metadata = RadiographMetadata()
     if kind == "DICOM":
         from pneumoscore.radiograph.dicom import read_dicom
 
-        film, metadata = read_dicom(data, options)
-    else:
-        from pneumoscore.radiograph.raster import read_raster
+        return read_dicom(data, options)
+    from pneumoscore.radiograph.raster import read_raster
 
-        film = read_raster(data, kind, options)
-    del data
-    if options.trim:
-        film = trimmed(film)
+    return read_raster(data, kind, options), RadiographMetadata()
+
+
+def _radiograph(film: Film, metadata: RadiographMetadata) -> Radiograph:
     pixels = np.ascontiguousarray(film.pixels)
     # Frozen, the array is taken over without a copy.
     pixels.setflags(write=False)
     return Radiograph(pixels, film.transforms, metadata, notices_of(pixels), film.origin)
+
+
+def _again(
+    data: bytes,
+    options: ReadOptions,
+    origin: Origin,
+    extent: tuple[float, float, float, float],
+    least_side: int | None,
+) -> Radiograph:
+    """Read a film with more pixels, and the same part of it: borders are not judged anew."""
+    film, metadata = _decoded(data, replace(options, least_side=least_side))
+    corners = (film.origin.place(*origin.at(*extent[at : at + 2])) for at in (0, 2))
+    (top, left), (bottom, right) = ((round(row), round(column)) for row, column in corners)
+    return _radiograph(film.cut(top, left, bottom - top, right - left), metadata)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -146,6 +148,24 @@ class Origin:
         """Return the row and column of the stored image of a pixel edge."""
         return _dot(self.down, row, column), _dot(self.across, row, column)
 
+    def place(self, row: float, column: float) -> tuple[float, float]:
+        """Return the pixel edge that lies at a row and column of the stored image.
+
+        Examples
+        --------
+        >>> Origin((100, 80)).scaled(2, 2).mirrored(40).place(10, 20)
+        (5.0, 30.0)
+        """
+        (a, b, c), (d, e, f) = self.down, self.across
+        row, column, area = row - c, column - f, a * e - b * d
+        return (e * row - b * column) / area, (a * column - d * row) / area
+
+    @property
+    def stored_pixels(self) -> float:
+        """Stored pixels along a side of one pixel: 1 where nothing was shrunk."""
+        (a, b, _), (d, e, _) = self.down, self.across
+        return math.sqrt(abs(a * e - b * d))
+
     def scaled(self, rows: float, columns: float) -> Origin:
         """Return the origin of pixels that are so many times as high and wide."""
         return Origin(
@@ -194,6 +214,11 @@ class Radiograph:
         Names of things the reader noticed, for example ``"inverted"``.
     origin : Origin or None
         Where the pixels lie in the image of the file; None for a film that was not read.
+    finer : callable or None
+        Reads the same part of the film again so that the shorter side of the stored image keeps
+        so many pixels (None: all). None where the pixels are all that the file has.
+        `dataclasses.replace` gives it up: the file does not hold what was put in place of its
+        pixels.
     """
 
     pixels: NDArray[np.float32]
@@ -201,6 +226,7 @@ class Radiograph:
     metadata: RadiographMetadata = field(default_factory=RadiographMetadata)
     notices: tuple[str, ...] = ()
     origin: Origin | None = None
+    finer: Callable[[int | None], Radiograph] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         pixels = np.ascontiguousarray(self.pixels, dtype=np.float32)
@@ -216,6 +242,12 @@ class Radiograph:
         pixels.setflags(write=False)
         object.__setattr__(self, "pixels", pixels)
 
+    def with_finer(self, finer: Callable[[int | None], Radiograph]) -> Radiograph:
+        """Return the same radiograph, whose film can be read again with more pixels."""
+        again = replace(self)
+        object.__setattr__(again, "finer", finer)
+        return again
+
     @property
     def rows(self) -> int:
         """Number of pixel rows."""
@@ -225,6 +257,29 @@ class Radiograph:
     def columns(self) -> int:
         """Number of pixel columns."""
         return int(self.pixels.shape[1])
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Top, left, bottom and right of the film, in pixels.
+
+        Where a film was shrunk, its outer pixels may stand for less than a whole one: what
+        they lack is no part of it.
+        """
+        whole = 0.0, 0.0, float(self.rows), float(self.columns)
+        if self.origin is None:
+            return whole
+        high, wide = self.origin.shape
+        corners = [
+            self.origin.place(min(max(row, 0.0), high), min(max(column, 0.0), wide))
+            for row, column in (self.origin.at(0, 0), self.origin.at(self.rows, self.columns))
+        ]
+        (top, left), (bottom, right) = corners
+        return (
+            min(max(top, 0.0), 1.0),
+            min(max(left, 0.0), 1.0),
+            max(min(bottom, whole[2]), whole[2] - 1),
+            max(min(right, whole[3]), whole[3] - 1),
+        )
 
     def digest(self) -> str:
         """Return the SHA-256 of shape and pixels: the same for every lossless encoding."""

@@ -20,6 +20,7 @@ __all__ = ["SCREEN_SIDE", "film_work", "pixels_digest", "view_bytes"]
 SCREEN_SIDE = 1600
 """Longer side of the copy that a page interacts with; the full film comes on zoom."""
 
+_READER_SIDE = 1024  # pixels that a film's shorter side keeps for readers: a score needs fewer
 _LEVELS = 65535
 _MAP_SIDE = 512
 
@@ -89,16 +90,17 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
         radiograph = read_radiograph(film)
     except PneumoScoreError as error:
         return {"error": str(error), "reason": error.reason}
+    shown = radiograph if radiograph.finer is None else radiograph.finer(_READER_SIDE)
     result: dict[str, Any] = {
-        "pixels_sha256": pixels_digest(radiograph),
+        "pixels_sha256": pixels_digest(shown),
         "film_digest": radiograph.digest(),
-        "likeness": likeness(radiograph.pixels),
+        "likeness": likeness(shown.pixels),
         "model_sha256": model.identity.sha256,
-        "metadata": _metadata(radiograph),
+        "metadata": {**_metadata(shown), "notices": list(radiograph.notices)},
     }
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (out / "screen").write_bytes(view_bytes(radiograph.pixels, SCREEN_SIDE))
-    (out / "full").write_bytes(view_bytes(radiograph.pixels))
+    (out / "screen").write_bytes(view_bytes(shown.pixels, SCREEN_SIDE))
+    (out / "full").write_bytes(view_bytes(shown.pixels))
     try:
         score = model.score(radiograph)
     except NotScorableError as error:
@@ -136,7 +138,6 @@ def _metadata(radiograph: Radiograph) -> dict[str, Any]:
         "acquired_at": None if said.acquired_at is None else said.acquired_at.isoformat(),
         "rows": radiograph.rows,
         "columns": radiograph.columns,
-        "notices": list(radiograph.notices),
     }
 
 
