@@ -138,8 +138,8 @@ def crossvalidation(data: str, out_of_fold: str) -> dict[str, str]:
 def findings(data: str, out_of_fold: str) -> dict[str, str]:
     """Measure the generic network's findings on films kept aside."""
     del out_of_fold
-    command = [sys.executable, "-m", "training", "--data", data]
-    return {"findings": run([*command, "findings", "generic"])}
+    command = [sys.executable, "-m", "training", "findings", "generic"]
+    return {"findings": run([*command, "--data", data])}
 
 
 def networks(data: str, out_of_fold: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -86,7 +86,8 @@ def _films(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:
     for folder in _FILM_FOLDERS:
         for path in sorted((data / folder).iterdir()):
             if f"{folder}/{path.name}" not in barred:
-                yield read_radiograph(path), f"{folder}/{path.stem}"
+                # Its copies cannot be read again with more pixels, so it must not be either.
+                yield replace(read_radiograph(path)), f"{folder}/{path.stem}"
 
 
 def _corpus(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:

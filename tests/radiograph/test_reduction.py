@@ -14,7 +14,8 @@ from PIL import Image
 
 from pneumoscore.backbone.record import load_record
 from pneumoscore.backbone.registry import weights_folder
-from pneumoscore.radiograph import ReadOptions, read_radiograph
+from pneumoscore.radiograph import InputSpec, ReadOptions, read_radiograph
+from pneumoscore.radiograph.prepare import central_square, prepare
 from pneumoscore.radiograph.reduction import block_factor, block_means, centred, reduced
 
 
@@ -287,6 +288,69 @@ def test_the_outer_pixels_lie_where_a_turned_film_has_them(files):
     data = files.dicom_file(files.synthetic_film(415, 331), PatientOrientation=["R", "F"])
     read = read_radiograph(data, options=SMALL)
     assert read.extent == pytest.approx((0, 2 / 3, 415 / 3, 111))
+
+
+@pytest.mark.parametrize("orientation", ["LF", "RF", "LH", "FL", "HR"])
+@pytest.mark.parametrize("spacing", [(0.2, 0.1), (0.1, 0.15)])
+def test_a_turned_film_with_unequal_spacing_is_read_again_whole(files, orientation, spacing):
+    film = files.synthetic_film(418, 331, bits=12)
+    data = files.dicom_file(
+        film, bits_stored=12, PatientOrientation=list(orientation), PixelSpacing=list(spacing)
+    )
+    small, whole = (read_radiograph(data, options=options) for options in (SMALL, WHOLE))
+    again = small.finer(None)
+    assert again.pixels.shape == pytest.approx(whole.pixels.shape, abs=2)
+    rows, columns = (
+        min(sides) for sides in zip(again.pixels.shape, whole.pixels.shape, strict=True)
+    )
+    np.testing.assert_allclose(
+        again.pixels[2 : rows - 2, 2 : columns - 2],
+        whole.pixels[2 : rows - 2, 2 : columns - 2],
+        atol=0.05,
+    )
+
+
+@pytest.mark.parametrize("orientation", ["LF", "RH", "FL"])
+@pytest.mark.parametrize("squaring", ["pad", "crop"])
+def test_a_network_sees_the_same_of_a_small_film_as_of_the_whole(files, orientation, squaring):
+    data = files.dicom_file(
+        files.synthetic_film(415, 331, bits=12),
+        bits_stored=12,
+        PatientOrientation=list(orientation),
+    )
+    spec = InputSpec(40, squaring, "unit")
+    small, whole = (
+        prepare(read_radiograph(data, options=options), spec) for options in (SMALL, WHOLE)
+    )
+    factor = 3
+    assert small.placement.scale == pytest.approx(whole.placement.scale * factor)
+    right = read_radiograph(data, options=SMALL).extent
+    for side, start in (("top", right[0]), ("left", right[1])):
+        edge = getattr(small.placement, side) + start * small.placement.scale
+        # The middle of a film is a whole pixel of its own.
+        assert edge == pytest.approx(getattr(whole.placement, side), abs=small.placement.scale)
+    assert np.abs(small.array - whole.array).mean() < 0.01
+
+
+@pytest.mark.parametrize("shape", [(1204, 1203), (1203, 1204), (1208, 1207), (2022, 2021)])
+def test_the_central_square_never_reaches_beyond_a_film(files, shape):
+    read = read_radiograph(files.dicom_file(np.full(shape, 1000, np.uint16), bits_stored=12))
+    frame = central_square(read)
+    top, left, bottom, right = read.extent
+    assert frame.top >= top
+    assert frame.left >= left
+    assert frame.top + frame.side <= bottom + 1e-9
+    assert frame.left + frame.side <= right + 1e-9
+
+
+def test_what_is_left_of_a_film_with_borders_keeps_what_is_asked(files):
+    film = np.pad(files.synthetic_film(400, 360, bits=12), 200)
+    data = files.dicom_file(film, bits_stored=12)
+    read = read_radiograph(data, options=ReadOptions(least_side=100))
+    assert 100 <= min(read.pixels.shape) < 200
+    assert read.transforms[-1].startswith("trimmed")
+    whole = read_radiograph(data, options=ReadOptions(least_side=None))
+    assert read.finer(None).pixels.shape == pytest.approx(whole.pixels.shape, abs=6)
 
 
 @pytest.mark.shared_data

@@ -106,6 +106,22 @@ def test_another_film_under_a_known_uid_is_refused(records: Records, record: Mak
     assert add_films(records, [again], source="test").redated == 1
 
 
+def test_pixels_are_compared_only_where_films_were_read_alike(
+    records: Records, record: MakeRecord
+) -> None:
+    first = replace(record(day=0), file_sha256="f1", pixel_sha256="p1")
+    assert add_films(records, [first], source="test").conflicts == ()
+    newer = replace(first.model, sha256="e" * 64, reading=first.model.reading + 1)
+    # Another way of reading gives the same film, sent again under another header, other pixels.
+    again = replace(first, file_sha256="f2", pixel_sha256="p2", model=newer)
+    for _ in range(2):
+        assert add_films(records, [again], source="test").conflicts == ()
+    other = replace(first, file_sha256="f3", pixel_sha256="p3", film_uid="q", study_uid="s.q")
+    assert add_films(records, [other], source="test").conflicts == ()
+    another = replace(other, file_sha256="f4", pixel_sha256="p4")
+    assert "another film" in add_films(records, [another], source="test").conflicts[0]
+
+
 def test_films_of_before_the_hashes_are_told_by_their_scores(
     records: Records, record: MakeRecord
 ) -> None:

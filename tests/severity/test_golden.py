@@ -44,6 +44,11 @@ MODELS = {
         "opacity": (2.0038, 0.5714, 3.4361, 1.2779),
         "opacity_ralo": (2.6717, 0.7619, 4.5815, 1.7038),
     },
+    ("severity", "5", "3b8d35c0748c"): {
+        "geographic_extent": (2.9006, 0.4574, 5.3438, 1.9493),
+        "opacity": (2.0038, 0.5714, 3.4361, 1.2779),
+        "opacity_ralo": (2.6717, 0.7619, 4.5815, 1.7038),
+    },
 }
 # Name and version, and the start of the file's hash: the logit of Lung Opacity, the mean
 # feature, and the length of the gradient of the mean feature.

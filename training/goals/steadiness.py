@@ -12,6 +12,7 @@ from PIL import Image
 
 from pneumoscore.cohort.public import load_cohen94
 from pneumoscore.monitor.film_changes import CHANGES, change_film
+from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.model import SeverityModel
@@ -25,6 +26,7 @@ __all__ = ["measure_steadiness", "steadiness_figure"]
 _GOALS = {"crop 10 % a side": 0.9, "tubes drawn": 0.8}
 _GOAL = 0.5
 _LARGEST_SHORT_SIDE = 1024
+_READ = ReadOptions(least_side=_LARGEST_SHORT_SIDE)
 
 Changes = Mapping[str, NDArray[np.float64]]
 """Score of the changed film minus that of the film, by change; NaN where it changes nothing."""
@@ -74,7 +76,7 @@ def measure_steadiness(
     with TemporaryDirectory(prefix="pneumoscore-") as folder:
         file = Path(folder) / "changed.png"
         for place, path in enumerate(paths):
-            film = _not_larger(read_radiograph(path))
+            film = _not_larger(read_radiograph(path, options=_READ))
             variants = {name: change_film(film, name) for name in CHANGES}
             changed = {
                 name: _as_read(other, file)

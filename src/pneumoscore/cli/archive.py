@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscore.cli.memory import share_arenas
 from pneumoscore.cli.options import (
     Force,
     LevelOrSetting,
@@ -146,6 +147,7 @@ def run(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
+    share_arenas()
     from pneumoscore.backbone.runtime import Device
     from pneumoscore.backbone.session import physical_cores
     from pneumoscore.cli.terminal import conclude, tell, tell_skipped

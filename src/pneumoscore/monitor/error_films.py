@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -128,7 +128,8 @@ def measure_retakes(
     generator = np.random.default_rng(seed)
     rows: dict[str, list[list[float]]] = {scale: [] for scale in model.shown}
     for done, path in enumerate(paths, start=1):
-        film = read_radiograph(path)
+        # Copies cannot be read again with more pixels, so the film itself must not be.
+        film = replace(read_radiograph(path))
         variants = [film, *(retake(film, generator) for _ in range(retakes))]
         scored = [
             score

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pneumoscore.radiograph.film import Film
 
-__all__ = ["trimmed"]
+__all__ = ["cut_off", "trimmed"]
 
 _EVEN = 0.03
 """A row or column whose values span no more than this is even."""
@@ -76,8 +76,14 @@ def trimmed(film: Film) -> Film:
         if new == (top, bottom, left, right) or lower <= upper or last <= first:
             break
         top, bottom, left, right = new
-    if (top, bottom, left, right) == (0, rows, 0, columns):
+    return cut_off(film, top, left, bottom, right)
+
+
+def cut_off(film: Film, top: int, left: int, bottom: int, right: int) -> Film:
+    """Return a part of a film, with how much was cut off noted where anything was."""
+    rows, columns = film.pixels.shape
+    sides = (top, rows - bottom, left, columns - right)
+    if not any(sides):
         return film
     cut = film.cut(top, left, bottom - top, right - left)
-    sides = (top, rows - bottom, left, columns - right)
     return cut.noted(f"trimmed {'/'.join(str(side) for side in sides)}")

@@ -52,7 +52,9 @@ def central_square(radiograph: Radiograph) -> Frame:
     top, left, bottom, right = radiograph.extent
     high, wide = bottom - top, right - left
     side = min(high, wide)
-    return Frame(top + high // 2 - side // 2, left + wide // 2 - side // 2, side)
+    # Halves are whole pixels; of a film that ends within one, the square must not reach beyond.
+    down, across = (min(length // 2 - side // 2, length - side) for length in (high, wide))
+    return Frame(top + down, left + across, side)
 
 
 def _covered(start: float, length: float, size: int) -> tuple[int, int]:

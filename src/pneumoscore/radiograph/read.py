@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from pneumoscore.radiograph.borders import trimmed
+from pneumoscore.radiograph.borders import cut_off, trimmed
 from pneumoscore.radiograph.film import Film
 from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.radiograph.notices import notices_of
 from pneumoscore.radiograph.source import Source, kind_of, read_bytes
-from pneumoscore.radiograph.types import Origin, Radiograph, RadiographMetadata
+from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
 
 __all__ = ["read_radiograph"]
 
@@ -64,10 +65,26 @@ def read_radiograph(source: Source, *, options: ReadOptions | None = None) -> Ra
     film, metadata = _decoded(data, options)
     if options.trim:
         film = trimmed(film)
+        least = _side_for(film, options.least_side)
+        if least is not None:
+            film, metadata = _decoded(data, replace(options, least_side=least))
+            film = trimmed(film)
     read = _radiograph(film, metadata)
     if film.origin.stored_pixels <= 1:
         return read
-    return read.with_finer(functools.partial(_again, data, options, film.origin, read.extent))
+    return read.with_finer(functools.partial(_again, data, options, replace(read)))
+
+
+def _side_for(film: Film, least_side: int | None) -> int | None:
+    """Return what the stored image must keep so that a trimmed film keeps `least_side`.
+
+    None where it does, or was not shrunk.
+    """
+    shorter = min(film.pixels.shape)
+    if least_side is None or shorter >= least_side or film.origin.stored_pixels <= 1:
+        return None
+    kept: float = least_side * min(film.origin.shape) / (shorter * film.origin.stored_pixels)
+    return math.ceil(kept)
 
 
 def _decoded(data: bytes, options: ReadOptions) -> tuple[Film, RadiographMetadata]:
@@ -89,14 +106,18 @@ def _radiograph(film: Film, metadata: RadiographMetadata) -> Radiograph:
 
 
 def _again(
-    data: bytes,
-    options: ReadOptions,
-    origin: Origin,
-    extent: tuple[float, float, float, float],
-    least_side: int | None,
+    data: bytes, options: ReadOptions, read: Radiograph, least_side: int | None
 ) -> Radiograph:
-    """Read a film with more pixels, and the same part of it: borders are not judged anew."""
+    """Read the part of a film that `read` shows: borders are not judged anew."""
     film, metadata = _decoded(data, replace(options, least_side=least_side))
-    corners = (film.origin.place(*origin.at(*extent[at : at + 2])) for at in (0, 2))
-    (top, left), (bottom, right) = ((round(row), round(column)) for row, column in corners)
-    return _radiograph(film.cut(top, left, bottom - top, right - left), metadata)
+    if read.origin is None:
+        raise ValueError("a radiograph that was not read")
+    rows, columns = film.pixels.shape
+    top, left, bottom, right = read.extent
+    (top, left), (bottom, right) = (
+        film.origin.place(*read.origin.at(row, column))
+        for row, column in ((top, left), (bottom, right))
+    )
+    high, low = max(0, round(top)), min(rows, round(bottom))
+    first, last = max(0, round(left)), min(columns, round(right))
+    return _radiograph(cut_off(film, high, first, low, last), metadata)

@@ -162,9 +162,9 @@ class Origin:
 
     @property
     def stored_pixels(self) -> float:
-        """Stored pixels along a side of one pixel: 1 where nothing was shrunk."""
+        """Stored pixels along the longer side of one pixel: over 1 where some were averaged."""
         (a, b, _), (d, e, _) = self.down, self.across
-        return math.sqrt(abs(a * e - b * d))
+        return max(math.hypot(a, d), math.hypot(b, e))
 
     def scaled(self, rows: float, columns: float) -> Origin:
         """Return the origin of pixels that are so many times as high and wide."""
@@ -216,7 +216,7 @@ class Radiograph:
         Where the pixels lie in the image of the file; None for a film that was not read.
     finer : callable or None
         Reads the same part of the film again so that the shorter side of the stored image keeps
-        so many pixels (None: all). None where the pixels are all that the file has.
+        so many pixels (None: all); None where none were averaged. It holds the file's bytes.
         `dataclasses.replace` gives it up: the file does not hold what was put in place of its
         pixels.
     """
@@ -265,9 +265,9 @@ class Radiograph:
         Where a film was shrunk, its outer pixels may stand for less than a whole one: what
         they lack is no part of it.
         """
-        whole = 0.0, 0.0, float(self.rows), float(self.columns)
+        rows, columns = float(self.rows), float(self.columns)
         if self.origin is None:
-            return whole
+            return 0.0, 0.0, rows, columns
         high, wide = self.origin.shape
         corners = [
             self.origin.place(min(max(row, 0.0), high), min(max(column, 0.0), wide))
@@ -275,10 +275,10 @@ class Radiograph:
         ]
         (top, left), (bottom, right) = corners
         return (
-            min(max(top, 0.0), 1.0),
-            min(max(left, 0.0), 1.0),
-            max(min(bottom, whole[2]), whole[2] - 1),
-            max(min(right, whole[3]), whole[3] - 1),
+            min(max(top, 0.0), rows / 2),
+            min(max(left, 0.0), columns / 2),
+            max(min(bottom, rows), rows / 2),
+            max(min(right, columns), columns / 2),
         )
 
     def digest(self) -> str:

@@ -80,6 +80,8 @@ class Known:
         By hash.
     versions : dict of tuple of str to str
         Hash by name, version and reading.
+    readings : dict of int to int
+        By model's id, the way in which it has files read.
     scores : dict of tuple to float
         Value by film's id, model's id and scale.
     thumbnails : set of tuple
@@ -96,6 +98,7 @@ class Known:
     films_by_time: dict[tuple[int, datetime], list[KnownFilm]] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
     versions: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    readings: dict[int, int] = field(default_factory=dict)
     scores: dict[tuple[int, int, str], float] = field(default_factory=dict)
     thumbnails: set[tuple[int, int]] = field(default_factory=set)
 
@@ -127,6 +130,7 @@ def look_up(connection: Connection, records: Sequence[FilmRecord]) -> Known:
     for row in connection.execute(select(models)):
         known.models[row.sha256] = row.id
         known.versions[row.name, row.version, row.reading] = row.sha256
+        known.readings[row.id] = row.reading
     _look_up_times(connection, known, records)
     ids = {film.id for film in known.films.values()}
     for row in _rows(connection, scores.c.film_id, ids):

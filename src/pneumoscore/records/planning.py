@@ -244,7 +244,8 @@ class Plan:
         """Refuse another film under a known UID."""
         if record.file_sha256 is not None and record.file_sha256 == film.file_sha256:
             return
-        if record.pixel_sha256 is not None and film.pixel_sha256 is not None:
+        hashed = record.pixel_sha256 is not None and film.pixel_sha256 is not None
+        if hashed and self._read_alike(record, film.id):
             same = record.pixel_sha256 == film.pixel_sha256
         else:
             same = self._same_scores(record, film.id)
@@ -254,6 +255,15 @@ class Plan:
                 "one UID for each film",
                 "find out which of the two files is wrong; the recorded film was left as it was",
             )
+
+    def _read_alike(self, record: FilmRecord, film_id: int) -> bool:
+        """Whether a film was only ever read as now: another way gives it other pixels."""
+        ways = {
+            self._known.readings.get(model_id)
+            for known_id, model_id, _ in self._known.scores
+            if known_id == film_id
+        }
+        return ways <= {record.model.reading}
 
     def _same_scores(self, record: FilmRecord, film_id: int) -> bool:
         """Say whether scores by the same model agree, where hashes are not known."""
@@ -290,6 +300,7 @@ class Plan:
         number = self._known.models.get(identity.sha256)
         if number is None:
             number = self._known.models[identity.sha256] = self._new_id("models")
+            self._known.readings[number] = identity.reading
             self._known.versions[version_of(identity)] = identity.sha256
             self._add("models", asdict(identity), id=number)
         return number

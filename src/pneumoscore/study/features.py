@@ -16,6 +16,7 @@ from pneumoscore.backbone.lungs import prepare_film
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord
 from pneumoscore.backbone.session import Backbone
 from pneumoscore.files import sha256_of, write_atomically
+from pneumoscore.radiograph.limits import READING_VERSION
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.settings import home_folder
@@ -55,10 +56,13 @@ def default_cache() -> Path:
 
 
 def _cache_folder(cache: Path, record: BackboneRecord) -> Path:
-    """One folder for each backbone file, version of the readers, and what preparation gives."""
+    """One folder for each backbone file, way of reading, version, and what preparation gives."""
     ramp = np.linspace(0, 1, 91 * 73, dtype=np.float32).reshape(91, 73)
     prepared = hashlib.sha256(prepare_film(Radiograph(ramp), record.input).array.tobytes())
-    key = f"{record.sha256} {record.input} {version('pneumoscore')} {prepared.hexdigest()}"
+    key = (
+        f"{record.sha256} {record.input} {version('pneumoscore')} {READING_VERSION} "
+        f"{prepared.hexdigest()}"
+    )
     return cache / f"{record.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 

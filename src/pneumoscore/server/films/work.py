@@ -88,9 +88,9 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
 
     try:
         radiograph = read_radiograph(film)
+        shown = radiograph if radiograph.finer is None else radiograph.finer(_READER_SIDE)
     except PneumoScoreError as error:
         return {"error": str(error), "reason": error.reason}
-    shown = radiograph if radiograph.finer is None else radiograph.finer(_READER_SIDE)
     result: dict[str, Any] = {
         "pixels_sha256": pixels_digest(shown),
         "film_digest": radiograph.digest(),
@@ -105,6 +105,8 @@ def film_work(model: SeverityModel, film: Path, out: Path) -> dict[str, Any]:
         score = model.score(radiograph)
     except NotScorableError as error:
         return {**result, "error": str(error), "reason": "refused", "flags": list(error.flags)}
+    except PneumoScoreError as error:  # it is read again where the lungs on it are small
+        return {**result, "error": str(error), "reason": error.reason}
     _write_maps(score, out)
     return {**result, "score": score.as_dict(), **_record(film, radiograph, score)}
 
