@@ -123,8 +123,8 @@ def lung_frame(radiograph: Radiograph, margin: float) -> Frame | None:
 def _small(radiograph: Radiograph) -> tuple[Radiograph, int]:
     """Return a film as it is read by default, and its pixels for one of those.
 
-    The lungs are looked for on that copy however many pixels were read: outlines on films of
-    unlike sizes differ by a place, and a score by up to 0.2 with them.
+    The lungs are looked for on that copy however many pixels were read: an outline moves a
+    little with the size of what it is drawn on, and a score with the outline.
     """
     factor = block_factor((radiograph.rows, radiograph.columns), LEAST_SIDE)
     if factor == 1:
