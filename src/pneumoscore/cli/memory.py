@@ -13,8 +13,7 @@ def share_arenas(count: int = 2) -> None:
     """Let all threads of this process take memory from a few places, where the C library is glibc.
 
     It gives each thread a place of its own, up to eight for a processor core, and each keeps the
-    most that was ever taken from it: some 40 MB in an archive run. To be called before threads
-    are started.
+    most that was ever taken from it. To be called before threads are started.
     """
     try:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, count)

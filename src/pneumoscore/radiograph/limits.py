@@ -41,9 +41,10 @@ class ReadOptions:
         What lies behind transparent pixels, in [0, 1]; 0 is the dark of air.
     least_side : int or None
         Shrink a film as it is read, by a whole factor, as long as its shorter side, without
-        even borders, keeps so many pixels; None keeps all. The default leaves the built-in networks two pixels, along
-        a side, for each of theirs where the lungs' frame is no less than three quarters of the
-        shorter side; of other films `pneumoscore.backbone.lungs.prepare_film` asks for more.
+        even borders, keeps so many pixels; None keeps all. The default leaves the built-in
+        networks two pixels, along a side, for each of theirs where the lungs' frame is no less
+        than three quarters of the shorter side; of other films
+        `pneumoscore.backbone.lungs.prepare_film` asks for more.
         Scores are made with the default everywhere: another one moves them a little.
     trim : bool
         Cut off even borders and what is hidden along the edges.

@@ -104,7 +104,7 @@ def _parquet(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
 
     from pneumoscore.files import program_mark
 
-    # Arrow's usual pool keeps what parts took, some 35 MB after the first few.
+    # Arrow's usual pool keeps what parts once took.
     pool = pyarrow.system_memory_pool()
     arrays: list[Any] = []
     for column in columns:
