@@ -19,15 +19,10 @@ from pneumoscore.backbone.registry import weights_folder
 from pneumoscore.backbone.runtime import start_session
 from pneumoscore.files import sha256_of
 from pneumoscore.radiograph.limits import LEAST_SIDE
+from pneumoscore.radiograph.origin import Origin
 from pneumoscore.radiograph.prepare import Frame, framed, prepare, whole_film
 from pneumoscore.radiograph.reduction import block_factor, block_means
-from pneumoscore.radiograph.types import (
-    InputSpec,
-    Origin,
-    PreparedRadiograph,
-    Radiograph,
-    Squaring,
-)
+from pneumoscore.radiograph.types import InputSpec, PreparedRadiograph, Radiograph, Squaring
 
 __all__ = ["LUNG_NETWORK", "lung_frame", "lung_network_hash", "outline", "prepare_film"]
 
@@ -38,7 +33,6 @@ _LEAST_SHARE = 0.02  # of the first square that must be lung
 _LEAST_PROPORTION = 0.5  # of the lungs' box, shorter to longer side
 _TAIL = 0.005  # of the lungs' mass beyond each side of their box
 _SURE = 0.5
-_DETAIL = 2  # pixels of a film, along a side, for one of a backbone's input
 
 
 @functools.cache
@@ -56,7 +50,7 @@ def _session() -> Any:
 
 def outline(radiograph: Radiograph, frame: Frame) -> NDArray[np.float32]:
     """Return the probability of lung in a frame of a film, shape (96, 96)."""
-    film, (rows, columns), _ = framed(radiograph, frame, SIZE)
+    film, (rows, columns) = framed(radiograph, frame, SIZE)
     square = np.zeros((SIZE, SIZE), dtype=np.float32)
     square[rows, columns] = film
     square -= square.mean()
@@ -137,9 +131,6 @@ def _small(radiograph: Radiograph) -> tuple[Radiograph, int]:
 def prepare_film(radiograph: Radiograph, spec: InputSpec) -> PreparedRadiograph:
     """Make a radiograph what a backbone takes: the only way to a backbone's input.
 
-    A film that was shrunk when it was read is read again where the part that is shown keeps
-    less than two of its pixels, along a side, for each of the input's.
-
     Parameters
     ----------
     radiograph : Radiograph
@@ -149,29 +140,7 @@ def prepare_film(radiograph: Radiograph, spec: InputSpec) -> PreparedRadiograph:
         and the whole film, with the notice ``"no_lungs_found"``, where there are none.
     """
     if spec.squaring is not Squaring.LUNGS:
-        return _in_detail(radiograph, spec, prepare(radiograph, spec))
+        return prepare(radiograph, spec)
     frame = lung_frame(radiograph, spec.margin)
-    prepared = _in_detail(radiograph, spec, prepare(radiograph, spec, frame))
+    prepared = prepare(radiograph, spec, frame)
     return prepared if frame is not None else replace(prepared, notices=("no_lungs_found",))
-
-
-def _in_detail(
-    radiograph: Radiograph, spec: InputSpec, prepared: PreparedRadiograph
-) -> PreparedRadiograph:
-    """Return the input made of more of the film's pixels, where it holds too few."""
-    placement, origin = prepared.placement, radiograph.origin
-    frame = Frame(
-        -placement.top / placement.scale,
-        -placement.left / placement.scale,
-        spec.size / placement.scale,
-    )
-    wanted = _DETAIL * spec.size
-    if radiograph.finer is None or origin is None or frame.side >= wanted:
-        return prepared
-    shrunk = origin.stored_pixels * frame.side / wanted
-    film = radiograph.finer(math.ceil(min(origin.shape) / shrunk) if shrunk > 1 else None)
-    if film.origin is None:
-        return prepared
-    top, left = film.origin.place(*origin.at(frame.top, frame.left))
-    bottom, _ = film.origin.place(*origin.at(frame.top + frame.side, frame.left))
-    return replace(prepared, array=prepare(film, spec, Frame(top, left, abs(bottom - top))).array)

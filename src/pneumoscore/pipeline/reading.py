@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pneumoscore.errors import FailureReason, PneumoScoreError, failure_reason
 from pneumoscore.pipeline.options import VIEW_SIDE, ScoringOptions
-from pneumoscore.radiograph.types import Origin, Radiograph, RadiographMetadata
+from pneumoscore.radiograph.origin import Origin
+from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.preparation import Preparation, PreparedFilm
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pneumoscore.radiograph.limits import ReadOptions
+    from pneumoscore.radiograph.origin import Origin
     from pneumoscore.radiograph.prepare import film_map
     from pneumoscore.radiograph.read import read_radiograph
     from pneumoscore.radiograph.types import (
         InputSpec,
-        Origin,
         PixelRange,
         Placement,
         PreparedRadiograph,
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Origin": "origin",
     "ReadOptions": "limits",
     "film_map": "prepare",
     "read_radiograph": "read",

@@ -17,8 +17,9 @@ from pneumoscore.radiograph.limits import MAX_ASPECT, ReadOptions, check_shape
 from pneumoscore.radiograph.masking import padding_mask, padding_of, shutter_mask
 from pneumoscore.radiograph.metadata import read_metadata
 from pneumoscore.radiograph.orientation import upright
+from pneumoscore.radiograph.origin import Origin
 from pneumoscore.radiograph.reduction import block_factor, block_means, reduced
-from pneumoscore.radiograph.types import Origin, RadiographMetadata
+from pneumoscore.radiograph.types import RadiographMetadata
 from pneumoscore.radiograph.voi import colour_pixels, greyscale, has_voi
 
 __all__ = ["read_dicom", "stored_digest"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.radiograph.types import Origin
+from pneumoscore.radiograph.origin import Origin
 
 __all__ = ["Film", "turned"]
 

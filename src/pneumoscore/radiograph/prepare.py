@@ -19,6 +19,7 @@ from pneumoscore.radiograph.types import (
 
 __all__ = ["Frame", "central_square", "film_map", "framed", "prepare", "whole_film"]
 
+_DETAIL = 2  # pixels of a film, along a side, for one of a backbone's input
 _MIN_SD = 1e-6
 _SLIVER = 1e-2
 
@@ -97,7 +98,7 @@ def _ranged(film: NDArray[np.float32], pixel_range: PixelRange) -> NDArray[np.fl
 
 def framed(
     radiograph: Radiograph, frame: Frame, size: int
-) -> tuple[NDArray[np.float32], tuple[slice, slice], Placement]:
+) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
     """Resample a square part of a film, bilinearly with antialiasing.
 
     Parameters
@@ -116,12 +117,8 @@ def framed(
         axes exactly. Less than one input pixel of the film is left out at an end.
     tuple of slice
         Rows and columns of the input that this part covers.
-    Placement
-        Where the film lies in the input.
     """
     scale = size / frame.side
-    shape = radiograph.rows, radiograph.columns
-    placement = Placement(scale, -frame.top * scale, -frame.left * scale, shape, size)
     top, left, bottom, right = radiograph.extent
     upper, lower = _covered((top - frame.top) * scale, (bottom - top) * scale, size)
     first, end = _covered((left - frame.left) * scale, (right - left) * scale, size)
@@ -135,13 +132,40 @@ def framed(
         max(highest + _SLIVER, min(bottom, frame.top + lower / scale)),
     )
     film = _resized(radiograph.pixels, box, lower - upper, end - first)
-    return film, (slice(upper, lower), slice(first, end)), placement
+    return film, (slice(upper, lower), slice(first, end))
+
+
+def _placement(radiograph: Radiograph, frame: Frame, size: int) -> Placement:
+    """Return where a film lies in an input of `size` pixels a side that shows a frame of it."""
+    scale = size / frame.side
+    shape = radiograph.rows, radiograph.columns
+    return Placement(scale, -frame.top * scale, -frame.left * scale, shape, size)
+
+
+def _in_detail(radiograph: Radiograph, frame: Frame, wanted: int) -> tuple[Radiograph, Frame]:
+    """Return a film, read again if it is too coarse, and the frame on its pixels.
+
+    `wanted` is the length in film pixels that the frame should have.
+    """
+    origin = radiograph.origin
+    if radiograph.finer is None or origin is None or frame.side >= wanted:
+        return radiograph, frame
+    factor = origin.stored_pixels * frame.side / wanted  # that leaves just as many
+    film = radiograph.finer(math.ceil(min(origin.shape) / factor) if factor > 1 else None)
+    if film.origin is None:
+        return radiograph, frame
+    top, left = film.origin.place(*origin.at(frame.top, frame.left))
+    bottom, _ = film.origin.place(*origin.at(frame.top + frame.side, frame.left))
+    return film, Frame(top, left, bottom - top)
 
 
 def prepare(
     radiograph: Radiograph, spec: InputSpec, frame: Frame | None = None
 ) -> PreparedRadiograph:
     """Make a part of a radiograph what a backbone takes, the same for every file format.
+
+    A film that was shrunk when it was read is read again (`Radiograph.finer`) where the part
+    keeps less than two of its pixels, along a side, for each of the input's.
 
     `pneumoscore.backbone.lungs.prepare_film` also finds the lungs where the backbone wants
     their frame.
@@ -159,17 +183,22 @@ def prepare(
     Returns
     -------
     PreparedRadiograph
-        The input, and where the film lies in it. ``PixelRange.STANDARDISED`` uses mean and
+        The input, and where `radiograph` lies in it. ``PixelRange.STANDARDISED`` uses mean and
         standard deviation of the resized film without its padding; a constant film becomes 0.
+
+    Raises
+    ------
+    UnreadableFileError, UnsupportedImageError, ImageTooLargeError
+        If the film must be read again and cannot be.
     """
     if frame is None:
         cropped = spec.squaring is Squaring.CROP
         frame = central_square(radiograph) if cropped else whole_film(radiograph)
-    film, (rows, columns), placement = framed(radiograph, frame, spec.size)
+    film, (rows, columns) = framed(*_in_detail(radiograph, frame, _DETAIL * spec.size), spec.size)
     padding = -1024.0 if spec.pixel_range is PixelRange.SIGNED_1024 else 0.0
     array = np.full((1, spec.size, spec.size), padding, dtype=np.float32)
     array[0, rows, columns] = _ranged(film, spec.pixel_range)
-    return PreparedRadiograph(array, placement)
+    return PreparedRadiograph(array, _placement(radiograph, frame, spec.size))
 
 
 def _weights(

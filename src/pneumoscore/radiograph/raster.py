@@ -18,9 +18,9 @@ from pneumoscore.radiograph.guard import translated
 from pneumoscore.radiograph.intact import of_unread_process
 from pneumoscore.radiograph.limits import ReadOptions, check_shape
 from pneumoscore.radiograph.orientation import as_exif_says
+from pneumoscore.radiograph.origin import Origin
 from pneumoscore.radiograph.picture import opened, unread, wide_channels
 from pneumoscore.radiograph.reduction import block_factor, block_means
-from pneumoscore.radiograph.types import Origin
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,6 +12,7 @@ from pneumoscore.radiograph.borders import cut_off, trimmed
 from pneumoscore.radiograph.film import Film
 from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.radiograph.notices import notices_of
+from pneumoscore.radiograph.origin import Origin
 from pneumoscore.radiograph.source import Source, kind_of, read_bytes
 from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
 
@@ -72,7 +73,7 @@ def read_radiograph(source: Source, *, options: ReadOptions | None = None) -> Ra
     read = _radiograph(film, metadata)
     if film.origin.stored_pixels <= 1:
         return read
-    return read.with_finer(functools.partial(_again, data, options, replace(read)))
+    return read.with_finer(functools.partial(_again, data, options, film.origin, read.extent))
 
 
 def _side_for(film: Film, least_side: int | None) -> int | None:
@@ -106,18 +107,17 @@ def _radiograph(film: Film, metadata: RadiographMetadata) -> Radiograph:
 
 
 def _again(
-    data: bytes, options: ReadOptions, read: Radiograph, least_side: int | None
+    data: bytes,
+    options: ReadOptions,
+    origin: Origin,
+    extent: tuple[float, float, float, float],
+    least_side: int | None,
 ) -> Radiograph:
-    """Read the part of a film that `read` shows: borders are not judged anew."""
+    """Read the part of a film that was kept before: its borders are not judged anew."""
     film, metadata = _decoded(data, replace(options, least_side=least_side))
-    if read.origin is None:
-        raise ValueError("a radiograph that was not read")
     rows, columns = film.pixels.shape
-    top, left, bottom, right = read.extent
-    (top, left), (bottom, right) = (
-        film.origin.place(*read.origin.at(row, column))
-        for row, column in ((top, left), (bottom, right))
-    )
+    top, left = film.origin.place(*origin.at(*extent[:2]))
+    bottom, right = film.origin.place(*origin.at(*extent[2:]))
     high, low = max(0, round(top)), min(rows, round(bottom))
     first, last = max(0, round(left)), min(columns, round(right))
     return _radiograph(cut_off(film, high, first, low, last), metadata)

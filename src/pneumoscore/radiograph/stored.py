@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscore.radiograph.types import Origin
+from pneumoscore.radiograph.origin import Origin
 
 __all__ = ["on_stored_image"]
 

@@ -80,8 +80,8 @@ class Known:
         By hash.
     versions : dict of tuple of str to str
         Hash by name, version and reading.
-    readings : dict of int to int
-        By model's id, the way in which it has files read.
+    readings : dict of int to set of int
+        By film's id, the ways in which it was read to be scored.
     scores : dict of tuple to float
         Value by film's id, model's id and scale.
     thumbnails : set of tuple
@@ -98,7 +98,7 @@ class Known:
     films_by_time: dict[tuple[int, datetime], list[KnownFilm]] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
     versions: dict[tuple[str, str, int], str] = field(default_factory=dict)
-    readings: dict[int, int] = field(default_factory=dict)
+    readings: dict[int, set[int]] = field(default_factory=dict)
     scores: dict[tuple[int, int, str], float] = field(default_factory=dict)
     thumbnails: set[tuple[int, int]] = field(default_factory=set)
 
@@ -127,14 +127,16 @@ def look_up(connection: Connection, records: Sequence[FilmRecord]) -> Known:
     named = {study.patient_id for study in known.studies_by_id.values()}
     for row in _rows(connection, patients.c.id, named | set(known.patients.values())):
         known.calendars[row.id] = row.calendar
+    readings = {}
     for row in connection.execute(select(models)):
         known.models[row.sha256] = row.id
         known.versions[row.name, row.version, row.reading] = row.sha256
-        known.readings[row.id] = row.reading
+        readings[row.id] = row.reading
     _look_up_times(connection, known, records)
     ids = {film.id for film in known.films.values()}
     for row in _rows(connection, scores.c.film_id, ids):
         known.scores[row.film_id, row.model_id, row.scale] = row.value
+        known.readings.setdefault(row.film_id, set()).add(readings[row.model_id])
     for group in batched(sorted(ids), _GROUP):
         chosen = select(thumbnails.c.film_id, thumbnails.c.model_id)
         for row in connection.execute(chosen.where(thumbnails.c.film_id.in_(group))):

@@ -61,6 +61,7 @@ class Plan:
             self.conflicts.append(f"{named}: {conflict}")
             return
         model_id = self._model(record)
+        self._known.readings.setdefault(film_id, set()).add(record.model.reading)
         flags = " ".join(record.flags)
         for item in record.values:
             key = (film_id, model_id, item.scale)
@@ -258,12 +259,7 @@ class Plan:
 
     def _read_alike(self, record: FilmRecord, film_id: int) -> bool:
         """Whether a film was only ever read as now: another way gives it other pixels."""
-        ways = {
-            self._known.readings.get(model_id)
-            for known_id, model_id, _ in self._known.scores
-            if known_id == film_id
-        }
-        return ways <= {record.model.reading}
+        return self._known.readings.get(film_id, set()) <= {record.model.reading}
 
     def _same_scores(self, record: FilmRecord, film_id: int) -> bool:
         """Say whether scores by the same model agree, where hashes are not known."""
@@ -300,7 +296,6 @@ class Plan:
         number = self._known.models.get(identity.sha256)
         if number is None:
             number = self._known.models[identity.sha256] = self._new_id("models")
-            self._known.readings[number] = identity.reading
             self._known.versions[version_of(identity)] = identity.sha256
             self._add("models", asdict(identity), id=number)
         return number

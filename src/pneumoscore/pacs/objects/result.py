@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pneumoscore.pacs.identity import own_uid
-from pneumoscore.radiograph.types import Origin
+from pneumoscore.radiograph.origin import Origin
 from pneumoscore.severity.score import ModelIdentity, Score
 
 __all__ = ["FilmReport", "Refusal", "objects_uid"]

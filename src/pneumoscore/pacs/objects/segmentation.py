@@ -16,8 +16,8 @@ from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
 from pneumoscore.present.film_view import relative_map
+from pneumoscore.radiograph.origin import Origin
 from pneumoscore.radiograph.stored import on_stored_image
-from pneumoscore.radiograph.types import Origin
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore, Score
 
 __all__ = ["segmentation_dataset", "weighty_places"]
