@@ -44,8 +44,8 @@ class ReadOptions:
         even borders, keeps so many pixels; None keeps all. The default leaves the built-in
         networks two pixels, along a side, for each of theirs where the lungs' frame is no less
         than three quarters of the shorter side; of other films
-        `pneumoscore.backbone.lungs.prepare_film` asks for more.
-        Scores are made with the default everywhere: another one moves them a little.
+        `pneumoscore.radiograph.prepare.prepare` asks for more. Scores are made with the default
+        everywhere: another one moves them a little.
     trim : bool
         Cut off even borders and what is hidden along the edges.
 
