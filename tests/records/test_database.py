@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +16,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 import pneumoscore.records
+import pneumoscore.records.site_schema
 from pneumoscore.records.database import (
     RECORDS_VARIABLE,
     Records,
-    open_engine,
     records_url,
 )
+from pneumoscore.records.engine import open_engine
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.migrate import upgrade
 from pneumoscore.records.reading import read_timeline
@@ -149,3 +151,21 @@ def test_a_server_that_does_not_answer_and_a_database_that_is_not_there(
     with pytest.raises(RecordsError, match="do not answer") as caught:
         Records.open("postgresql://me:secret@127.0.0.1:1/name")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.postgresql
+def test_connections_that_the_server_ended_are_made_anew(postgresql_url: str) -> None:
+    ended = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid != pg_backend_pid()"
+    )
+    with Records.open(postgresql_url) as records, Records.open(postgresql_url) as other:
+        for patience in (0.0, 0.5) * 5:
+            # Two at once, so that the pool holds more than one.
+            with records.reading(), records.reading():
+                pass
+            with other.reading() as connection:
+                assert connection.scalar(ended) >= 2
+            time.sleep(patience)
+            with records.reading() as connection:
+                assert connection.scalar(text("SELECT 1")) == 1

@@ -3,8 +3,8 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,62 @@ def test_films_that_hang_leave_a_place_for_others(records: Records, tmp_path: Pa
     finally:
         worker.free.set()
         queue.stop()
+
+
+@contextmanager
+def database_away(url: str) -> Iterator[None]:
+    """Give a PostgreSQL database another name for a while, and end its connections."""
+    import pg8000.native
+
+    host, port = url.rsplit("@", 1)[1].split("/")[0].split(":")
+    name = url.rsplit("/", 1)[1]
+    with pg8000.native.Connection("tests", host, "postgres", int(port)) as server:
+        while True:
+            server.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name",
+                name=name,
+            )
+            with suppress(pg8000.native.DatabaseError):
+                server.run(f"ALTER DATABASE {name} RENAME TO {name}_away")
+                break
+        yield
+        server.run(f"ALTER DATABASE {name}_away RENAME TO {name}")
+
+
+@pytest.mark.postgresql
+def test_films_are_taken_up_again_when_the_records_come_back(
+    postgresql_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("pneumoscore.server.films.queue._PATIENCE_SECONDS", 0.2)
+    with Records.open(postgresql_url) as records:
+        site = make_site(records, tmp_path)
+        worker = HangingWorker()
+        queue = FilmQueue(records, site.films, worker, site.bell, 1)
+        ada = create_account(records, "ada", Role.VIEWER, None, actor="t")
+        waiting_film(site, ada, "1" * 32, b"hang")
+        waiting_film(site, ada, "2" * 32, b"a film")
+        queue.start()
+        try:
+            assert worker.hanging.acquire(timeout=20)
+            with database_away(postgresql_url):
+                # One film is at work, the place beside it looks for the next.
+                worker.free.set()
+                wait_until(lambda: caplog.text.count("films wait until the records") >= 4)
+            wait_until(lambda: all(it.result is not None for it in list_uploads(records, ada)))
+            assert all("score" in (it.result or {}) for it in list_uploads(records, ada))
+        finally:
+            worker.free.set()
+            queue.stop()
+
+
+def wait_until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30.0
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from pneumoscore.cli.options import (
     settings_with,
 )
 from pneumoscore.cli.pacs_options import Segmentation, ToCa, ToCert, ToKey
+from pneumoscore.cli.stopping import stopped_by_signals
 
 __all__ = ["app"]
 
@@ -207,6 +207,5 @@ def listen(
     )
     opened = SeverityModel.open(settings.model, threads=settings.threads)
     listener = Listener(options, opened, scoring, Journal(sys.stderr))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: listener.stop())
-    listener.run()
+    with stopped_by_signals(listener.stop):
+        listener.run()

@@ -19,6 +19,7 @@ from pneumoscore.cli.options import (
 from pneumoscore.cli.pacs_options import Capture, ReportClass, Segmentation, SegmentationShare
 from pneumoscore.cli.progress import LateProgress
 from pneumoscore.cli.status import ExitStatus, say, say_error
+from pneumoscore.cli.stopping import stopped_by_signals
 from pneumoscore.present.text import printable
 
 if TYPE_CHECKING:
@@ -194,7 +195,6 @@ def route(
     is put aside and tried again for a day, while the others go on. If Orthanc asks for a name
     and password, put them into ~/.netrc.
     """
-    import signal
     import threading
 
     from pneumoscore.pacs.errors import need
@@ -203,8 +203,7 @@ def route(
     from pneumoscore.pacs.orthanc import Router, RouterOptions
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     router = Router(RouterOptions(orthanc, modality, state))
-    router.run(stop, once=once)
+    with stopped_by_signals(stop.set):
+        router.run(stop, once=once)
     typer.echo(f"{router.sent} films sent, {router.aside} put aside, {router.given_up} given up")

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from pneumoscore.records.engine import WRITES, open_engine
 from pneumoscore.records.errors import RecordsError, translated
 from pneumoscore.records.lock import locked
 from pneumoscore.records.migrate import require_known, stored_version, upgrade
 from pneumoscore.records.schema import HEAD
 from pneumoscore.settings import Settings, home_folder, load_settings
 
-__all__ = ["RECORDS_VARIABLE", "Records", "open_engine", "records_url"]
+__all__ = ["RECORDS_VARIABLE", "Records", "records_url"]
 
 RECORDS_VARIABLE = "PNEUMOSCORE_RECORDS"
-_PATIENCE_SECONDS = 60.0
 # Any number of our own: writers of the same records wait for each other.
 _WRITE_LOCK = 0x706E6575
-_WRITES = "pneumoscore_writes"
 
 
 def records_url(place: str | os.PathLike[str] | None = None) -> URL:
@@ -144,7 +142,7 @@ class Records:
             translated(self.place),
             self.engine.connect() as connection,
         ):
-            writer = connection.execution_options(**{_WRITES: True})
+            writer = connection.execution_options(**{WRITES: True})
             with writer.begin():
                 if writer.dialect.name == "postgresql":
                     # Else the state seen would be that of before the wait for the lock.
@@ -249,69 +247,3 @@ def _keep_copy(source: Path, target: Path) -> None:
         contextlib.closing(sqlite3.connect(target)) as new,
     ):
         old.backup(new)
-
-
-def open_engine(url: URL) -> Engine:
-    """Return an engine with the settings that `Records` needs; it connects when used."""
-    if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS})
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    try:
-        engine = create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
-    except ModuleNotFoundError as error:
-        raise RecordsError(
-            f"{error.name} is not installed",
-            "a PostgreSQL driver",
-            "run: pip install 'pneumoscore[monitor]'",
-        ) from error
-    event.listen(engine, "do_connect", _connect_postgresql)
-    return engine
-
-
-def _connect_postgresql(
-    dialect: Any, record: object, arguments: Any, options: dict[str, Any]
-) -> Any:
-    """Connect with a socket of our own, which does not wait to fill packets (TCP_NODELAY).
-
-    The driver sends a query in several small writes; each would wait for the acknowledgement
-    of the one before, 40 ms at a time.
-    """
-    del record
-    if dialect.driver != "pg8000" or not {"unix_sock", "sock"}.isdisjoint(options):
-        return None
-    import pg8000
-
-    address = (options.get("host") or "localhost", int(options.get("port") or 5432))
-    try:
-        connection = socket.create_connection(address, options.get("timeout"))
-    except OSError as error:
-        raise pg8000.InterfaceError(f"no server at {address[0]}:{address[1]}") from error
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        # The server's compiler takes longer than our queries.
-        settings = {"startup_params": {"jit": "off"}, **options}
-        return pg8000.Connection(*arguments, **settings, sock=connection)
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    # Transactions are begun by us (`_begin_sqlite`), not by the driver.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    try:
-        cursor.execute("PRAGMA journal_mode = WAL")
-        # FULL: what was acknowledged outlives a power failure (SQLite, "PRAGMA synchronous").
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-    finally:
-        cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

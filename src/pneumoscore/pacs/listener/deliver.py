@@ -50,12 +50,20 @@ class Deliverer:
             except (OSError, sqlite3.Error) as error:
                 self._journal.say("outbox cannot be written", reason=type(error).__name__)
                 busy = False
+            except Exception as error:
+                # A fault of ours must not end what delivers; what is owed stays owed.
+                self._journal.say("internal error in delivery", reason=type(error).__name__)
+                busy = False
             if not busy:
                 self.wake.wait(self._pause())
                 self.wake.clear()
 
     def _pause(self) -> float:
-        due = self._outbox.next_due(self._target.name)
+        try:
+            due = self._outbox.next_due(self._target.name)
+        except (OSError, sqlite3.Error):
+            # The next turn meets what hinders it, and says so.
+            return _IDLE_SECONDS
         return _IDLE_SECONDS if due is None else min(max(due - time.time(), 0.05), _IDLE_SECONDS)
 
     def deliver(self) -> bool:

@@ -84,13 +84,13 @@ class FilmIntake:
             self._journal.say("film refused", film=film, peer=peer, reason="malformed UID")
             return NOT_UNDERSTOOD
         mark = mark_in(data[:_LOOKED_AT])
-        if (mark is not None and mark != "phantom") or self._outbox.is_own(sop_instance_uid):
-            self._journal.say("own object ignored", film=film, peer=peer)
-            return SUCCESS
-        if not self._has_room(len(data)):
-            self._journal.say("film refused", film=film, peer=peer, reason="no room")
-            return NO_ROOM
         try:
+            if (mark is not None and mark != "phantom") or self._outbox.is_own(sop_instance_uid):
+                self._journal.say("own object ignored", film=film, peer=peer)
+                return SUCCESS
+            if not self._has_room(len(data)):
+                self._journal.say("film refused", film=film, peer=peer, reason="no room")
+                return NO_ROOM
             new = self._put(data, sop_instance_uid)
         except (OSError, sqlite3.Error) as error:
             reason = f"cannot be stored ({type(error).__name__})"

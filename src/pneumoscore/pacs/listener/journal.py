@@ -12,6 +12,7 @@ import logging
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO
 
@@ -42,7 +43,8 @@ class Journal:
         """Write one event; fields hold counts, states and reasons of ours, never text of a peer."""
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
         text = json.dumps(line | fields)
-        with self._lock:
+        # A log that cannot be written (a full disk) costs lines, not films.
+        with self._lock, suppress(OSError):
             self._stream.write(text + "\n")
             self._stream.flush()
 

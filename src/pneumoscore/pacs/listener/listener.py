@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -143,7 +144,7 @@ class Listener:
             if ready is not None:
                 ready()
             while not self._stop.wait(_HOUR):
-                self._tidy()
+                self._tidy_if_possible()
         finally:
             self._stop.set()
             self._journal.say("stopping")
@@ -210,6 +211,13 @@ class Listener:
             if path.name.split(".", 1)[0] not in known:
                 path.unlink(missing_ok=True)
         self._tidy()
+
+    def _tidy_if_possible(self) -> None:
+        try:
+            self._tidy()
+        except (OSError, sqlite3.Error) as error:
+            # A full disk must not end what receives films; the next hour tries again.
+            self._journal.say("not tidied", reason=type(error).__name__)
 
     def _tidy(self) -> None:
         """Delete results and films whose time is over."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from pneumoscore.errors import PneumoScoreError
 from pneumoscore.pacs.dicomweb import Archive, FilmQuery
 from pneumoscore.pacs.listener.intake import film_key
 from pneumoscore.pacs.listener.journal import Journal
@@ -76,7 +74,8 @@ class Priors:
                 continue
             try:
                 fetched = self._fetch(patient, day, film)
-            except (PneumoScoreError, OSError, sqlite3.Error) as error:
+            except Exception as error:
+                # Whatever a header or an archive says must not end what fetches for the others.
                 self._journal.say("priors not fetched", reason=type(error).__name__)
                 continue
             if fetched:

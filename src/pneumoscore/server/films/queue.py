@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pneumoscore.errors import RecordsError
 from pneumoscore.records.database import Records
 from pneumoscore.records.types import FilmRecord
 from pneumoscore.server.film_store import FilmStore
@@ -29,6 +30,7 @@ __all__ = ["FilmQueue", "FilmWorker"]
 
 _LOG = logging.getLogger(__name__)
 _EXPIRE_SECONDS = 60.0
+_PATIENCE_SECONDS = 5.0
 
 
 class FilmWorker(Protocol):
@@ -169,17 +171,32 @@ class FilmQueue:
         return None
 
     def _run(self, kept: bool) -> None:
-        while (number := self._next(kept)) is not None:
+        while not self._stopped:
             try:
-                self._do(number)
-            except Exception:
-                # A fault of ours is logged, and the film stays for the next start.
-                _LOG.exception("a film could not be taken through the queue")
-                self._given_up.add(number)
+                self._take(kept)
+            except RecordsError as error:
+                _LOG.warning("films wait until the records can be used again: %s", error)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopped, timeout=_PATIENCE_SECONDS)
+
+    def _take(self, kept: bool) -> None:
+        """Take one film through, once there is one."""
+        number = self._next(kept)
+        if number is None:
+            return
+        try:
+            self._do(number)
+        except RecordsError:
+            raise
+        except Exception:
+            # A fault of ours is logged, and the film stays for the next start.
+            _LOG.exception("a film could not be taken through the queue")
+            self._given_up.add(number)
+        finally:
             with self._changed:
                 del self._taken[number]
                 self._changed.notify_all()
-            self._bell.ring()
+        self._bell.ring()
 
     def _do(self, number: str) -> None:
         result = self._worker.work(self._store.path(number), self._store.derived(number))
