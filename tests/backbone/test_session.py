@@ -146,6 +146,20 @@ def test_a_changed_file_is_refused(stored: Path) -> None:
         Backbone.open(stored)
 
 
+def test_a_network_that_is_loaded_meanwhile_says_the_same(stored: Path) -> None:
+    at_once, meanwhile = (Backbone.open(stored, threads=1, wait=wait) for wait in (True, False))
+    found, expected = meanwhile.run(films(2)), at_once.run(films(2))
+    assert np.array_equal(found.features, expected.features)
+
+
+def test_a_changed_file_that_is_loaded_meanwhile_is_refused_by_what_runs_it(stored: Path) -> None:
+    stored.with_suffix(".onnx").write_bytes(b"other")
+    opened = Backbone.open(stored, wait=False)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="SHA-256"):
+            opened.run(films(1))
+
+
 def test_a_file_changed_after_opening_gives_no_gradient(stored: Path) -> None:
     backbone = Backbone.open(stored, threads=1)
     stored.with_suffix(".onnx").write_bytes(b"other")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,20 @@ def test_a_table_shows_a_film_and_the_notice(run: Run, film: Path, tiny_folder: 
     assert "film.png" in outcome.out.replace("\n", "")
     assert RESEARCH_NOTICE in outcome.out
     assert "Model tiny 1" in outcome.out
+
+
+def test_a_damaged_network_is_named_and_nothing_is_written(
+    run: Run, film: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    damaged = Path(shutil.copytree(tiny_folder, tmp_path / "damaged"))
+    (network,) = damaged.glob("*.onnx")
+    network.write_bytes(network.read_bytes()[:-1])
+    outcome = run("score", film, "--csv", tmp_path / "s.csv", "--model", damaged)
+    assert outcome.status == 3
+    assert outcome.err.startswith("error: ")
+    assert "SHA-256" in outcome.err
+    assert outcome.out == ""
+    assert not (tmp_path / "s.csv").exists()
 
 
 def test_json_is_one_object_a_line_and_nothing_else(

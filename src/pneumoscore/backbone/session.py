@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pneumoscore.backbone.record import BackboneOutput, BackboneRecord, load_record
 from pneumoscore.backbone.registry import find_backbone
-from pneumoscore.backbone.runtime import Device, runtime_failures, start_session
+from pneumoscore.backbone.runtime import Device, onnx_runtime, runtime_failures, start_session
 from pneumoscore.errors import ModelError
 
 __all__ = ["Backbone", "physical_cores"]
@@ -36,21 +37,30 @@ class Backbone:
         self,
         record: BackboneRecord,
         file: Path,
-        session: Any,
         threads: int,
         device: Device = Device.CPU,
     ) -> None:
         self.record = record
         self._file = file
-        self._session = session
         self._threads = threads
         self._device = device
         self._gradient_session: Any = None
         self._lock = threading.Lock()
+        # Before the thread: an import here and one there would wait for each other's turn.
+        onnx_runtime()
+        loader = ThreadPoolExecutor(1, thread_name_prefix="pneumoscore-load")
+        # Without the gradient's nodes: ONNX Runtime runs every node of a session, asked or not.
+        self._loading = loader.submit(self._start, record.forward_bytes)
+        loader.shutdown(wait=False)
 
     @classmethod
     def open(
-        cls, record: str | Path, *, threads: int | None = None, device: Device = Device.CPU
+        cls,
+        record: str | Path,
+        *,
+        threads: int | None = None,
+        device: Device = Device.CPU,
+        wait: bool = True,
     ) -> Backbone:
         """Open a backbone by the path of its record, or by its name.
 
@@ -62,6 +72,9 @@ class Backbone:
             Threads that work on one film; the physical cores by default.
         device : Device, optional
             Where the network is computed.
+        wait : bool, optional
+            Whether to return once the network is loaded. Else it is loaded meanwhile, and what
+            is wrong with its file is raised by what runs it first.
 
         Raises
         ------
@@ -75,13 +88,18 @@ class Backbone:
         is_path = isinstance(record, Path) or str(record).endswith(".json")
         path = Path(record) if is_path else find_backbone(str(record))
         loaded = load_record(path)
-        file = path.parent / loaded.file
-        # Without the gradient's nodes: ONNX Runtime runs every node of a session, asked or not.
-        network = _verified_bytes(loaded, file, loaded.forward_bytes)
-        session = start_session(network, file, threads or physical_cores(), device)
-        whole = loaded.has_gradient and loaded.forward_bytes is None
-        _verify_interface(loaded, file, session, gradient=whole)
-        return cls(loaded, file, session, threads or physical_cores(), device)
+        opened = cls(loaded, path.parent / loaded.file, threads or physical_cores(), device)
+        if wait:
+            opened._loading.result()
+        return opened
+
+    def _start(self, count: int | None) -> Any:
+        """Return a session of the first bytes of the file, of all of them by default."""
+        network = _verified_bytes(self.record, self._file, count)
+        session = start_session(network, self._file, self._threads, self._device)
+        gradient = self.record.has_gradient and count is None
+        _verify_interface(self.record, self._file, session, gradient=gradient)
+        return session
 
     def run(self, batch: NDArray[np.float32]) -> BackboneOutput:
         """Run the network on prepared films.
@@ -107,7 +125,7 @@ class Backbone:
         feeds = {"film": self._films(batch)}
         if self.record.has_gradient and self.record.forward_bytes is None:
             feeds["coefficients"] = np.zeros(self.record.feature_width, dtype=np.float32)
-        return BackboneOutput(*self._run(self._session, names, feeds))
+        return BackboneOutput(*self._run(self._loading.result(), names, feeds))
 
     def input_gradient(
         self, batch: NDArray[np.float32], coefficients: ArrayLike
@@ -170,13 +188,10 @@ class Backbone:
     def _with_gradient(self) -> Any:
         """Return the session of the whole file, started when first asked for."""
         if self.record.forward_bytes is None:
-            return self._session
+            return self._loading.result()
         with self._lock:
             if self._gradient_session is None:
-                network = _verified_bytes(self.record, self._file, None)
-                session = start_session(network, self._file, self._threads, self._device)
-                _verify_interface(self.record, self._file, session, gradient=True)
-                self._gradient_session = session
+                self._gradient_session = self._start(None)
         return self._gradient_session
 
 

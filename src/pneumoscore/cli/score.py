@@ -99,13 +99,6 @@ def score(
 
     RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
-    from pneumoscore.cli.terminal import TerminalTable, conclude, file_sinks, tell, tell_skipped
-    from pneumoscore.pipeline.job import run_job
-    from pneumoscore.pipeline.options import ScoringOptions
-    from pneumoscore.pipeline.outputs import Outputs
-    from pneumoscore.pipeline.sinks.tables import JsonLines
-    from pneumoscore.pipeline.walk import expand
-    from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.severity.model import SeverityModel
 
     settings = settings_with(
@@ -118,6 +111,17 @@ def score(
     for target in (csv, html, report):
         if target is not None:
             write_target(target)
+    # The network is loaded while the rest is imported and the first film is read.
+    opened = SeverityModel.open(settings.model, threads=settings.threads, wait=False)
+
+    from pneumoscore.cli.terminal import TerminalTable, conclude, file_sinks, tell, tell_skipped
+    from pneumoscore.pipeline.job import run_job
+    from pneumoscore.pipeline.options import ScoringOptions
+    from pneumoscore.pipeline.outputs import Outputs
+    from pneumoscore.pipeline.sinks.tables import JsonLines
+    from pneumoscore.pipeline.walk import expand
+    from pneumoscore.radiograph.limits import ReadOptions
+
     given = tuple(Path(path) for path in paths if path != "-")
     outputs = Outputs(given, overwrite, settings.identifiers)
     options = ScoringOptions(
@@ -131,7 +135,6 @@ def score(
         JsonLines(lambda line: print(line, flush=True), outputs) if json else TerminalTable(),
         *file_sinks(outputs, csv=csv, html=html, report=report),
     ]
-    opened = SeverityModel.open(settings.model, threads=settings.threads)
     skipped: Counter[str] = Counter()
     missing: list[Path] = []
     with LateProgress("scoring", terminal=False if json and sys.stdout.isatty() else None) as bar:

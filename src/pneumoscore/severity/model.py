@@ -88,6 +88,7 @@ class SeverityModel:
         *,
         threads: int | None = None,
         device: Device = Device.CPU,
+        wait: bool = True,
     ) -> SeverityModel:
         """Open a severity model.
 
@@ -99,6 +100,8 @@ class SeverityModel:
             Threads of the network; by default the number of physical cores.
         device : Device, optional
             Where the network is computed.
+        wait : bool, optional
+            Whether to return once the network is loaded (see `Backbone.open`).
 
         Returns
         -------
@@ -116,7 +119,7 @@ class SeverityModel:
         bundle = read_bundle(folder)
         reference = bundle.backbone
         record = folder / reference if reference.endswith(".json") else reference
-        backbone = Backbone.open(record, threads=threads, device=device)
+        backbone = Backbone.open(record, threads=threads, device=device, wait=wait)
         if bundle.gatekeeper is None:
             return cls(bundle, backbone)
         if bundle.gatekeeper not in available_bundles():
@@ -124,7 +127,8 @@ class SeverityModel:
                 f"the gatekeeper of {bundle.name!r} is {bundle.gatekeeper!r}",
                 "one of the built-in models, " + ", ".join(available_bundles()),
             )
-        return cls(bundle, backbone, cls.open(bundle.gatekeeper, threads=threads, device=device))
+        keeper = cls.open(bundle.gatekeeper, threads=threads, device=device, wait=wait)
+        return cls(bundle, backbone, keeper)
 
     @property
     def identity(self) -> ModelIdentity:
