@@ -144,14 +144,14 @@ def test_other_options_or_a_failure_to_retry_are_done_again(films, tmp_path, mod
 def test_a_film_that_goes_away_while_it_is_read_is_tried_again(films, tmp_path, model, monkeypatch):
     from pneumoscore.pipeline.reading import FilmReader
 
-    genuine = FilmReader._prepared
+    genuine = FilmReader.__call__
 
-    def vanishing(self, source, began):
+    def vanishing(self, source, known):
         if source.name == "3.png":
             source.rename(source.with_suffix(".away"))
-        return genuine(self, source, began)
+        return genuine(self, source, known)
 
-    monkeypatch.setattr(FilmReader, "_prepared", vanishing)
+    monkeypatch.setattr(FilmReader, "__call__", vanishing)
     report = run(films, tmp_path / "out", model)
     assert report.reasons == {"missing": 1, "unreadable": 1}
     monkeypatch.undo()

@@ -1,5 +1,6 @@
 """Planted decoders that crash, hang and shout: each costs one file, and it is named."""
 
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_a_crash_and_a_hang_cost_one_film_each(films, planted, tiny_folder, capf
     report = run_job(
         map(Found, films),
         model,
-        ScoringOptions(seconds=3.0),
+        ScoringOptions(seconds=3.0, content=True),
         [],
         engine=Processes(2),
         watch=lambda result, so_far: results.append(result),
@@ -76,6 +77,9 @@ def test_a_crash_and_a_hang_cost_one_film_each(films, planted, tiny_folder, capf
     }
     assert "decoder crashed" in results[3].error
     assert "over 3 seconds" in results[5].error
+    # So that a run that goes on does not meet them again.
+    contents = [hashlib.sha256(film.read_bytes()).hexdigest() for film in films]
+    assert [result.content for result in results] == contents
     assert report.as_dict()["failures"] == {"crashed": 1, "timeout": 1}
     said = capfd.readouterr()
     assert "shouting" not in said.out + said.err

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import threading
@@ -216,15 +217,40 @@ def test_what_is_known_is_not_scored_again(films, model):
     assert (report.known, report.scored, report.failed) == (2, 1, 0)
 
 
+@pytest.mark.parametrize("engine", ENGINES, ids=repr)
+def test_a_score_belongs_to_the_content_that_is_told_with_it(films, model, engine):
+    film, other = films[0], films[1].read_bytes()
+    content = hashlib.sha256(film.read_bytes()).hexdigest()
+    (expected,) = score_files([film], model)
+
+    def replaced(asked):
+        film.write_bytes(other)
+        return False
+
+    results = []
+    run_job(
+        [Found(film)],
+        model,
+        ScoringOptions(content=True),
+        [],
+        engine=engine,
+        known=replaced,
+        watch=lambda result, so_far: results.append(result),
+    )
+    assert film.read_bytes() == other
+    assert [result.content for result in results] == [content]
+    assert results[0].score["opacity"].raw == pytest.approx(expected.score["opacity"].raw)
+
+
 def test_a_fault_of_our_own_is_named_and_logged(films, model, monkeypatch, caplog):
     from pneumoscore.radiograph import read
 
     genuine = read.read_radiograph
 
-    def faulty(path, **options):
-        if path == films[1]:
+    def faulty(data, **options):
+        if data == films[1].read_bytes():
             raise KeyError("patient name")
-        return genuine(path, **options)
+        return genuine(data, **options)
 
     monkeypatch.setattr(read, "read_radiograph", faulty)
     results = list(score_files(films[:3], model, engine=Threads(2)))

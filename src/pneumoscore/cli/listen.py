@@ -202,7 +202,6 @@ def listen(
         level=settings.level,
         read=ReadOptions(voi=not no_voi),
         view=True,
-        content=True,
         pixels=True,
     )
     opened = SeverityModel.open(settings.model, threads=settings.threads)

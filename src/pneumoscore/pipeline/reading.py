@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,13 @@ from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.preparation import Preparation, PreparedFilm
 
-__all__ = ["FilmReader", "ReadFilm"]
+__all__ = ["FilmReader", "KnownContent", "ReadFilm", "Reading"]
 
 _LOG = logging.getLogger(__name__)
+
+KnownContent = Callable[[str], bool]
+"""Whether the score of a content (SHA-256 of a file's bytes) is kept already; called from
+several threads at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +40,10 @@ class ReadFilm:
         As in `pneumoscore.pipeline.result.FileResult`.
     origin : Origin or None
         Where its pixels lie in the image of the file.
+    content : str or None
+        SHA-256 of the bytes that were read; None where it was not asked for, or there are none.
+    known : bool
+        The score of this content is kept already: nothing more was done.
     """
 
     film: PreparedFilm | None = None
@@ -45,6 +54,8 @@ class ReadFilm:
     pixels: str | None = None
     seconds: float = 0.0
     origin: Origin | None = None
+    content: str | None = None
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,31 +78,39 @@ class FilmReader:
         """Return the reader for a model."""
         return cls(options, model.preparation)
 
-    def __call__(self, source: Path | bytes) -> ReadFilm:
-        """Read one file, given by its path or its bytes; never raises for the file's sake."""
-        began = time.perf_counter()
-        try:
-            return self._prepared(source, began)
-        except PneumoScoreError as error:
-            return _failed(str(error), failure_reason(error))
-        except OSError as error:
-            words = f"cannot be read: {error.strerror or type(error).__name__}"
-            return _failed(words, failure_reason(error))
-        except MemoryError:
-            words = "needs more memory than there is; use a smaller image"
-            return _failed(words, FailureReason.UNSUPPORTED)
-        except Exception as error:
-            # A fault of ours, logged in full and named as such; the others must go on.
-            _LOG.exception("internal error while reading a file")
-            return _failed(
-                f"internal error ({type(error).__name__}); please report it with the file",
-                FailureReason.INTERNAL,
-            )
+    def __call__(self, source: Path | bytes, known: KnownContent | None = None) -> ReadFilm:
+        """Read one file, given by its path or its bytes; never raises for the file's sake.
 
-    def _prepared(self, source: Path | bytes, began: float) -> ReadFilm:
+        The file is read once, so that a score belongs to the content that is told with it.
+
+        Parameters
+        ----------
+        source : Path or bytes
+            The file.
+        known : callable, optional
+            Asked for the file's content before anything is decoded.
+        """
+        from pneumoscore.radiograph.source import read_bytes
+
+        began = time.perf_counter()
+        content = None
+        try:
+            data = read_bytes(source, self.options.read)
+            if known is not None or self.options.content:
+                content = hashlib.sha256(data).hexdigest()
+        except Exception as error:
+            return _failed(error)
+        if known is not None and content is not None and known(content):
+            return ReadFilm(content=content, known=True)
+        try:
+            return self._prepared(data, content, began)
+        except Exception as error:
+            return replace(_failed(error), content=content)
+
+    def _prepared(self, data: bytes, content: str | None, began: float) -> ReadFilm:
         from pneumoscore.radiograph.read import read_radiograph
 
-        radiograph = read_radiograph(source, options=self.options.read)
+        radiograph = read_radiograph(data, options=self.options.read)
         film = self.prepare(radiograph)
         return ReadFilm(
             film,
@@ -100,15 +119,28 @@ class FilmReader:
             pixels=radiograph.digest() if self.options.pixels else None,
             seconds=time.perf_counter() - began,
             origin=radiograph.origin,
+            content=content,
         )
 
 
-Reading = Callable[[Path | bytes], ReadFilm]
+Reading = Callable[[Path | bytes, KnownContent | None], ReadFilm]
 """What reads one file: a `FilmReader`, or one in another process."""
 
 
-def _failed(error: str, reason: FailureReason) -> ReadFilm:
-    return ReadFilm(error=error, reason=reason)
+def _failed(error: Exception) -> ReadFilm:
+    """Return what is said of a file that cannot be read."""
+    if isinstance(error, PneumoScoreError):
+        return ReadFilm(error=str(error), reason=failure_reason(error))
+    if isinstance(error, OSError):
+        words = f"cannot be read: {error.strerror or type(error).__name__}"
+        return ReadFilm(error=words, reason=failure_reason(error))
+    if isinstance(error, MemoryError):
+        words = "needs more memory than there is; use a smaller image"
+        return ReadFilm(error=words, reason=FailureReason.UNSUPPORTED)
+    # A fault of ours, logged in full and named as such; the others must go on.
+    _LOG.error("internal error while reading a file", exc_info=error)
+    words = f"internal error ({type(error).__name__}); please report it with the file"
+    return ReadFilm(error=words, reason=FailureReason.INTERNAL)
 
 
 def _view(radiograph: Radiograph) -> NDArray[np.uint8]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from pneumoscore.pipeline.options import ScoringOptions
+from pneumoscore.pipeline.reading import KnownContent
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
 from pneumoscore.severity.model import SeverityModel
 
 __all__ = ["Engine", "KnownContent", "default_workers"]
-
-KnownContent = Callable[[str], bool]
-"""Whether the score of a content (SHA-256 of a file's bytes) is kept already; called from
-several threads at once."""
 
 
 class Engine(Protocol):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError, failure_reason
-from pneumoscore.files import sha256_of
-from pneumoscore.pipeline.engines import KnownContent
 from pneumoscore.pipeline.options import ScoringOptions
-from pneumoscore.pipeline.reading import ReadFilm, Reading
+from pneumoscore.pipeline.reading import KnownContent, ReadFilm, Reading
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
@@ -30,8 +26,6 @@ class _Waiting:
 
     found: Found
     read: ReadFilm
-    content: str | None = None
-    known: bool = False
     passed_over: str | None = None
 
 
@@ -97,33 +91,9 @@ def read_one(
             why = options.wanted.why_not(found.path if data is None else data)
             if why is not None:
                 return _Waiting(found, ReadFilm(), passed_over=why)
-        content = None
-        if known is not None or options.content:
-            content = _hash_of(found.path, data)
-            if known is not None and content is not None and known(content):
-                return _Waiting(found, ReadFilm(), content, True)
     except (PneumoScoreError, OSError) as error:
         return _Waiting(found, ReadFilm(error=_words(error), reason=failure_reason(error)))
-    film = read(found.path if data is None else data)
-    if film.error is not None and content is not None and not _still(found, data, content):
-        # What failed were not these bytes: another run must not take them for done.
-        content = None
-    return _Waiting(found, film, content)
-
-
-def _still(found: Found, data: bytes | None, content: str) -> bool:
-    """Whether a file still holds what was hashed; its source may have gone meanwhile."""
-    try:
-        return data is not None or _hash_of(found.path, None) == content
-    except OSError:
-        return False
-
-
-def _hash_of(path: Path, data: bytes | None) -> str | None:
-    if data is not None:
-        return hashlib.sha256(data).hexdigest()
-    # A pipe or a device could block or never end; the reader says what is wrong with it.
-    return sha256_of(path) if path.is_file() else None
+    return _Waiting(found, read(found.path if data is None else data, known))
 
 
 def _words(error: Exception) -> str:
@@ -160,9 +130,9 @@ def _result(item: _Waiting, result: Score | NotScorableError | None) -> FileResu
         flags=() if result is None else result.flags,
         metadata=item.read.metadata,
         view=item.read.view,
-        content=item.content,
+        content=item.read.content,
         pixels=item.read.pixels,
-        known=item.known,
+        known=item.read.known,
         passed_over=item.passed_over,
         member=item.found.member,
         seconds=item.read.seconds,

@@ -15,19 +15,31 @@ from pathlib import Path
 from typing import IO, Any
 
 from pneumoscore.errors import FailureReason, PneumoScoreError
-from pneumoscore.pipeline.engines import KnownContent, default_workers
+from pneumoscore.pipeline.engines import default_workers
 from pneumoscore.pipeline.engines.batches import scored_in_batches
 from pneumoscore.pipeline.options import ScoringOptions
-from pneumoscore.pipeline.reading import FilmReader, ReadFilm
+from pneumoscore.pipeline.reading import FilmReader, KnownContent, ReadFilm
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
 from pneumoscore.severity.model import SeverityModel
 
-__all__ = ["LENGTH", "Processes", "ReaderPool", "WorkerError", "WorkerPool", "receive", "send"]
+__all__ = [
+    "LENGTH",
+    "QUESTION",
+    "Processes",
+    "ReaderPool",
+    "WorkerError",
+    "WorkerPool",
+    "receive",
+    "send",
+]
 
 LENGTH = struct.Struct("<Q")
 """Bytes of the message that follows."""
+
+QUESTION = b"?"
+"""First byte of a message that wants an answer; a pickle begins with another."""
 
 _WORKER = "pneumoscore.pipeline.engines.reader_process"
 
@@ -103,8 +115,16 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._idle: list[_Process] = []
 
-    def ask(self, message: Any) -> Any:
+    def ask(self, message: Any, answer: Callable[[Any], Any] | None = None) -> Any:
         """Return what the work makes of a message.
+
+        Parameters
+        ----------
+        message : object
+            Picklable.
+        answer : callable, optional
+            Answers what the work asks meanwhile: it is called with the message and a callable
+            that asks. Else with the message alone.
 
         Raises
         ------
@@ -116,7 +136,7 @@ class WorkerPool:
         if process is None:
             process = _Process(self._setup)
         try:
-            reply = process.ask(message, self.seconds)
+            reply = process.ask(message, self.seconds, answer)
         except BaseException:
             process.end()
             raise
@@ -162,18 +182,28 @@ class ReaderPool:
 
     def __init__(self, reader: FilmReader, seconds: float) -> None:
         self._pool = WorkerPool(reader, seconds)
+        self._asks = reader.options.content
 
-    def __call__(self, source: Path | bytes) -> ReadFilm:
-        """Return what a process read, or why it could not."""
-        film = self._read(source)
-        return self._read(source) if film.reason is FailureReason.CRASHED else film
+    def __call__(self, source: Path | bytes, known: KnownContent | None = None) -> ReadFilm:
+        """Return what a process read, or why it could not (see `FilmReader`)."""
+        film = self._read(source, known)
+        return self._read(source, known) if film.reason is FailureReason.CRASHED else film
 
-    def _read(self, source: Path | bytes) -> ReadFilm:
+    def _read(self, source: Path | bytes, known: KnownContent | None) -> ReadFilm:
+        contents: list[str] = []
+
+        def answer(content: str) -> bool:
+            # Kept for the case that the process does not live to tell it.
+            contents.append(content)
+            return known is not None and known(content)
+
+        asked = self._asks or known is not None
         try:
-            film: ReadFilm = self._pool.ask(source)
+            film: ReadFilm = self._pool.ask(source, answer if asked else None)
         except WorkerError as error:
             spent = self._pool.seconds if error.why is FailureReason.TIMEOUT else 0.0
-            return ReadFilm(error=str(error), reason=error.why, seconds=spent)
+            content = contents[0] if contents else None
+            return ReadFilm(error=str(error), reason=error.why, seconds=spent, content=content)
         return film
 
     def end(self) -> None:
@@ -197,7 +227,9 @@ class _Process:
         self._setup: bytes | None = setup
         self.timed_out = False
 
-    def ask(self, message: Any, seconds: float) -> bytes | None:
+    def ask(
+        self, message: Any, seconds: float, answer: Callable[[Any], Any] | None
+    ) -> bytes | None:
         """Return the reply; None if the process died, or was ended for taking too long."""
         requests, replies = self._process.stdin, self._process.stdout
         assert requests is not None
@@ -212,8 +244,13 @@ class _Process:
             watch.daemon = True
             watch.start()
             try:
-                send(requests, pickle.dumps(message))
+                send(requests, pickle.dumps((message, answer is not None)))
                 reply = receive(replies)
+                while reply is not None and reply.startswith(QUESTION):
+                    assert answer is not None
+                    question = pickle.loads(memoryview(reply)[len(QUESTION) :])
+                    send(requests, pickle.dumps(answer(question)))
+                    reply = receive(replies)
             finally:
                 watch.cancel()
         except OSError:

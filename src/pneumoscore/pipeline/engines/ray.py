@@ -17,11 +17,11 @@ from typing import Any
 
 from pneumoscore.errors import ModelError, PneumoScoreError
 from pneumoscore.files import sha256_of
-from pneumoscore.pipeline.engines import KnownContent, default_workers
+from pneumoscore.pipeline.engines import default_workers
 from pneumoscore.pipeline.engines.batches import scored_in_batches
 from pneumoscore.pipeline.engines.processes import ReaderPool
 from pneumoscore.pipeline.options import ScoringOptions
-from pneumoscore.pipeline.reading import FilmReader
+from pneumoscore.pipeline.reading import FilmReader, KnownContent
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport
 from pneumoscore.pipeline.walk import Found

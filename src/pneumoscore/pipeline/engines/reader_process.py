@@ -1,7 +1,8 @@
 """A process that works until its input ends; run as a module by `WorkerPool`.
 
-Messages are pickles: first what is done (a `FilmReader`), then what it is done with; each is
-answered. They come from the process that started this one, never from outside.
+Messages are pickles: first what is done (a `FilmReader`), then what it is done with, and whether
+questions are answered meanwhile; each has a reply. They come from the process that started this
+one, never from outside.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pneumoscore.pipeline.engines.processes import receive, send
+from pneumoscore.pipeline.engines.processes import QUESTION, receive, send
 
 __all__: list[str] = []
 
@@ -29,10 +30,20 @@ def _main() -> None:
     setup = receive(requests)
     if setup is None:
         return
-    work: Callable[[Any], Any] = pickle.loads(setup)
+    work: Callable[..., Any] = pickle.loads(setup)
     send(replies, b"ready")
-    while (message := receive(requests)) is not None:
-        send(replies, pickle.dumps(work(pickle.loads(message)), pickle.HIGHEST_PROTOCOL))
+
+    def ask(question: Any) -> Any:
+        send(replies, QUESTION + pickle.dumps(question))
+        answer = receive(requests)
+        if answer is None:
+            raise SystemExit  # nobody waits for the result
+        return pickle.loads(answer)
+
+    while (received := receive(requests)) is not None:
+        message, answered = pickle.loads(received)
+        result = work(message, ask) if answered else work(message)
+        send(replies, pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
 
 
 if __name__ == "__main__":

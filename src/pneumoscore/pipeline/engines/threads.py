@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pneumoscore.pipeline.engines import KnownContent, default_workers
+from pneumoscore.pipeline.engines import default_workers
 from pneumoscore.pipeline.engines.batches import read_one, score_batch, scored_in_batches
 from pneumoscore.pipeline.options import ScoringOptions
-from pneumoscore.pipeline.reading import FilmReader
+from pneumoscore.pipeline.reading import FilmReader, KnownContent
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
