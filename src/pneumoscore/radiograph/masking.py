@@ -106,15 +106,15 @@ def shutter_mask(elements: Elements, rows: int, columns: int) -> NDArray[np.bool
         Of the image.
     """
     level = holding(elements, _FRAME_SHUTTER, 0x00181600)
-    hidden = np.zeros((rows, columns), dtype=np.bool)
+    hidden: NDArray[np.bool] | None = None
     for shape in level.texts(0x00181600):
         try:
             part = _SHAPES[shape.upper()](level, rows, columns)
         except (KeyError, UnreadableFileError):
             continue
         if part is not None and part.mean() <= 1 - _LEAST_SHOWN:
-            hidden |= part
-    if not hidden.any() or hidden.mean() > 1 - _LEAST_SHOWN:
+            hidden = part if hidden is None else hidden | part
+    if hidden is None or not hidden.any() or hidden.mean() > 1 - _LEAST_SHOWN:
         return None
     return hidden
 
