@@ -97,7 +97,8 @@ def cost(model: SeverityModel, films: list[Path]) -> dict[str, float]:
     read(films[0])  # libraries and decoding processes start once
     taken: dict[str, list[float]] = {"hash": [], "read and prepare": [], "network": []}
     for film in films:
-        taken["hash"].append(spent(lambda data=film.read_bytes(): hashlib.sha256(data)))
+        data = film.read_bytes()
+        taken["hash"].append(spent(lambda data=data: hashlib.sha256(data)))
         taken["read and prepare"].append(spent(lambda film=film: read(film)))
         prepared = read(film).film
         assert isinstance(prepared, PreparedFilm), film

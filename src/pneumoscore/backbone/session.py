@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,7 @@ class Backbone:
         self._device = device
         self._gradient_session: Any = None
         self._lock = threading.Lock()
-        # Before the thread: an import here and one there would wait for each other's turn.
-        onnx_runtime()
-        loader = ThreadPoolExecutor(1, thread_name_prefix="pneumoscore-load")
-        # Without the gradient's nodes: ONNX Runtime runs every node of a session, asked or not.
-        self._loading = loader.submit(self._start, record.forward_bytes)
-        loader.shutdown(wait=False)
+        self._loading: Future[Any] = Future()
 
     @classmethod
     def open(
@@ -90,11 +85,25 @@ class Backbone:
         loaded = load_record(path)
         opened = cls(loaded, path.parent / loaded.file, threads or physical_cores(), device)
         if wait:
-            opened._loading.result()
+            # In this thread: another would take the file's memory from a place of its own.
+            opened._loading.set_result(opened._start(loaded.forward_bytes))
+        else:
+            opened._load_meanwhile()
         return opened
 
+    def _load_meanwhile(self) -> None:
+        # Before the thread: an import here and one there would wait for each other's turn.
+        onnx_runtime()
+        loader = ThreadPoolExecutor(1, thread_name_prefix="pneumoscore-load")
+        self._loading = loader.submit(self._start, self.record.forward_bytes)
+        loader.shutdown(wait=False)
+
     def _start(self, count: int | None) -> Any:
-        """Return a session of the first bytes of the file, of all of them by default."""
+        """Return a session of the first bytes of the file, of all of them by default.
+
+        Scores take those without the gradient's nodes: ONNX Runtime runs every node of a
+        session, asked or not.
+        """
         network = _verified_bytes(self.record, self._file, count)
         session = start_session(network, self._file, self._threads, self._device)
         gradient = self.record.has_gradient and count is None
