@@ -41,9 +41,12 @@ def test_a_table_shows_a_film_and_the_notice(run: Run, film: Path, tiny_folder: 
     assert "Model tiny 1" in outcome.out
 
 
+@pytest.mark.parametrize("readable", [True, False])
 def test_a_damaged_network_is_named_and_nothing_is_written(
-    run: Run, film: Path, tmp_path: Path, tiny_folder: Path
+    run: Run, film: Path, tmp_path: Path, tiny_folder: Path, readable: bool
 ) -> None:
+    if not readable:
+        film.write_text("no film")
     damaged = Path(shutil.copytree(tiny_folder, tmp_path / "damaged"))
     (network,) = damaged.glob("*.onnx")
     network.write_bytes(network.read_bytes()[:-1])

@@ -30,10 +30,17 @@ def test_a_signal_that_another_thread_takes_ends_the_wait_of_the_main_one(
 
 
 def test_each_signal_is_heard_and_none_after_the_end() -> None:
-    heard = threading.Semaphore(0)
-    with stopped_by_signals(heard.release):
-        for _ in range(3):
-            signal.raise_signal(signal.SIGTERM)
-            assert heard.acquire(timeout=20.0)
-    assert signal.set_wakeup_fd(-1) == -1
+    heard, others = threading.Semaphore(0), threading.Semaphore(0)
+    before = signal.signal(signal.SIGTERM, lambda *_: others.release())
+    try:
+        with stopped_by_signals(heard.release):
+            for _ in range(3):
+                signal.raise_signal(signal.SIGTERM)
+                assert heard.acquire(timeout=20.0)
+        signal.raise_signal(signal.SIGTERM)
+        assert others.acquire(timeout=20.0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert not heard.acquire(blocking=False)
+    assert not others.acquire(blocking=False)
+    assert signal.set_wakeup_fd(-1) == -1

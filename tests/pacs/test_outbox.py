@@ -108,6 +108,8 @@ def test_a_target_that_is_none_is_an_error(text: str) -> None:
 
 def test_only_uids_in_the_answer_are_stored() -> None:
     assert stored_uids({}) == stored_uids([]) == set()
+    for odd in (None, 5, {"Value": None}, {"Value": [{"00081155": None}, {"00081155": {}}, 7]}):
+        assert stored_uids({"00081199": odd}) == set()
     item = {"00081155": {"vr": "UI", "Value": ["1.2"]}}
     assert stored_uids({"00081199": {"vr": "SQ", "Value": [item]}}) == {"1.2"}
     assert stored_uids({"00081198": {"vr": "SQ", "Value": [item]}}) == set()

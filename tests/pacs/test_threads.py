@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from pneumoscore.pacs.deliveries import OutboxObject
+from pneumoscore.pacs.deliveries import OutboxObject, Patience
 from pneumoscore.pacs.dicomweb import Archive, FilmQuery, FoundFilm
 from pneumoscore.pacs.listener.deliver import Deliverer
 from pneumoscore.pacs.listener.intake import FilmIntake
@@ -74,24 +74,32 @@ class BrokenOutbox(Outbox):
 
 
 class BrokenTarget(FolderTarget):
-    """Has a fault of ours once."""
+    """Has a fault of ours some times."""
 
-    broken = True
+    def __init__(self, folder: Path, faults: int) -> None:
+        super().__init__(folder)
+        self.faults = faults
 
     def send(self, parcels: Sequence[Parcel]) -> list[Sent]:
-        if self.broken:
-            self.broken = False
+        if self.faults:
+            self.faults -= 1
             raise KeyError("a fault")
         return super().send(parcels)
 
 
-def delivered(outbox: Outbox, target: Target, out: Path) -> io.StringIO:
+def owe(outbox: Outbox, target: Target) -> None:
     report = OutboxObject("2.25.1", "report", "1.2.840.10008.5.1.4.1.1.88.34", b"report")
     outbox.add("1.2.3", "model", "scored", "picture", [report], [(target.name, ("report",))])
+
+
+def delivered(
+    outbox: Outbox, target: Target, out: Path, until: Callable[[], bool] = lambda: True
+) -> io.StringIO:
+    owe(outbox, target)
     log = io.StringIO()
     deliverer = Deliverer(outbox, target, Journal(log), commit=False)
     with at_work(deliverer.run):
-        soon(lambda: "results delivered" in events(log))
+        soon(lambda: "results delivered" in events(log) and until())
     assert [path.read_bytes() for path in out.iterdir()] == [b"report"]
     return log
 
@@ -101,15 +109,33 @@ def test_a_store_that_cannot_be_opened_for_a_while_is_delivered_from_later(
 ) -> None:
     out = tmp_path / "out"
     outbox = BrokenOutbox(tmp_path / "outbox")
-    log = delivered(outbox, FolderTarget(out), out)
-    assert not outbox.broken
-    assert events(log) == ["outbox cannot be written", "results delivered"]
+    log = delivered(outbox, FolderTarget(out), out, lambda: not outbox.broken)
+    said = ["outbox cannot be used", "results delivered", "outbox cannot be used"]
+    soon(lambda: events(log) == said)
 
 
 def test_a_fault_in_delivery_is_said_and_the_delivery_made(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    log = delivered(Outbox(tmp_path / "outbox"), BrokenTarget(out), out)
-    assert events(log) == ["internal error in delivery", "results delivered"]
+    outbox = Outbox(tmp_path / "outbox", Patience(first=0.1))
+    log = delivered(outbox, BrokenTarget(out, faults=2), out)
+    assert events(log) == ["delivery failed", "delivery failed", "results delivered"]
+    assert "internal error (KeyError)" in log.getvalue()
+
+
+def test_a_fault_that_stays_is_met_no_more_often_than_a_target_that_is_away(
+    tmp_path: Path,
+) -> None:
+    target = BrokenTarget(tmp_path / "out", faults=1000)
+    outbox, log = Outbox(tmp_path / "outbox", Patience(first=600.0)), io.StringIO()
+    deliverer = Deliverer(outbox, target, Journal(log), commit=False)
+    owe(outbox, target)
+    with at_work(deliverer.run):
+        soon(lambda: bool(events(log)))
+        for _ in range(20):
+            deliverer.wake.set()
+            time.sleep(0.02)
+    assert events(log) == ["delivery failed"]
+    assert target.faults == 999
 
 
 class EmptyArchive(Archive):

@@ -36,6 +36,7 @@ from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.run import Run
 from pneumoscore.pipeline.sinks.tables import csv_columns
 from pneumoscore.pipeline.walk import expand
+from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.severity.model import SeverityModel
 from tests.radiograph.conftest import load_benchmark
 
@@ -113,6 +114,16 @@ def test_a_second_run_scores_nothing_again(films, tmp_path, model):
     assert merged(out) == before
     report = json.loads((out / "run_report.json").read_text())
     assert report["counts"]["resumed"] == 11
+
+
+def test_what_is_refused_for_its_length_is_known_too(films, tmp_path, model):
+    (films / "empty.png").write_bytes(b"")
+    (films / "long.png").write_bytes(bytes(3_000_000))
+    scoring = ScoringOptions(read=ReadOptions(max_file_bytes=2_000_000))
+    first = run(films, tmp_path / "out", model, scoring=scoring)
+    assert (first.scored, first.failed) == (10, 3)
+    again = run(films, tmp_path / "out", model, scoring=scoring)
+    assert (again.scored, again.known, again.failed) == (0, 13, 0)
 
 
 def test_a_changed_film_is_scored_and_a_copy_gets_a_row(films, tmp_path, model, tiny_model):

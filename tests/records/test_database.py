@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sqlite3
 import stat
+import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -169,3 +172,21 @@ def test_connections_that_the_server_ended_are_made_anew(postgresql_url: str) ->
             time.sleep(patience)
             with records.reading() as connection:
                 assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_a_server_that_hangs_up_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    peer, _ = server.accept()
+                    # Closed with a reset, as by what stands before a server that is away.
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    peer.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        port = server.getsockname()[1]
+        with pytest.raises(RecordsError, match="do not answer"):
+            Records.open(f"postgresql://tests@127.0.0.1:{port}/none")
+        server.shutdown(socket.SHUT_RDWR)

@@ -11,11 +11,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from pneumoscore.errors import RecordsError
 from pneumoscore.records.database import Records
 from pneumoscore.server.accounts import Account, Role, create_account
 from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.queue import FilmQueue
-from pneumoscore.server.films.uploads import NewFilm, list_uploads, record_uploads
+from pneumoscore.server.films.uploads import NewFilm, finish_upload, list_uploads, record_uploads
 from pneumoscore.server.http import headers, patience
 from pneumoscore.server.running import server_of
 from pneumoscore.server.sessions import open_session, session_of
@@ -93,8 +94,10 @@ def database_away(url: str) -> Iterator[None]:
             with suppress(pg8000.native.DatabaseError):
                 server.run(f"ALTER DATABASE {name} RENAME TO {name}_away")
                 break
-        yield
-        server.run(f"ALTER DATABASE {name}_away RENAME TO {name}")
+        try:
+            yield
+        finally:
+            server.run(f"ALTER DATABASE {name}_away RENAME TO {name}")
 
 
 @pytest.mark.postgresql
@@ -124,6 +127,41 @@ def test_films_are_taken_up_again_when_the_records_come_back(
         finally:
             worker.free.set()
             queue.stop()
+
+
+def test_a_film_is_scored_once_while_its_score_cannot_be_written(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscore.server.films.queue._PATIENCE_SECONDS", 0.05)
+    genuine, refused = finish_upload, []
+
+    def full(*details: Any) -> str:
+        if len(refused) < 3:
+            refused.append(details)
+            raise RecordsError("the records cannot grow, the disk is full")
+        return genuine(*details)
+
+    monkeypatch.setattr("pneumoscore.server.films.queue.finish_upload", full)
+    site = make_site(records, tmp_path)
+    worker = CountingWorker()
+    queue = FilmQueue(records, site.films, worker, site.bell, 1)
+    ada = create_account(records, "ada", Role.VIEWER, None, actor="t")
+    waiting_film(site, ada, "1" * 32, b"a film")
+    queue.start()
+    try:
+        wait_until(lambda: list_uploads(records, ada)[0].result is not None)
+    finally:
+        queue.stop()
+    assert len(refused) == 3
+    assert worker.count == 1
+
+
+class CountingWorker(RuleWorker):
+    count = 0
+
+    def work(self, film: Path, out: Path) -> dict[str, Any]:
+        self.count += 1
+        return super().work(film, out)
 
 
 def wait_until(what: Callable[[], bool]) -> None:

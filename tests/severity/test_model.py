@@ -154,6 +154,7 @@ def test_a_head_whose_map_cannot_be_known_gives_neither_map_nor_sides(tiny_model
 def test_a_map_that_does_not_sum_to_the_score_is_an_error(model, tiny_model):
     class Unpooled:
         record = model.backbone.record
+        wait = model.backbone.wait
 
         def run(self, batch):
             output = model.backbone.run(batch)

@@ -110,6 +110,16 @@ class Backbone:
         _verify_interface(self.record, self._file, session, gradient=gradient)
         return session
 
+    def wait(self) -> None:
+        """Return once the network is loaded.
+
+        Raises
+        ------
+        ModelError
+            If its file is missing, damaged, or does not fit the record.
+        """
+        self._loading.result()
+
     def run(self, batch: NDArray[np.float32]) -> BackboneOutput:
         """Run the network on prepared films.
 

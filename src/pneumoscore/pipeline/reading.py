@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.errors import FailureReason, PneumoScoreError, failure_reason
+from pneumoscore.files import sha256_of
 from pneumoscore.pipeline.options import VIEW_SIDE, ScoringOptions
 from pneumoscore.radiograph.origin import Origin
 from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
@@ -93,19 +94,39 @@ class FilmReader:
         from pneumoscore.radiograph.source import read_bytes
 
         began = time.perf_counter()
-        content = None
+        data, unread = None, None
         try:
             data = read_bytes(source, self.options.read)
-            if known is not None or self.options.content:
-                content = hashlib.sha256(data).hexdigest()
         except Exception as error:
-            return _failed(error)
+            unread = _failed(error)
+        content = None
+        if known is not None or self.options.content:
+            content = self._content(source, data)
         if known is not None and content is not None and known(content):
             return ReadFilm(content=content, known=True)
+        if data is None:
+            assert unread is not None
+            return replace(unread, content=content)
         try:
             return self._prepared(data, content, began)
         except Exception as error:
             return replace(_failed(error), content=content)
+
+    def _content(self, source: Path | bytes, data: bytes | None) -> str | None:
+        """Return the hash of what was read, or of what is refused for its length alone."""
+        if data is None and isinstance(source, bytes):
+            data = source
+        if data is not None:
+            return hashlib.sha256(data).hexdigest()
+        assert isinstance(source, Path)
+        longest = self.options.read.max_file_bytes
+        try:
+            # A pipe or a device could block or never end.
+            if source.is_file() and not 0 < source.stat().st_size <= longest:
+                return sha256_of(source)
+        except OSError:
+            pass
+        return None
 
     def _prepared(self, data: bytes, content: str | None, began: float) -> ReadFilm:
         from pneumoscore.radiograph.read import read_radiograph

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
 
 from pneumoscore.records.errors import RecordsError
 
@@ -15,6 +16,7 @@ WRITES = "pneumoscore_writes"
 """Execution option of a connection that writes."""
 
 _PATIENCE_SECONDS = 60.0
+_CONNECT_SECONDS = 10.0
 
 
 def open_engine(url: URL) -> Engine:
@@ -25,7 +27,7 @@ def open_engine(url: URL) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        engine = create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+        engine = create_engine(url, isolation_level="REPEATABLE READ")
     except ModuleNotFoundError as error:
         raise RecordsError(
             f"{error.name} is not installed",
@@ -33,35 +35,25 @@ def open_engine(url: URL) -> Engine:
             "run: pip install 'pneumoscore[monitor]'",
         ) from error
     event.listen(engine, "do_connect", _connect_postgresql)
-    event.listen(engine, "handle_error", _know_lost_connection)
+    event.listen(engine, "checkout", _refuse_lost)
     return engine
 
 
-def _know_lost_connection(context: ExceptionContext) -> None:
-    """Have a connection that the server ended for a restart made anew.
+def _refuse_lost(connection: Any, _record: object, _proxy: object) -> None:
+    """Ask a connection whether it is alive; else the pool makes another.
 
-    Its farewell (SQLSTATE class 57P) is an error like others to SQLAlchemy, which would give
-    it to whoever asks next.
+    SQLAlchemy's own question (``pool_pre_ping``) knows neither the farewell of a server that is
+    stopped (SQLSTATE class 57P) nor a reset that the driver lets through as it is.
     """
-    details = context.original_exception.args[:1]
-    if details and isinstance(details[0], dict) and str(details[0].get("C")).startswith("57P"):
-        context.is_disconnect = True
-
-
-class _Socket(socket.socket):
-    """Says that a connection is lost as the driver says it.
-
-    The driver lets a reset through as an error of the system when it meets it on the first
-    read of an answer, and SQLAlchemy does not take it for a lost connection then.
-    """
-
-    def recv_into(self, *arguments: Any) -> int:
-        try:
-            return super().recv_into(*arguments)
-        except OSError as error:
-            import pg8000
-
-            raise pg8000.InterfaceError("network error") from error
+    was = connection.autocommit
+    try:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
+        connection.autocommit = was
+    except Exception as error:
+        raise DisconnectionError from error
 
 
 def _connect_postgresql(
@@ -78,12 +70,11 @@ def _connect_postgresql(
     import pg8000
 
     address = (options.get("host") or "localhost", int(options.get("port") or 5432))
+    patience = options.get("timeout")
     try:
-        found = socket.create_connection(address, options.get("timeout"))
+        connection = socket.create_connection(address, patience or _CONNECT_SECONDS)
     except OSError as error:
         raise pg8000.InterfaceError(f"no server at {address[0]}:{address[1]}") from error
-    patience = found.gettimeout()
-    connection = _Socket(fileno=found.detach())
     connection.settimeout(patience)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -91,6 +82,10 @@ def _connect_postgresql(
         # The server's compiler takes longer than our queries.
         settings = {"startup_params": {"jit": "off"}, **options}
         return pg8000.Connection(*arguments, **settings, sock=connection)
+    except OSError as error:
+        # The driver lets through what breaks while it greets the server.
+        connection.close()
+        raise pg8000.InterfaceError(f"no server at {address[0]}:{address[1]}") from error
     except BaseException:
         connection.close()
         raise

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from pneumoscore.errors import ConflictError, RecordsError
 
@@ -45,10 +46,12 @@ _POSTGRESQL = {
     "28": ("refuse this user", "check user and password in the URL"),
     "3D": ("do not exist", "make the database first: createdb NAME"),
     "42501": ("may not be changed by this user", "grant it the rights of the owner"),
+    "53300": ("have too many connections", "run the command again later"),
     "53100": (
         f"cannot grow, the server's disk is full; {_KEPT}",
         "free space, then run the command again",
     ),
+    "55000": ("take no connections", "run the command again later"),
     "57": ("were shut down by the server", "start it, then run the command again"),
     "XX001": ("are damaged", "restore a backup into a new database"),
 }
@@ -71,6 +74,11 @@ def translated(place: str) -> Iterator[None]:
     """
     try:
         yield
+    except PoolTimeoutError as error:
+        raise RecordsError(
+            f"the records at {place} are asked by too many at once",
+            remedy="run the command again later",
+        ) from error
     except DBAPIError as error:
         found = _known(error.orig)
         if found is None:

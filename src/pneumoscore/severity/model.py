@@ -130,6 +130,18 @@ class SeverityModel:
         keeper = cls.open(bundle.gatekeeper, threads=threads, device=device, wait=wait)
         return cls(bundle, backbone, keeper)
 
+    def wait(self) -> None:
+        """Return once the network is loaded, where `open` did not wait for it.
+
+        Raises
+        ------
+        ModelError
+            If its file is missing, damaged or does not fit.
+        """
+        self._backbone.wait()
+        if self._gatekeeper is not None:
+            self._gatekeeper.wait()
+
     @property
     def identity(self) -> ModelIdentity:
         """Name, version and hash."""

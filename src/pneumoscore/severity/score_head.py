@@ -25,6 +25,9 @@ class BackboneLike(Protocol):
     def record(self) -> BackboneRecord:
         """What the backbone is and how it wants to be fed."""
 
+    def wait(self) -> None:
+        """Return once the network is loaded."""
+
     def run(self, batch: NDArray[np.float32]) -> BackboneOutput:
         """Run films of shape (n, 1, size, size)."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 
 from pneumoscore.pacs.deliveries import Delivery
 from pneumoscore.pacs.identity import own_uid
 from pneumoscore.pacs.listener.journal import Journal
 from pneumoscore.pacs.outbox import Outbox
-from pneumoscore.pacs.targets import Target
+from pneumoscore.pacs.targets import Parcel, Sent, Target
 
 __all__ = ["Deliverer"]
 
@@ -47,23 +48,20 @@ class Deliverer:
                 busy = self.deliver()
                 if self._commit:
                     self.ask_for_commitment()
+                pause = 0.0 if busy else self._pause()
             except (OSError, sqlite3.Error) as error:
-                self._journal.say("outbox cannot be written", reason=type(error).__name__)
-                busy = False
+                self._journal.say("outbox cannot be used", reason=type(error).__name__)
+                pause = _IDLE_SECONDS
             except Exception as error:
                 # A fault of ours must not end what delivers; what is owed stays owed.
                 self._journal.say("internal error in delivery", reason=type(error).__name__)
-                busy = False
-            if not busy:
-                self.wake.wait(self._pause())
+                pause = _IDLE_SECONDS
+            if pause:
+                self.wake.wait(pause)
                 self.wake.clear()
 
     def _pause(self) -> float:
-        try:
-            due = self._outbox.next_due(self._target.name)
-        except (OSError, sqlite3.Error):
-            # The next turn meets what hinders it, and says so.
-            return _IDLE_SECONDS
+        due = self._outbox.next_due(self._target.name)
         return _IDLE_SECONDS if due is None else min(max(due - time.time(), 0.05), _IDLE_SECONDS)
 
     def deliver(self) -> bool:
@@ -73,7 +71,7 @@ class Deliverer:
             return False
         done = 0
         errors: dict[str, int] = {}
-        for sent in self._target.send(parcels):
+        for sent in self._sent(parcels):
             if sent.error is None:
                 self._outbox.sent(sent.uid, self._target.name)
                 done += 1
@@ -89,6 +87,14 @@ class Deliverer:
                 "delivery failed", target=self._target.name, objects=count, reason=reason
             )
         return True
+
+    def _sent(self, parcels: Sequence[Parcel]) -> list[Sent]:
+        try:
+            return self._target.send(parcels)
+        except Exception as error:
+            # A fault of ours: tried again later, like what a target refuses.
+            reason = f"internal error ({type(error).__name__})"
+            return [Sent(parcel.uid, reason) for parcel in parcels]
 
     def ask_for_commitment(self) -> None:
         """Ask for what was sent and not asked for, or asked for in vain."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -152,7 +153,12 @@ class DicomService:
         return 0x0000, None
 
     def _report(self, node: Node, transaction: str, items: list[tuple[str, str]]) -> None:
-        kept = [item for item in items if self._intake.has(item[1])]
+        try:
+            kept = [item for item in items if self._intake.has(item[1])]
+        except sqlite3.Error as error:
+            # The peer asks again when no report comes.
+            self._journal.say("commitment not reported", reason=type(error).__name__)
+            return
         lost = [item for item in items if item not in kept]
         report = Dataset()
         report.TransactionUID = transaction

@@ -20,13 +20,19 @@ def stored_uids(answer: Any) -> set[str]:
 
     Only they are: servers answer 200 to bytes that they stored nothing of.
     """
-    items = answer.get(_REFERENCED, {}).get("Value", []) if isinstance(answer, dict) else []
     return {
         value
-        for item in items
-        if isinstance(item, dict)
-        for value in item.get(_INSTANCE, {}).get("Value", [])
+        for item in _values(answer, _REFERENCED)
+        for value in _values(item, _INSTANCE)
+        if isinstance(value, str)
     }
+
+
+def _values(item: Any, tag: str) -> list[Any]:
+    """Return the values of an element of DICOM JSON (PS3.18 F.2); none of what is not it."""
+    element = item.get(tag) if isinstance(item, dict) else None
+    values = element.get("Value") if isinstance(element, dict) else None
+    return values if isinstance(values, list) else []
 
 
 class StowTarget:

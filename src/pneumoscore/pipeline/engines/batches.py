@@ -91,9 +91,9 @@ def read_one(
             why = options.wanted.why_not(found.path if data is None else data)
             if why is not None:
                 return _Waiting(found, ReadFilm(), passed_over=why)
+        return _Waiting(found, read(found.path if data is None else data, known))
     except (PneumoScoreError, OSError) as error:
         return _Waiting(found, ReadFilm(error=_words(error), reason=failure_reason(error)))
-    return _Waiting(found, read(found.path if data is None else data, known))
 
 
 def _words(error: Exception) -> str:
@@ -108,6 +108,7 @@ def score_batch(
     options: ScoringOptions,
 ) -> tuple[list[FileResult], float]:
     """Return the results of some files that were read, in order, and the network's seconds."""
+    model.wait()  # its loading is none of the network's time
     films = [item.read.film for item in waiting if item.read.film is not None]
     began = time.perf_counter()
     scores = list(

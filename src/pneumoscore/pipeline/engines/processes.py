@@ -123,8 +123,8 @@ class WorkerPool:
         message : object
             Picklable.
         answer : callable, optional
-            Answers what the work asks meanwhile: it is called with the message and a callable
-            that asks. Else with the message alone.
+            Answers what the work asks meanwhile. The work is then called with the message and a
+            callable that asks, else with the message alone. It counts as the work's time.
 
         Raises
         ------
@@ -191,11 +191,17 @@ class ReaderPool:
 
     def _read(self, source: Path | bytes, known: KnownContent | None) -> ReadFilm:
         contents: list[str] = []
+        errors: list[Exception] = []
 
         def answer(content: str) -> bool:
             # Kept for the case that the process does not live to tell it.
             contents.append(content)
-            return known is not None and known(content)
+            try:
+                return known is not None and known(content)
+            except Exception as error:
+                # No fault of the process, which goes on with the next film.
+                errors.append(error)
+                return True
 
         asked = self._asks or known is not None
         try:
@@ -204,6 +210,8 @@ class ReaderPool:
             spent = self._pool.seconds if error.why is FailureReason.TIMEOUT else 0.0
             content = contents[0] if contents else None
             return ReadFilm(error=str(error), reason=error.why, seconds=spent, content=content)
+        if errors:
+            raise errors[0]
         return film
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pneumoscore.errors import RecordsError
+from pneumoscore.errors import ConflictError, RecordsError
 from pneumoscore.records.database import Records
 from pneumoscore.records.types import FilmRecord
 from pneumoscore.server.film_store import FilmStore
@@ -173,21 +173,17 @@ class FilmQueue:
     def _run(self, kept: bool) -> None:
         while not self._stopped:
             try:
-                self._take(kept)
-            except RecordsError as error:
-                _LOG.warning("films wait until the records can be used again: %s", error)
-                with self._changed:
-                    self._changed.wait_for(lambda: self._stopped, timeout=_PATIENCE_SECONDS)
+                number = self._next(kept)
+            except Exception as error:
+                self._wait_for_records(error)
+                continue
+            if number is not None:
+                self._take(number)
 
-    def _take(self, kept: bool) -> None:
-        """Take one film through, once there is one."""
-        number = self._next(kept)
-        if number is None:
-            return
+    def _take(self, number: str) -> None:
         try:
-            self._do(number)
-        except RecordsError:
-            raise
+            result = self._worker.work(self._store.path(number), self._store.derived(number))
+            self._keep(number, result)
         except Exception:
             # A fault of ours is logged, and the film stays for the next start.
             _LOG.exception("a film could not be taken through the queue")
@@ -196,17 +192,34 @@ class FilmQueue:
             with self._changed:
                 del self._taken[number]
                 self._changed.notify_all()
-        self._bell.ring()
+            self._bell.ring()
 
-    def _do(self, number: str) -> None:
-        result = self._worker.work(self._store.path(number), self._store.derived(number))
+    def _keep(self, number: str, result: dict[str, Any]) -> None:
+        """Write what became of a film, again and again while the records cannot be written."""
         record = result.pop("record", None)
+        while not self._stopped:
+            try:
+                self._write(number, record, result)
+            except ConflictError:
+                raise
+            except RecordsError as error:
+                self._wait_for_records(error)
+            else:
+                return
+
+    def _write(self, number: str, record: FilmRecord | None, result: dict[str, Any]) -> None:
         if record is not None and self._record is not None:
             # First the records: they take a film once, however often it is handed in.
-            result |= self._record(number, record, result["pixels_sha256"], result["likeness"])
+            told = self._record(number, record, result["pixels_sha256"], result["likeness"])
+            result = result | told
         sha256 = finish_upload(self._records, number, result)
         self._outcomes.add(result, sha256, blinded_films(self._records))
         self._on_done(str(result.get("reason", "scored")))
+
+    def _wait_for_records(self, error: Exception) -> None:
+        _LOG.warning("films wait until the records can be used again: %s", error)
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, timeout=_PATIENCE_SECONDS)
 
     def _expire(self) -> None:
         while not self._stopped:

@@ -7,7 +7,6 @@ import threading
 
 from sqlalchemy import func, select
 
-from pneumoscore.errors import PneumoScoreError
 from pneumoscore.records.database import Records
 from pneumoscore.records.schema import audit
 from pneumoscore.server.live import Bell
@@ -75,5 +74,5 @@ class RecordsWatch:
                 if seen is None or (now > seen and patients_changed(self._records, seen)):
                     self._bell.ring()
                 seen = now
-            except PneumoScoreError:
-                _LOG.warning("the records do not answer; pages hear of news later")
+            except Exception as error:
+                _LOG.warning("pages hear of news later: %s", error)
