@@ -126,6 +126,21 @@ def test_what_is_refused_for_its_length_is_known_too(films, tmp_path, model):
     assert (again.scored, again.known, again.failed) == (0, 13, 0)
 
 
+def test_copies_within_one_run_have_like_rows(films, tmp_path, model):
+    first = films / "0.png"
+    for number in range(30):
+        (films / f"copy{number:02}.png").write_bytes(first.read_bytes())
+    out = tmp_path / "out"
+    report = run(films, out, model)
+    assert (report.scored + report.known, report.failed) == (40, 1)
+    assert report.known > 0
+    rows = {row["file"]: row for row in merged(out)}
+    genuine = rows[str(first)]
+    copies = [row for file, row in rows.items() if "copy" in file]
+    assert copies == [genuine | {"file": row["file"]} for row in copies]
+    assert len(copies) == 30
+
+
 def test_a_changed_film_is_scored_and_a_copy_gets_a_row(films, tmp_path, model, tiny_model):
     out = tmp_path / "out"
     run(films, out, model)
