@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -394,3 +395,25 @@ def test_what_was_given_up_or_delivered_is_deleted_when_its_time_is_over(
     assert files_after(0.0, 30.0) == [".film", ".txt"]
     assert files_after(0.0, 0.0) == []
     assert outbox.picture_of("1.2.4", "model") == "picture", "a result is not forgotten"
+
+
+def test_a_store_that_cannot_be_opened_is_tidied_another_time(
+    tmp_path: Path, model: SeverityModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pneumoscore.pacs.listener.journal import Journal
+    from pneumoscore.pacs.listener.listener import Listener as Served
+    from pneumoscore.pacs.listener.options import ListenOptions
+    from pneumoscore.pipeline.options import ScoringOptions
+
+    log = io.StringIO()
+    options = ListenOptions(store=tmp_path, allow=("A",))
+    served = Served(options, model, ScoringOptions(), Journal(log))
+
+    def unable(*_: object, **__: object) -> int:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(served.outbox, "forget", unable)
+    served._tidy_if_possible()
+    served._lock.close()
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["event"], line["reason"]) == ("not tidied", "OperationalError")

@@ -1,6 +1,7 @@
 """News to pages: who listens, how many may, when it ends, and what it says."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -79,6 +80,32 @@ async def heard(site: Site, client: TestClient, count: int, act: Callable[[], No
         if len(words) == count:
             break
     return words
+
+
+def test_a_watch_goes_on_after_an_error(
+    records: Records, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[Records] = []
+
+    def faulty(of: Records) -> int:
+        asked.append(of)
+        if len(asked) == 1:
+            raise OSError("the connection is lost")
+        return len(asked)
+
+    monkeypatch.setattr("pneumoscore.server.follow.news.latest_entry", faulty)
+    bell = Bell()
+    watch = RecordsWatch(records, bell, seconds=0.01)
+    with bell.listening("ada"):
+        watch.start()
+        try:
+            end = time.monotonic() + 20.0
+            while len(asked) < 3:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        finally:
+            watch.stop()
+    assert caplog.text.count("pages hear of news later: the connection is lost") == 1
 
 
 async def _never() -> Any:

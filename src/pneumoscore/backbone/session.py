@@ -92,6 +92,7 @@ class Backbone:
         return opened
 
     def _load_meanwhile(self) -> None:
+        """Load the network in a thread, which ends with that; `wait` raises what went wrong."""
         # Before the thread: an import here and one there would wait for each other's turn.
         onnx_runtime()
         loader = ThreadPoolExecutor(1, thread_name_prefix="pneumoscore-load")

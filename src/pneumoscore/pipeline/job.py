@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from pneumoscore.pipeline.engines import Engine, KnownContent
+from pneumoscore.pipeline.engines import Engine
 from pneumoscore.pipeline.options import ScoringOptions
+from pneumoscore.pipeline.reading import KnownContent
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport
 from pneumoscore.pipeline.sinks import Sink

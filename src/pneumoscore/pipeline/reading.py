@@ -20,7 +20,7 @@ from pneumoscore.radiograph.types import Radiograph, RadiographMetadata
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.preparation import Preparation, PreparedFilm
 
-__all__ = ["FilmReader", "KnownContent", "ReadFilm", "Reading"]
+__all__ = ["FilmReader", "KnownContent", "ReadFilm", "Reading", "failed_reading"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class FilmReader:
         try:
             data = read_bytes(source, self.options.read)
         except Exception as error:
-            unread = _failed(error)
+            unread = failed_reading(error)
         content = None
         if known is not None or self.options.content:
             content = self._content(source, data)
@@ -110,7 +110,7 @@ class FilmReader:
         try:
             return self._prepared(data, content, began)
         except Exception as error:
-            return replace(_failed(error), content=content)
+            return replace(failed_reading(error), content=content)
 
     def _content(self, source: Path | bytes, data: bytes | None) -> str | None:
         """Return the hash of what was read, or of what is refused for its length alone."""
@@ -148,8 +148,8 @@ Reading = Callable[[Path | bytes, KnownContent | None], ReadFilm]
 """What reads one file: a `FilmReader`, or one in another process."""
 
 
-def _failed(error: Exception) -> ReadFilm:
-    """Return what is said of a file that cannot be read."""
+def failed_reading(error: Exception) -> ReadFilm:
+    """Return what is said of a file that cannot be read, in our words, and the reason."""
     if isinstance(error, PneumoScoreError):
         return ReadFilm(error=str(error), reason=failure_reason(error))
     if isinstance(error, OSError):

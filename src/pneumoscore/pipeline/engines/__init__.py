@@ -13,7 +13,7 @@ from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
 from pneumoscore.severity.model import SeverityModel
 
-__all__ = ["Engine", "KnownContent", "default_workers"]
+__all__ = ["Engine", "default_workers"]
 
 
 class Engine(Protocol):

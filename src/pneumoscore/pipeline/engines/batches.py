@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError, failure_reason
+from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError
 from pneumoscore.pipeline.options import ScoringOptions
-from pneumoscore.pipeline.reading import KnownContent, ReadFilm, Reading
+from pneumoscore.pipeline.reading import KnownContent, ReadFilm, Reading, failed_reading
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import RunReport
 from pneumoscore.pipeline.walk import Found
@@ -93,13 +93,7 @@ def read_one(
                 return _Waiting(found, ReadFilm(), passed_over=why)
         return _Waiting(found, read(found.path if data is None else data, known))
     except (PneumoScoreError, OSError) as error:
-        return _Waiting(found, ReadFilm(error=_words(error), reason=failure_reason(error)))
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"cannot be read: {error.strerror or type(error).__name__}"
-    return str(error)
+        return _Waiting(found, failed_reading(error))
 
 
 def score_batch(
