@@ -16,7 +16,7 @@ from pneumoscore.cli import main
 from pneumoscore.pacs.listener.intake import film_key
 from pneumoscore.pacs.listener.journal import Journal
 from pneumoscore.pacs.listener.processes import FilmPool
-from pneumoscore.pacs.listener.work import FilmWorker, Terms
+from pneumoscore.pacs.listener.work import InboxWorker, Terms
 from pneumoscore.pacs.objects.build import ObjectOptions
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
@@ -107,7 +107,7 @@ def by_listener(films: list[Path], store: Path) -> list[Scores]:
     pool = FilmPool(FilmReader.of(model, ScoringOptions(view=True, content=True)), 120.0)
     journal = io.StringIO()
     terms = Terms(0.9, ObjectOptions(), (), (), record)
-    worker = FilmWorker(inbox, outbox, model, pool, terms, Journal(journal))
+    worker = InboxWorker(inbox, outbox, model, pool, terms, Journal(journal))
     uids = [f"1.2.826.0.1.3680043.8.498.{number + 1}" for number in range(len(films))]
     try:
         for film, uid in zip(films, uids, strict=True):

@@ -18,7 +18,7 @@ from pneumoscore.radiograph import frame_decoders
 from pneumoscore.radiograph.frame_decoders import Codestream, Header
 from pneumoscore.radiograph.reduction import block_factor
 
-__all__ = ["Codestream", "Frame", "decode_codestream", "jpeg_file"]
+__all__ = ["Codestream", "DecodedFrame", "decode_codestream", "jpeg_file"]
 
 _BASELINE = "1.2.840.10008.1.2.4.50"
 _EXTENDED = "1.2.840.10008.1.2.4.51"
@@ -47,7 +47,7 @@ _HEADER = (*_FRAMES, *_REMARKS, _SCAN, 0xC4, 0xDB, 0xDD, 0xF8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class DecodedFrame:
     """A decoded frame.
 
     Attributes
@@ -158,7 +158,9 @@ def _check(header: Header, wanted: Codestream) -> None:
         raise UnsupportedImageError(f"a DICOM frame of {header.bits} bits", "2 to 16 bits")
 
 
-def decode_codestream(frame_of: Callable[[], bytes], wanted: Codestream, syntax: str) -> Frame:
+def decode_codestream(
+    frame_of: Callable[[], bytes], wanted: Codestream, syntax: str
+) -> DecodedFrame:
     """Decode a compressed frame.
 
     Parameters
@@ -172,7 +174,7 @@ def decode_codestream(frame_of: Callable[[], bytes], wanted: Codestream, syntax:
 
     Returns
     -------
-    Frame
+    DecodedFrame
         Its samples.
 
     Raises
@@ -196,7 +198,7 @@ def decode_codestream(frame_of: Callable[[], bytes], wanted: Codestream, syntax:
     frame = frame_of()
     header = _jpeg_2000_header(frame) if syntax in _JPEG_2000 else _jpeg_header(frame, syntax)
     _check(header, wanted)
-    return Frame(_samples(frame, wanted, header, syntax), header.bits, syntax in _LOSSY)
+    return DecodedFrame(_samples(frame, wanted, header, syntax), header.bits, syntax in _LOSSY)
 
 
 def _samples(frame: bytes, wanted: Codestream, header: Header, syntax: str) -> NDArray[np.integer]:

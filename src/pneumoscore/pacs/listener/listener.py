@@ -25,7 +25,7 @@ from pneumoscore.pacs.listener.priors import Priors
 from pneumoscore.pacs.listener.processes import FilmPool, Result
 from pneumoscore.pacs.listener.service import DicomService
 from pneumoscore.pacs.listener.status import StatusServer, store_status
-from pneumoscore.pacs.listener.work import FilmWorker, MessageMaker, Terms, reason_file
+from pneumoscore.pacs.listener.work import InboxWorker, MessageMaker, Terms, reason_file
 from pneumoscore.pacs.objects.build import ObjectOptions
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
@@ -90,7 +90,7 @@ class Listener:
         ]
         self._pool = FilmPool(FilmReader.of(model, scoring), scoring.seconds)
         self._priors = _priors(options, model, self.inbox, journal, self._came.set)
-        self._worker = FilmWorker(
+        self._worker = InboxWorker(
             self.inbox,
             self.outbox,
             model,

@@ -26,7 +26,7 @@ from pneumoscore.pipeline.reading import ReadFilm
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.severity.model import SeverityModel
 
-__all__ = ["FilmWorker", "MessageMaker", "Terms", "reason_file"]
+__all__ = ["InboxWorker", "MessageMaker", "Terms", "reason_file"]
 
 MessageMaker = Callable[[FilmHeader, FilmReport], OutboxObject]
 """Makes a further object of a result: a FHIR bundle, an HL7 message."""
@@ -74,7 +74,7 @@ class _TryAgainError(Exception):
     """Another attempt may go otherwise."""
 
 
-class FilmWorker:
+class InboxWorker:
     """Works through the inbox until it is told to stop.
 
     Parameters
