@@ -125,7 +125,7 @@ def card_text(
             ],
         ),
         (
-            "Quality gate, on patient numbers it did not see",
+            "Quality gate, on patients it did not see",
             Table(
                 "",
                 ("image", "passed as frontal"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -19,9 +19,9 @@ from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
 from pneumoscore.severity.view import CHILD, FRONTAL
 from training.films import CorpusRow, read_corpus_index
-from training.leakage import BarredFilms
+from training.leakage import BarredFilms, one_person, people_of_films
 
-__all__ = ["GateImage", "fits_gate", "gate_corpus", "gate_images"]
+__all__ = ["GateImage", "fits_gate", "gate_corpus", "gate_images", "gate_patients"]
 
 _NOT_A_CHEST = "not_a_chest_radiograph"
 _FILM_FOLDERS = ("scored", "cohen_other", "hannover")
@@ -82,15 +82,42 @@ def _variants(
         yield GateImage(Radiograph(pixels**gamma), usual, patient)
 
 
-def _films(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:
+def gate_patients(data: Path) -> dict[str, str]:
+    """Return whose each film is: one name for a person, whatever folder the films lie in.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+
+    Returns
+    -------
+    dict of str to str
+        By path below the data folder, or ``archive/file`` of the corpus.
+    """
+    people = people_of_films(data)
+    for row in read_corpus_index(data / "corpus" / "index.csv"):
+        people.setdefault(f"{row.archive}/{row.file}", set()).add(f"corpus {row.patient}")
+    for view in _views(data):
+        people.setdefault(f"other_views/{view['file']}", set()).add(f"patient {view['patientid']}")
+    first = one_person(people)
+    return {name: first[min(own)] if own else name for name, own in people.items()}
+
+
+def _films(
+    data: Path, barred: BarredFilms, patients: Mapping[str, str]
+) -> Iterator[tuple[Radiograph, str, str]]:
     for folder in _FILM_FOLDERS:
         for path in sorted((data / folder).iterdir()):
-            if f"{folder}/{path.name}" not in barred:
+            name = f"{folder}/{path.name}"
+            if name not in barred:
                 # Its copies cannot be read again with more pixels, so it must not be either.
-                yield replace(read_radiograph(path)), f"{folder}/{path.stem}"
+                yield replace(read_radiograph(path)), patients[name], FRONTAL
 
 
-def _corpus(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]:
+def _corpus(
+    data: Path, barred: BarredFilms, patients: Mapping[str, str]
+) -> Iterator[tuple[Radiograph, str, str]]:
     import zipfile
 
     every = read_corpus_index(data / "corpus" / "index.csv")
@@ -98,7 +125,9 @@ def _corpus(data: Path, barred: BarredFilms) -> Iterator[tuple[Radiograph, str]]
     for archive in _CORPUS_EVERY:
         with zipfile.ZipFile(data / "corpus" / f"{archive}.zip") as files:
             for row in gate_corpus(rows, archive):
-                yield read_radiograph(files.read(row.file)), row.patient
+                usual = CHILD if row.patient.startswith("ped-") else FRONTAL
+                patient = patients[f"{row.archive}/{row.file}"]
+                yield read_radiograph(files.read(row.file)), patient, usual
 
 
 def _copies(pixels: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
@@ -112,10 +141,15 @@ def _copies(pixels: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     yield pixels[:, :-columns] ** 0.8
 
 
-def _other_views(data: Path, barred: BarredFilms) -> Iterator[GateImage]:
+def _views(data: Path) -> list[dict[str, str]]:
     with (data / "other_views.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
+        return list(csv.DictReader(file))
+
+
+def _other_views(
+    data: Path, barred: BarredFilms, patients: Mapping[str, str]
+) -> Iterator[GateImage]:
+    for row in _views(data):
         name = f"other_views/{row['file']}"
         if name in barred or not fits_gate(row["patientid"]) or not (data / name).is_file():
             continue
@@ -123,7 +157,7 @@ def _other_views(data: Path, barred: BarredFilms) -> Iterator[GateImage]:
         view = "lateral" if row["modality"] == "X-ray" else _NOT_A_CHEST
         for pixels in _copies(film.pixels):
             copy = Radiograph(np.ascontiguousarray(pixels))
-            yield GateImage(copy, view, f"collection {row['patientid']}")
+            yield GateImage(copy, view, patients[name])
 
 
 def _shapes(generator: np.random.Generator, size: int) -> NDArray[np.float32]:
@@ -241,14 +275,15 @@ def gate_images(data: Path, barred: BarredFilms, seed: int = 0) -> Iterator[Gate
     """
     generator = np.random.default_rng(seed)
     before: Radiograph | None = None
-    for film, patient in chain(_films(data, barred), _corpus(data, barred)):
-        usual = CHILD if patient.startswith("ped-") else FRONTAL
+    patients = gate_patients(data)
+    given = chain(_films(data, barred, patients), _corpus(data, barred, patients))
+    for film, patient, usual in given:
         yield from _variants(film, patient, usual, generator)
         if generator.random() < 0.06:
             yield _shuffled(film, patient, generator)
         if before is not None and generator.random() < 0.12:
             yield _side_by_side(before, film, patient, generator)
         before = film
-    yield from _other_views(data, barred)
+    yield from _other_views(data, barred, patients)
     yield from _made_images(400, generator)
     yield from _phantoms(80, np.random.default_rng(seed + 1))

@@ -17,7 +17,16 @@ from pathlib import Path
 
 from pneumoscore.cohort.film_names import film_stem
 
-__all__ = ["FOLDERS", "BarredFilms", "SameFilm", "bar_test_films", "known_matches", "same_films"]
+__all__ = [
+    "FOLDERS",
+    "BarredFilms",
+    "SameFilm",
+    "bar_test_films",
+    "known_matches",
+    "one_person",
+    "people_of_films",
+    "same_films",
+]
 
 FOLDERS = ("cohen94", "scored", "cohen_other", "hannover", "other_views", "series", "ordinal")
 TABLE = "barred_films.csv"
@@ -96,8 +105,19 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _people(data: Path) -> dict[str, set[str]]:
-    """Return what each film says of its person: patient numbers and stays, by film."""
+def people_of_films(data: Path) -> dict[str, set[str]]:
+    """Return what each film says of its person: patient numbers and stays, by film.
+
+    Parameters
+    ----------
+    data : Path
+        Data folder.
+
+    Returns
+    -------
+    dict of str to set of str
+        By path below the data folder; empty where nothing is said.
+    """
     by_stem: dict[str, set[str]] = {}
     for row in _rows(data / "cohen_metadata.csv"):
         if row["filename"]:
@@ -127,6 +147,35 @@ def _people(data: Path) -> dict[str, set[str]]:
     return people
 
 
+def one_person(people: Mapping[str, set[str]]) -> dict[str, str]:
+    """Return one name for all numbers and stays that some film says are one person.
+
+    Parameters
+    ----------
+    people : mapping of str to set of str
+        From `people_of_films`.
+
+    Returns
+    -------
+    dict of str to str
+        By number or stay.
+
+    Examples
+    --------
+    >>> one_person({"a.png": {"patient 7", "stay x"}, "b.png": {"stay x"}, "c.png": set()})
+    {'patient 7': 'patient 7', 'stay x': 'patient 7'}
+    """
+    first: dict[str, str] = {}
+    for own in people.values():
+        names = {first.get(name, name) for name in own}
+        if not names:
+            continue
+        kept = min(names)
+        first |= dict.fromkeys(own, kept)
+        first |= {name: kept for name, one in first.items() if one in names}
+    return dict(sorted(first.items()))
+
+
 def _files(data: Path, folder: str) -> Iterator[str]:
     for path in sorted((data / folder).iterdir()):
         if path.is_file():
@@ -153,7 +202,7 @@ def bar_test_films(
         The test films themselves included. Masks and ratings name their film, and are barred
         with it.
     """
-    people = _people(data)
+    people = people_of_films(data)
     stems = {film_stem(name) for name in people if name.startswith(f"{test_folder}/")}
     reasons: dict[str, str] = {}
     for name in sorted(people):
