@@ -232,6 +232,11 @@ def test_slow_clients_are_let_go_and_others_are_served(
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         form = socket.create_connection(here)
         form.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nname=")
+        asked = socket.create_connection(here)
+        asked.sendall(
+            b"POST /api/v1/studies/x/draw HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+        )
         film = socket.create_connection(here)
         film.sendall(request_head(told, 5000) + b"half a film")
         kept_alive = httpx2.Client()
@@ -240,6 +245,7 @@ def test_slow_clients_are_let_go_and_others_are_served(
         for connection in (*silent, *half_a_head):
             assert closed_after(connection) == b""
         assert closed_after(form).startswith(b"HTTP/1.1 408")
+        assert closed_after(asked).startswith(b"HTTP/1.1 408")
         assert b"408" in closed_after(film)[:40]
         assert kept_alive.get(f"{url}/health").status_code == 200
         assert httpx2.get(f"{url}/api/v1/films", headers=told).json() == []
@@ -282,6 +288,17 @@ def test_what_is_too_large_is_refused_while_it_streams(site: Site) -> None:
         assert status == 413
         assert everything_in(site.films.folder) == []
         assert httpx2.get(f"{url}/health").status_code == 200
+
+
+def test_a_film_that_is_called_a_form_is_not_read_whole_for_its_token(site: Site) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    with serving(site) as url:
+        told = signed_in(site, "ada")
+        forged = socket.create_connection(("127.0.0.1", site.options.port))
+        forged.sendall(request_head({"Cookie": told["Cookie"], **kind}, 90_000) + b"csrf=")
+        assert closed_after(forged).startswith(b"HTTP/1.1 403")
+        sent = httpx2.post(f"{url}/api/v1/films", headers={**told, **kind}, content=b"a film")
+        assert sent.status_code == 202
 
 
 def test_downloads_that_hang_block_no_page(records: Records, tmp_path: Path) -> None:
