@@ -1,8 +1,10 @@
 """Those who send too much, too slowly, or what hangs, stop nobody else."""
 
+import errno
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +18,13 @@ from pneumoscore.records.database import Records
 from pneumoscore.server.accounts import Account, Role, create_account
 from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.queue import FilmQueue
-from pneumoscore.server.films.uploads import NewFilm, finish_upload, list_uploads, record_uploads
+from pneumoscore.server.films.uploads import (
+    NewFilm,
+    count_waiting,
+    finish_upload,
+    list_uploads,
+    record_uploads,
+)
 from pneumoscore.server.http import headers, patience
 from pneumoscore.server.running import server_of
 from pneumoscore.server.sessions import open_session, session_of
@@ -154,6 +162,84 @@ def test_a_film_is_scored_once_while_its_score_cannot_be_written(
         queue.stop()
     assert len(refused) == 3
     assert worker.count == 1
+
+
+class FaultyWorker(RuleWorker):
+    """Fails of itself at some films, always or at first."""
+
+    def __init__(self) -> None:
+        self.tries: Counter[bytes] = Counter()
+
+    def work(self, film: Path, out: Path) -> dict[str, Any]:
+        data = film.read_bytes()
+        self.tries[data] += 1
+        if data.startswith(b"fault") or (data.startswith(b"passing") and self.tries[data] < 3):
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return super().work(film, out)
+
+
+def test_a_fault_of_ours_is_tried_again_and_then_said(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscore.server.films.queue._PATIENCE_SECONDS", 0.0)
+    site = make_site(records, tmp_path)
+    worker = FaultyWorker()
+    queue = FilmQueue(records, site.films, worker, site.bell, 1)
+    ada = create_account(records, "ada", Role.VIEWER, None, actor="t")
+    films = (b"fault", b"passing fault", b"a film")
+    for number, data in enumerate(films):
+        waiting_film(site, ada, f"{number:032x}", data)
+    queue.start()
+    try:
+        wait_until(lambda: all(it.result is not None for it in list_uploads(records, ada)))
+    finally:
+        queue.stop()
+    found = {it.id: it.result or {} for it in list_uploads(records, ada)}
+    failed, passed, scored = (found[f"{number:032x}"] for number in range(3))
+    assert failed["reason"] == "internal"
+    assert "report it" in failed["error"]
+    assert "score" in passed
+    assert "score" in scored
+    assert worker.tries == {b"fault": 3, b"passing fault": 3, b"a film": 1}
+
+
+def test_films_that_cannot_be_finished_leave_the_way_to_others(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscore.server.films.queue._PATIENCE_SECONDS", 0.0)
+    genuine = finish_upload
+
+    def faulty(records: Records, number: str, result: dict[str, Any]) -> str:
+        if number != "f" * 32:
+            raise ValueError("a fault")
+        return genuine(records, number, result)
+
+    monkeypatch.setattr("pneumoscore.server.films.queue.finish_upload", faulty)
+    site = make_site(records, tmp_path)
+    queue = FilmQueue(records, site.films, RuleWorker(), site.bell, 1)
+    ada, ben = (create_account(records, n, Role.VIEWER, None, actor="t") for n in ("ada", "ben"))
+    for number in range(110):  # more than one look into the records finds
+        waiting_film(site, ada, f"{number:032x}", b"film %d" % number)
+    waiting_film(site, ben, "f" * 32, b"a film")
+    queue.start()
+    try:
+        wait_until(lambda: list_uploads(records, ben)[0].result is not None)
+        wait_until(lambda: len(queue._given_up) == 110)
+        waiting_film(site, ada, "e" * 32, b"one more")
+        wait_until(lambda: "e" * 32 in queue._given_up)
+    finally:
+        queue.stop()
+    assert count_waiting(records) == 111
+
+
+def test_what_became_of_a_film_stays(records: Records, tmp_path: Path) -> None:
+    site = make_site(records, tmp_path)
+    ada = create_account(records, "ada", Role.VIEWER, None, actor="t")
+    waiting_film(site, ada, "1" * 32, b"a film")
+    for reason in ("unreadable", "internal"):
+        finish_upload(records, "1" * 32, {"error": "it failed", "reason": reason})
+    (film,) = list_uploads(records, ada)
+    assert film.result == {"error": "it failed", "reason": "unreadable"}
 
 
 class CountingWorker(RuleWorker):

@@ -161,7 +161,11 @@ def recover_store(records: Records, store: FilmStore) -> None:
 
 
 def waiting_uploads(
-    records: Records, limit: int = 100, *, but_of: Collection[str] = ()
+    records: Records,
+    limit: int = 100,
+    *,
+    but: Collection[str] = (),
+    but_of: Collection[str] = (),
 ) -> tuple[tuple[str, str], ...]:
     """Return films that wait, the oldest first: identifier and account of each.
 
@@ -171,6 +175,8 @@ def waiting_uploads(
         Open.
     limit : int, optional
         Most films.
+    but : collection of str, optional
+        Films that do not count.
     but_of : collection of str, optional
         Accounts whose films do not count.
     """
@@ -179,6 +185,7 @@ def waiting_uploads(
             select(uploads.c.id, uploads.c.account_id)
             .where(
                 uploads.c.state == UploadState.WAITING.value,
+                uploads.c.id.not_in(list(but)),
                 uploads.c.account_id.not_in(list(but_of)),
             )
             .order_by(uploads.c.created_at, uploads.c.id)
@@ -195,12 +202,12 @@ def count_waiting(records: Records) -> int:
 
 
 def finish_upload(records: Records, number: str, result: dict[str, Any]) -> str:
-    """Record what became of a film, and return the hash of its file."""
+    """Record what became of a film that waits, and return the hash of its file."""
     state = UploadState.DONE if "score" in result else UploadState.FAILED
     with records.writing() as connection:
         connection.execute(
             update(uploads)
-            .where(uploads.c.id == number)
+            .where(uploads.c.id == number, uploads.c.state == UploadState.WAITING.value)
             .values(state=state.value, result=json.dumps(result, allow_nan=False))
         )
         mine = select(uploads.c.sha256).where(uploads.c.id == number)
