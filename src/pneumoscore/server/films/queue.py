@@ -131,7 +131,10 @@ class FilmQueue:
 
     def make(self, order: DownloadOrder) -> str | None:
         """Make a file of a film, outside the queue; return why it could not be made."""
-        return self._worker.make(order)
+        try:
+            return self._worker.make(order)
+        finally:
+            self._store.drop_stray(order.film.name)
 
     def stop(self) -> None:
         """Finish the films at hand and end."""
@@ -196,10 +199,10 @@ class FilmQueue:
     def _score(self, number: str) -> None:
         """Score a film and keep what came of it; after some faults of ours, keep that."""
         for _ in range(_TRIES):
-            if self._stopped:
+            if self._stopped or not self._store.path(number).is_file():
                 return
             try:
-                result = self._worker.work(self._store.path(number), self._store.derived(number))
+                result = self._work(number)
                 self._keep(number, result)
             except Exception:
                 _LOG.exception("a film could not be taken through the queue")
@@ -207,6 +210,13 @@ class FilmQueue:
             else:
                 return
         self._keep(number, {"error": _FAULT, "reason": FailureReason.INTERNAL.value})
+
+    def _work(self, number: str) -> dict[str, Any]:
+        try:
+            return self._worker.work(self._store.path(number), self._store.derived(number))
+        finally:
+            # Whoever deleted it meanwhile found nothing of what was made here.
+            self._store.drop_stray(number)
 
     def _keep(self, number: str, result: dict[str, Any]) -> None:
         """Write what became of a film, again and again while the records cannot be written."""
@@ -243,6 +253,7 @@ class FilmQueue:
             try:
                 expire_uploads(self._records, self._store)
                 drop_old_views(self._store)
+                self._store.drop_strays()
             except Exception:
                 _LOG.exception("uploads could not be expired")
             with self._changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ __all__ = [
     "waiting_uploads",
 ]
 
+_LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 200
 
 
@@ -236,18 +238,35 @@ def list_uploads(records: Records, account: Account, limit: int = 200) -> tuple[
 
 
 def drop_upload(records: Records, store: FilmStore, number: str) -> None:
-    """Delete an upload, its film and what was made of it."""
+    """Delete an upload, its film and what was made of it.
+
+    Raises
+    ------
+    OSError
+        If the film cannot be deleted; it stays recorded.
+    """
+    store.drop(number)
     with records.writing() as connection:
         connection.execute(delete(uploads).where(uploads.c.id == number))
-    store.drop(number)
 
 
 def expire_uploads(records: Records, store: FilmStore) -> int:
-    """Delete the uploads whose time is over; returns how many."""
-    with records.writing() as connection:
+    """Delete the uploads whose time is over; returns how many.
+
+    One whose film cannot be deleted is logged, and stays recorded for the next time.
+    """
+    with records.reading() as connection:
         over = select(uploads.c.id).where(uploads.c.expires_at < now())
-        numbers: list[str] = list(map(str, connection.execute(over).scalars()))
-        connection.execute(delete(uploads).where(uploads.c.id.in_(numbers)))
+        numbers = list(map(str, connection.execute(over).scalars()))
+    gone: list[str] = []
     for number in numbers:
-        store.drop(number)
-    return len(numbers)
+        try:
+            store.drop(number)
+        except OSError:
+            _LOG.exception("an upload whose time is over could not be deleted")
+        else:
+            gone.append(number)
+    if gone:
+        with records.writing() as connection:
+            connection.execute(delete(uploads).where(uploads.c.id.in_(gone)))
+    return len(gone)
