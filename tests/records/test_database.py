@@ -9,6 +9,7 @@ import stat
 import struct
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from sqlalchemy.exc import DatabaseError
 
 import pneumoscore.records
 import pneumoscore.records.site_schema
@@ -29,7 +31,7 @@ from pneumoscore.records.engine import open_engine
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.migrate import upgrade
 from pneumoscore.records.reading import read_timeline
-from pneumoscore.records.schema import HEAD, METADATA
+from pneumoscore.records.schema import HEAD, METADATA, patients
 from pneumoscore.records.types import FilmRecord
 from pneumoscore.records.writing import add_films
 
@@ -100,6 +102,16 @@ def test_a_database_of_others_is_refused(place: str) -> None:
     engine.dispose()
     with pytest.raises(RecordsError, match="other tables"):
         Records.open(place)
+
+
+def test_errors_hide_what_rows_hold(records: Records, record: MakeRecord) -> None:
+    add_films(records, [record("MRN-1", 1)], source="test")
+    row = {"id": 7, "key": "MRN-1", "issuer": "", "calendar": True, "audit_id": 1}
+    for broken in (row, {**row, "audit_id": None}):
+        with pytest.raises(DatabaseError) as raised, records.writing() as connection:
+            connection.execute(insert(patients), broken)
+        assert "INSERT INTO patients" in str(raised.value)
+        assert "MRN-1" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:

@@ -99,6 +99,9 @@ def test_a_small_body_is_bounded_before_it_is_parsed(browser: Callable[..., Test
     client = browser("nobody")
     answer = client.post("/login", data={"name": "a", "password": "x" * 200_000})
     assert answer.status_code == 413
+    for path in ("draw", "films/recorded", "films/", "films/x/films"):
+        answer = client.post(f"/api/v1/studies/x/{path}", content=b" " * 200_000)
+        assert answer.status_code == 413, path
 
 
 def test_what_was_acknowledged_outlives_a_stop(records: Records, tmp_path: Path) -> None:

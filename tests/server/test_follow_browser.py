@@ -69,9 +69,20 @@ def test_patients_are_followed(
     page.goto(f"{served.url}/ward")
     assert "No scores are recorded yet" in page.inner_text("main")
     page.goto(f"{served.url}/")
+    asked: list[bool] = []
+    page.on(
+        "request",
+        lambda request: (
+            asked.append("x-live" in request.headers)
+            if (request.method, request.url) == ("GET", f"{served.url}/api/v1/films")
+            else None
+        ),
+    )
     page.set_input_files("#files", [film(tmp_path, "PHANTOM-1", e, d) for d, e in
                                     enumerate((0.0, 0.7))])  # fmt: skip
     page.wait_for_function("() => document.querySelectorAll('tr[data-state=done]').length === 2")
+    # Only what the page asks by itself, of what it asks, leaves the session as idle as it is.
+    assert set(asked) == {True, False}
 
     # The ward is live: another program records a film, and its patient appears.
     page.goto(f"{served.url}/ward")

@@ -1,8 +1,10 @@
 """Those who send too much, too slowly, or what hangs, stop nobody else."""
 
+import errno
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +18,13 @@ from pneumoscore.records.database import Records
 from pneumoscore.server.accounts import Account, Role, create_account
 from pneumoscore.server.films.downloads import DownloadOrder
 from pneumoscore.server.films.queue import FilmQueue
-from pneumoscore.server.films.uploads import NewFilm, finish_upload, list_uploads, record_uploads
+from pneumoscore.server.films.uploads import (
+    NewFilm,
+    count_waiting,
+    finish_upload,
+    list_uploads,
+    record_uploads,
+)
 from pneumoscore.server.http import headers, patience
 from pneumoscore.server.running import server_of
 from pneumoscore.server.sessions import open_session, session_of
@@ -156,6 +164,84 @@ def test_a_film_is_scored_once_while_its_score_cannot_be_written(
     assert worker.count == 1
 
 
+class FaultyWorker(RuleWorker):
+    """Fails of itself at some films, always or at first."""
+
+    def __init__(self) -> None:
+        self.tries: Counter[bytes] = Counter()
+
+    def work(self, film: Path, out: Path) -> dict[str, Any]:
+        data = film.read_bytes()
+        self.tries[data] += 1
+        if data.startswith(b"fault") or (data.startswith(b"passing") and self.tries[data] < 3):
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return super().work(film, out)
+
+
+def test_a_fault_of_ours_is_tried_again_and_then_said(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscore.server.films.queue._PATIENCE_SECONDS", 0.0)
+    site = make_site(records, tmp_path)
+    worker = FaultyWorker()
+    queue = FilmQueue(records, site.films, worker, site.bell, 1)
+    ada = create_account(records, "ada", Role.VIEWER, None, actor="t")
+    films = (b"fault", b"passing fault", b"a film")
+    for number, data in enumerate(films):
+        waiting_film(site, ada, f"{number:032x}", data)
+    queue.start()
+    try:
+        wait_until(lambda: all(it.result is not None for it in list_uploads(records, ada)))
+    finally:
+        queue.stop()
+    found = {it.id: it.result or {} for it in list_uploads(records, ada)}
+    failed, passed, scored = (found[f"{number:032x}"] for number in range(3))
+    assert failed["reason"] == "internal"
+    assert "report it" in failed["error"]
+    assert "score" in passed
+    assert "score" in scored
+    assert worker.tries == {b"fault": 3, b"passing fault": 3, b"a film": 1}
+
+
+def test_films_that_cannot_be_finished_leave_the_way_to_others(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscore.server.films.queue._PATIENCE_SECONDS", 0.0)
+    genuine = finish_upload
+
+    def faulty(records: Records, number: str, result: dict[str, Any]) -> str:
+        if number != "f" * 32:
+            raise ValueError("a fault")
+        return genuine(records, number, result)
+
+    monkeypatch.setattr("pneumoscore.server.films.queue.finish_upload", faulty)
+    site = make_site(records, tmp_path)
+    queue = FilmQueue(records, site.films, RuleWorker(), site.bell, 1)
+    ada, ben = (create_account(records, n, Role.VIEWER, None, actor="t") for n in ("ada", "ben"))
+    for number in range(110):  # more than one look into the records finds
+        waiting_film(site, ada, f"{number:032x}", b"film %d" % number)
+    waiting_film(site, ben, "f" * 32, b"a film")
+    queue.start()
+    try:
+        wait_until(lambda: list_uploads(records, ben)[0].result is not None)
+        wait_until(lambda: len(queue._given_up) == 110)
+        waiting_film(site, ada, "e" * 32, b"one more")
+        wait_until(lambda: "e" * 32 in queue._given_up)
+    finally:
+        queue.stop()
+    assert count_waiting(records) == 111
+
+
+def test_what_became_of_a_film_stays(records: Records, tmp_path: Path) -> None:
+    site = make_site(records, tmp_path)
+    ada = create_account(records, "ada", Role.VIEWER, None, actor="t")
+    waiting_film(site, ada, "1" * 32, b"a film")
+    for reason in ("unreadable", "internal"):
+        finish_upload(records, "1" * 32, {"error": "it failed", "reason": reason})
+    (film,) = list_uploads(records, ada)
+    assert film.result == {"error": "it failed", "reason": "unreadable"}
+
+
 class CountingWorker(RuleWorker):
     count = 0
 
@@ -232,6 +318,11 @@ def test_slow_clients_are_let_go_and_others_are_served(
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         form = socket.create_connection(here)
         form.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nname=")
+        asked = socket.create_connection(here)
+        asked.sendall(
+            b"POST /api/v1/studies/x/draw HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+        )
         film = socket.create_connection(here)
         film.sendall(request_head(told, 5000) + b"half a film")
         kept_alive = httpx2.Client()
@@ -240,6 +331,7 @@ def test_slow_clients_are_let_go_and_others_are_served(
         for connection in (*silent, *half_a_head):
             assert closed_after(connection) == b""
         assert closed_after(form).startswith(b"HTTP/1.1 408")
+        assert closed_after(asked).startswith(b"HTTP/1.1 408")
         assert b"408" in closed_after(film)[:40]
         assert kept_alive.get(f"{url}/health").status_code == 200
         assert httpx2.get(f"{url}/api/v1/films", headers=told).json() == []
@@ -282,6 +374,17 @@ def test_what_is_too_large_is_refused_while_it_streams(site: Site) -> None:
         assert status == 413
         assert everything_in(site.films.folder) == []
         assert httpx2.get(f"{url}/health").status_code == 200
+
+
+def test_a_film_that_is_called_a_form_is_not_read_whole_for_its_token(site: Site) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    with serving(site) as url:
+        told = signed_in(site, "ada")
+        forged = socket.create_connection(("127.0.0.1", site.options.port))
+        forged.sendall(request_head({"Cookie": told["Cookie"], **kind}, 90_000) + b"csrf=")
+        assert closed_after(forged).startswith(b"HTTP/1.1 403")
+        sent = httpx2.post(f"{url}/api/v1/films", headers={**told, **kind}, content=b"a film")
+        assert sent.status_code == 202
 
 
 def test_downloads_that_hang_block_no_page(records: Records, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from pneumoscore.records.database import Records
 from pneumoscore.records.writing import add_films
 from pneumoscore.server.accounts import Role, account_named, change_account
+from pneumoscore.server.app import create_app
 from pneumoscore.server.follow.news import RecordsWatch
 from pneumoscore.server.http import live
 from pneumoscore.server.live import Bell, TooManyListenersError
@@ -158,6 +159,25 @@ def test_what_a_page_asks_by_itself_keeps_no_session_open(
                                  (20, True, False)):  # fmt: skip
         monkeypatch.setattr(sessions, "now", lambda at=minutes: start + timedelta(minutes=at))
         assert (session_of(records, secret, idle, used=used) is not None) == holds, minutes
+
+
+def test_a_live_look_leaves_the_session_as_idle_as_it_is(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pneumoscore.server import sessions
+    from pneumoscore.server.accounts import create_account
+
+    site = make_site(records, tmp_path, idle=timedelta(minutes=10))
+    account = create_account(records, "ada", Role.VIEWER, None, actor="test")
+    start = sessions.now()
+    for header, last in (({"X-Live": "1"}, 401), ({}, 200)):
+        monkeypatch.setattr(sessions, "now", lambda: start)
+        secret = sessions.open_session(records, account, site.options.session)
+        told = {"Cookie": f"pneumoscore={secret}", **header}
+        client = TestClient(create_app(site), base_url="http://127.0.0.1")
+        for minutes, status in ((8, 200), (16, last)):
+            monkeypatch.setattr(sessions, "now", lambda at=minutes: start + timedelta(minutes=at))
+            assert client.get("/api/v1/films", headers=told).status_code == status
 
 
 def test_films_that_others_record_ring_the_bell(records: Records) -> None:

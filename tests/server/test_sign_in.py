@@ -52,6 +52,21 @@ def test_wrong_passwords_are_refused_and_bounded_before_they_are_hashed(
     assert right.status_code == 429
 
 
+def test_an_address_that_may_not_try_any_more_keeps_no_name_out(
+    site: Site, browser: Callable[..., TestClient]
+) -> None:
+    create_account(site.records, "ada", Role.VIEWER, PASSWORD, actor="test")
+    client = browser("nobody")
+    while site.addresses.wait("testclient") == 0.0:
+        pass
+    for number in range(12):
+        tried = client.post("/login", data={"name": "ada", "password": f"wrong {number}"})
+        assert tried.status_code == 429
+    site.addresses.forget("testclient")
+    right = client.post("/login", data={"name": "ada", "password": PASSWORD})
+    assert right.status_code == 303
+
+
 def test_a_request_of_another_sites_page_changes_nothing(
     site: Site, browser: Callable[..., TestClient]
 ) -> None:

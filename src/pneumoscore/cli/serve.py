@@ -50,6 +50,14 @@ def serve(
         str | None,
         typer.Option("--public-url", metavar="URL", help="How browsers reach it, by a proxy."),
     ] = None,
+    trusted_proxies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            metavar="ADDRESS",
+            help="A proxy that says from where a request comes; repeat it. Nobody by default.",
+        ),
+    ] = None,
     model: ModelName = None,
     workers: Workers = None,
 ) -> None:
@@ -74,6 +82,7 @@ def serve(
         "key": key,
         "allow_plain": allow_plain or None,
         "public_url": public_url,
+        "trusted_proxies": tuple(trusted_proxies) if trusted_proxies else None,
     }
     options = said.section("server", ServerSettings, flags).options(
         general.model, general.workers or 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 from pneumoscore.records.errors import RecordsError
@@ -17,17 +17,24 @@ WRITES = "pneumoscore_writes"
 
 _PATIENCE_SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
+_QUOTING = ("D", "W")
+"""Fields of PostgreSQL's messages, detail and context, that quote rows."""
 
 
 def open_engine(url: URL) -> Engine:
-    """Return an engine with the settings that `Records` needs; it connects when used."""
+    """Return an engine with the settings that `Records` needs; it connects when used.
+
+    Its errors hide the values of rows, which are patients': they come into logs.
+    """
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": _PATIENCE_SECONDS})
+        engine = create_engine(
+            url, hide_parameters=True, connect_args={"timeout": _PATIENCE_SECONDS}
+        )
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        engine = create_engine(url, isolation_level="REPEATABLE READ")
+        engine = create_engine(url, hide_parameters=True, isolation_level="REPEATABLE READ")
     except ModuleNotFoundError as error:
         raise RecordsError(
             f"{error.name} is not installed",
@@ -36,6 +43,7 @@ def open_engine(url: URL) -> Engine:
         ) from error
     event.listen(engine, "do_connect", _connect_postgresql)
     event.listen(engine, "checkout", _refuse_lost)
+    event.listen(engine, "handle_error", _hide_rows)
     return engine
 
 
@@ -54,6 +62,19 @@ def _refuse_lost(connection: Any, _record: object, _proxy: object) -> None:
         connection.autocommit = was
     except Exception as error:
         raise DisconnectionError from error
+
+
+def _hide_rows(context: ExceptionContext) -> None:
+    """Take what quotes rows ("Failing row contains ...") out of a server's error."""
+    original, raised = context.original_exception, context.sqlalchemy_exception
+    told = original.args[0] if original.args else None
+    if not isinstance(told, dict):
+        return
+    whole = str(original)
+    for field in _QUOTING:
+        told.pop(field, None)
+    if raised is not None:
+        raised.args = tuple(str(part).replace(whole, str(original)) for part in raised.args)
 
 
 def _connect_postgresql(

@@ -104,7 +104,16 @@ class FilmStore:
         sync_folder(target.parent)
 
     def drop(self, number: str) -> None:
-        """Delete a film, what was begun of it and what was made of it."""
+        """Delete a film, what was begun of it and what was made of it.
+
+        Whoever records films drops first and forgets then, so that a drop that raises or is
+        killed is repeated.
+
+        Raises
+        ------
+        OSError
+            If the film cannot be deleted.
+        """
         self.path(number).unlink(missing_ok=True)
         self.writing(number).unlink(missing_ok=True)
         shutil.rmtree(self.derived(number), ignore_errors=True)
@@ -115,11 +124,21 @@ class FilmStore:
             if _ID.fullmatch(part.stem):
                 yield part.stem
 
+    def drop_stray(self, number: str) -> None:
+        """Delete what was made of a film if it is neither there nor begun (any more)."""
+        # In this order: what was begun takes its place in one step.
+        if not self.writing(number).is_file() and not self.path(number).is_file():
+            shutil.rmtree(self.derived(number), ignore_errors=True)
+
     def drop_strays(self) -> None:
-        """Delete what was made of films that are not there."""
-        for folder in self.folder.glob("*/*.d"):
-            if not folder.with_suffix("").is_file():
-                shutil.rmtree(folder, ignore_errors=True)
+        """Delete what was made of films that are neither there nor begun.
+
+        Views of recorded films, which have twice as long identifiers, go by their age
+        (`pneumoscore.server.films.recorded`).
+        """
+        for folder in self.folder.glob(f"*/{'?' * 32}.d"):
+            if _ID.fullmatch(folder.stem):
+                self.drop_stray(folder.stem)
 
     def free_bytes(self) -> int:
         """Return how much room the disk has."""

@@ -98,6 +98,9 @@ class ServerOptions:
         Whether it may listen beyond this computer without TLS, behind a proxy that has it.
     public_url : str or None
         How browsers reach it, where a proxy stands between.
+    trusted_proxies : tuple of str
+        Addresses or networks of proxies that are believed from where a request comes
+        (``X-Forwarded-For``, ``X-Forwarded-Proto``).
     model : str or None
         Severity model; the built-in one by default.
     upload_bytes : int
@@ -131,6 +134,7 @@ class ServerOptions:
     key: Path | None = None
     allow_plain: bool = False
     public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
     model: str | None = None
     upload_bytes: int = 256 * 2**20
     stored_bytes: int = 20 * 2**30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,8 @@ class ServerSettings:
         Whether it may listen beyond this computer without TLS.
     public_url : str or None
         How browsers reach it, where a proxy stands between.
+    trusted_proxies : tuple of str
+        Addresses or networks of the proxies that say from where a request comes.
     upload_megabytes : int
         Largest film.
     keep_hours : float
@@ -61,6 +64,7 @@ class ServerSettings:
     key: Path | None = None
     allow_plain: bool = False
     public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
     upload_megabytes: int = 256
     keep_hours: float = 24.0
     session_hours: float = 12.0
@@ -79,6 +83,14 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"port is {self.port}", "0 to 65535")
+        for proxy in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise SettingsError(
+                    f"trusted_proxies holds {proxy!r}",
+                    "addresses or networks, as 10.0.0.5 or 10.0.0.0/24",
+                ) from None
         for name in (
             "upload_megabytes",
             "keep_hours",
@@ -99,6 +111,7 @@ class ServerSettings:
             key=self.key,
             allow_plain=self.allow_plain,
             public_url=self.public_url,
+            trusted_proxies=self.trusted_proxies,
             model=model,
             upload_bytes=self.upload_megabytes * 2**20,
             keep=timedelta(hours=self.keep_hours),

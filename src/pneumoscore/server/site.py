@@ -15,6 +15,7 @@ from pneumoscore.server.follow.charts import Drawings
 from pneumoscore.server.openid.tries import SignInTries
 from pneumoscore.server.options import ServerOptions
 from pneumoscore.server.throttle import Throttle
+from pneumoscore.server.turns import Turns
 
 if TYPE_CHECKING:
     from pneumoscore.server.films.queue import FilmQueue
@@ -51,6 +52,8 @@ class Site:
         Signs people in beside passwords.
     at_once : CapacityLimiter
         Of what is done in other processes while a request waits: others wait without a thread.
+    turns : Turns
+        At films that one request at a time works on.
     tries : SignInTries
         Those under way there.
     names, addresses : Throttle
@@ -75,6 +78,7 @@ class Site:
     setup_code: str
     provider: Provider | None = None
     at_once: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_AT_ONCE))
+    turns: Turns = field(default_factory=Turns)
     tries: SignInTries = field(default_factory=SignInTries)
     names: Throttle = field(default_factory=lambda: Throttle(10, 300.0))
     addresses: Throttle = field(default_factory=lambda: Throttle(60, 300.0))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pneumoscore.errors import ConflictError, RecordsError
+from pneumoscore.errors import ConflictError, FailureReason, RecordsError
 from pneumoscore.records.database import Records
 from pneumoscore.records.types import FilmRecord
 from pneumoscore.server.film_store import FilmStore
@@ -31,6 +31,8 @@ __all__ = ["FilmQueue", "FilmWorker"]
 _LOG = logging.getLogger(__name__)
 _EXPIRE_SECONDS = 60.0
 _PATIENCE_SECONDS = 5.0
+_TRIES = 3
+_FAULT = f"internal error, {_TRIES} times; send it again later, or report it with the file"
 
 
 class FilmWorker(Protocol):
@@ -129,7 +131,10 @@ class FilmQueue:
 
     def make(self, order: DownloadOrder) -> str | None:
         """Make a file of a film, outside the queue; return why it could not be made."""
-        return self._worker.make(order)
+        try:
+            return self._worker.make(order)
+        finally:
+            self._store.drop_stray(order.film.name)
 
     def stop(self) -> None:
         """Finish the films at hand and end."""
@@ -150,9 +155,10 @@ class FilmQueue:
         with self._changed:
             while not self._stopped:
                 busy = set(self._taken.values())
-                found = self._first(waiting_uploads(self._records, but_of=busy))
+                but = {*self._taken, *self._given_up}
+                found = self._first(waiting_uploads(self._records, but=but, but_of=busy))
                 if found is None and busy and not kept:
-                    found = self._first(waiting_uploads(self._records))
+                    found = self._first(waiting_uploads(self._records, but=but))
                 if found is not None:
                     self._taken[found[0]] = found[1]
                     return found[0]
@@ -162,11 +168,7 @@ class FilmQueue:
     def _first(self, waiting: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
         for number, account in waiting:
             # One that is recorded and not in its place yet comes at once.
-            if (
-                number not in self._taken
-                and number not in self._given_up
-                and self._store.path(number).is_file()
-            ):
+            if self._store.path(number).is_file():
                 return number, account
         return None
 
@@ -182,17 +184,39 @@ class FilmQueue:
 
     def _take(self, number: str) -> None:
         try:
-            result = self._worker.work(self._store.path(number), self._store.derived(number))
-            self._keep(number, result)
+            self._score(number)
         except Exception:
-            # A fault of ours is logged, and the film stays for the next start.
-            _LOG.exception("a film could not be taken through the queue")
-            self._given_up.add(number)
+            # Not even that could be recorded: the film stays for the next start.
+            _LOG.exception("a film could not be finished")
+            with self._changed:
+                self._given_up.add(number)
         finally:
             with self._changed:
                 del self._taken[number]
                 self._changed.notify_all()
             self._bell.ring()
+
+    def _score(self, number: str) -> None:
+        """Score a film and keep what came of it; after some faults of ours, keep that."""
+        for _ in range(_TRIES):
+            if self._stopped or not self._store.path(number).is_file():
+                return
+            try:
+                result = self._work(number)
+                self._keep(number, result)
+            except Exception:
+                _LOG.exception("a film could not be taken through the queue")
+                self._pause()
+            else:
+                return
+        self._keep(number, {"error": _FAULT, "reason": FailureReason.INTERNAL.value})
+
+    def _work(self, number: str) -> dict[str, Any]:
+        try:
+            return self._worker.work(self._store.path(number), self._store.derived(number))
+        finally:
+            # Whoever deleted it meanwhile found nothing of what was made here.
+            self._store.drop_stray(number)
 
     def _keep(self, number: str, result: dict[str, Any]) -> None:
         """Write what became of a film, again and again while the records cannot be written."""
@@ -218,6 +242,9 @@ class FilmQueue:
 
     def _wait_for_records(self, error: Exception) -> None:
         _LOG.warning("films wait until the records can be used again: %s", error)
+        self._pause()
+
+    def _pause(self) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._stopped, timeout=_PATIENCE_SECONDS)
 
@@ -226,6 +253,7 @@ class FilmQueue:
             try:
                 expire_uploads(self._records, self._store)
                 drop_old_views(self._store)
+                self._store.drop_strays()
             except Exception:
                 _LOG.exception("uploads could not be expired")
             with self._changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ __all__ = [
     "waiting_uploads",
 ]
 
+_LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 200
 
 
@@ -161,7 +163,11 @@ def recover_store(records: Records, store: FilmStore) -> None:
 
 
 def waiting_uploads(
-    records: Records, limit: int = 100, *, but_of: Collection[str] = ()
+    records: Records,
+    limit: int = 100,
+    *,
+    but: Collection[str] = (),
+    but_of: Collection[str] = (),
 ) -> tuple[tuple[str, str], ...]:
     """Return films that wait, the oldest first: identifier and account of each.
 
@@ -171,6 +177,8 @@ def waiting_uploads(
         Open.
     limit : int, optional
         Most films.
+    but : collection of str, optional
+        Films that do not count.
     but_of : collection of str, optional
         Accounts whose films do not count.
     """
@@ -179,6 +187,7 @@ def waiting_uploads(
             select(uploads.c.id, uploads.c.account_id)
             .where(
                 uploads.c.state == UploadState.WAITING.value,
+                uploads.c.id.not_in(list(but)),
                 uploads.c.account_id.not_in(list(but_of)),
             )
             .order_by(uploads.c.created_at, uploads.c.id)
@@ -195,12 +204,12 @@ def count_waiting(records: Records) -> int:
 
 
 def finish_upload(records: Records, number: str, result: dict[str, Any]) -> str:
-    """Record what became of a film, and return the hash of its file."""
+    """Record what became of a film that waits, and return the hash of its file."""
     state = UploadState.DONE if "score" in result else UploadState.FAILED
     with records.writing() as connection:
         connection.execute(
             update(uploads)
-            .where(uploads.c.id == number)
+            .where(uploads.c.id == number, uploads.c.state == UploadState.WAITING.value)
             .values(state=state.value, result=json.dumps(result, allow_nan=False))
         )
         mine = select(uploads.c.sha256).where(uploads.c.id == number)
@@ -229,18 +238,35 @@ def list_uploads(records: Records, account: Account, limit: int = 200) -> tuple[
 
 
 def drop_upload(records: Records, store: FilmStore, number: str) -> None:
-    """Delete an upload, its film and what was made of it."""
+    """Delete an upload, its film and what was made of it.
+
+    Raises
+    ------
+    OSError
+        If the film cannot be deleted; it stays recorded.
+    """
+    store.drop(number)
     with records.writing() as connection:
         connection.execute(delete(uploads).where(uploads.c.id == number))
-    store.drop(number)
 
 
 def expire_uploads(records: Records, store: FilmStore) -> int:
-    """Delete the uploads whose time is over; returns how many."""
-    with records.writing() as connection:
+    """Delete the uploads whose time is over; returns how many.
+
+    One whose film cannot be deleted is logged, and stays recorded for the next time.
+    """
+    with records.reading() as connection:
         over = select(uploads.c.id).where(uploads.c.expires_at < now())
-        numbers: list[str] = list(map(str, connection.execute(over).scalars()))
-        connection.execute(delete(uploads).where(uploads.c.id.in_(numbers)))
+        numbers = list(map(str, connection.execute(over).scalars()))
+    gone: list[str] = []
     for number in numbers:
-        store.drop(number)
-    return len(numbers)
+        try:
+            store.drop(number)
+        except OSError:
+            _LOG.exception("an upload whose time is over could not be deleted")
+        else:
+            gone.append(number)
+    if gone:
+        with records.writing() as connection:
+            connection.execute(delete(uploads).where(uploads.c.id.in_(gone)))
+    return len(gone)

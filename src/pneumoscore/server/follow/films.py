@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from anyio import to_thread
 from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.files import sha256_of
 from pneumoscore.records.lookup import RecordedFilm
 from pneumoscore.records.site_schema import uploads
-from pneumoscore.server.films.recorded import recorded_number
+from pneumoscore.server.films.recorded import make_views, recorded_number
 from pneumoscore.server.films.uploads import UploadState
 from pneumoscore.server.site import Site
 
-__all__ = ["FilmFile", "film_file", "film_views"]
+__all__ = ["FilmFile", "film_file", "film_views", "made_views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,33 @@ def film_file(site: Site, file: str | None, sha256: str | None) -> FilmFile:
             if sha256_of(path) == sha256:
                 return FilmFile(path)
             changed = True
-    kept = (site.films.path(number) for number in _uploads(site, sha256))
+    read = _uploads(site, sha256, UploadState.DONE, UploadState.FAILED)
+    kept = map(site.films.path, read)
     found = next((path for path in kept if path.is_file()), None)
     return FilmFile(found, changed and found is None)
 
 
-def film_views(site: Site, film: RecordedFilm) -> Path | None:
+def made_views(site: Site, sha256: str) -> Path | None:
+    """Return the folder with views of these bytes: of an upload, or made before; None if none is.
+
+    Parameters
+    ----------
+    site : Site
+        The running server's parts.
+    sha256 : str
+        Of the film's file.
+    """
+    numbers = (*_uploads(site, sha256, UploadState.DONE), recorded_number(sha256))
+    folders = map(site.films.derived, numbers)
+    return next((folder for folder in folders if (folder / "screen").is_file()), None)
+
+
+async def film_views(site: Site, film: RecordedFilm) -> Path | None:
     """Return the folder with a film's views, made here if need be; None if nothing is left of it.
 
     They are those of an upload of the same bytes, or of the file that the records name, as long
-    as it is there and has the bytes that were scored.
+    as it is there and has the bytes that were scored. A film's views are made once, and whoever
+    else asks for them meanwhile waits.
 
     Parameters
     ----------
@@ -74,24 +94,28 @@ def film_views(site: Site, film: RecordedFilm) -> Path | None:
     """
     if film.file_sha256 is None:
         return None
-    for upload in _uploads(site, film.file_sha256):
-        if (site.films.derived(upload) / "screen").is_file():
-            return site.films.derived(upload)
-    number = recorded_number(film.file_sha256)
-    out = site.films.derived(number)
-    if (out / "screen").is_file():
-        return out
-    path = film_file(site, film.file, film.file_sha256).path
+    made = await run_in_threadpool(made_views, site, film.file_sha256)
+    if made is not None:
+        return made
+    async with site.turns.of(film.file_sha256):
+        work = partial(_views, site, film.file, film.file_sha256)
+        return await to_thread.run_sync(work, limiter=site.at_once)
+
+
+def _views(site: Site, file: str | None, sha256: str) -> Path | None:
+    made = made_views(site, sha256)
+    if made is not None:
+        return made
+    path = film_file(site, file, sha256).path
     if path is None:
         return None
-    site.queue.score(path, out)
-    return out if (out / "screen").is_file() else None
+    return make_views(site.films, recorded_number(sha256), partial(site.queue.score, path))
 
 
-def _uploads(site: Site, sha256: str) -> list[str]:
-    """Return uploads of these bytes that were read already."""
+def _uploads(site: Site, sha256: str, *states: UploadState) -> list[str]:
+    """Return uploads of these bytes in one of these states."""
     statement = select(uploads.c.id).where(
-        uploads.c.sha256 == sha256, uploads.c.state != UploadState.WAITING.value
+        uploads.c.sha256 == sha256, uploads.c.state.in_([state.value for state in states])
     )
     with site.records.reading() as connection:
         return list(connection.execute(statement.limit(5)).scalars())

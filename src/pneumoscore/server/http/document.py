@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from pneumoscore.server.http.headers import UPLOADS
 from pneumoscore.server.http.rights import RIGHTS
 
 __all__ = ["RESPONSES", "document"]
@@ -36,7 +37,6 @@ _FILES = {
     ".zip": "application/zip",
 }
 """Media types of what is neither a page nor JSON, by the end of its path."""
-_UPLOADS = ("/api/v1/films", "/api/v1/studies/{study}/films")
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TEXT = {"schema": {"type": "string"}}
 _DETAIL = {"schema": {"type": "object", "required": ["detail"]}}
@@ -75,7 +75,7 @@ def _finish(path: str, method: str, operation: dict[str, Any]) -> None:
                 answer["content"]["text/html"] = _TEXT
     if not path.startswith("/api/"):
         answers["303"] = {"description": "Leads on to another page"}
-    if method == "POST" and path in _UPLOADS:
+    if method == "POST" and path in UPLOADS:
         operation["requestBody"] = {
             "required": True,
             "content": {"application/octet-stream": _BINARY},

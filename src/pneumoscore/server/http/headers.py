@@ -6,14 +6,18 @@ import asyncio
 import time
 
 from starlette.datastructures import MutableHeaders
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pneumoscore.server.http.patience import BODY_SECONDS
 
-__all__ = ["FORM_BYTES", "POLICY", "SecureHeaders"]
+__all__ = ["FORM_BYTES", "POLICY", "UPLOADS", "SecureHeaders"]
 
 FORM_BYTES = 64 * 1024
 """Largest body of a request that is no film."""
+
+UPLOADS = frozenset({"/api/v1/films", "/api/v1/studies/{study}/films"})
+"""Routes whose POST sends a film: it is taken as it streams, under bounds of its own."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -33,7 +37,7 @@ _DETAILS = {
     408: b'{"detail": "the body came too slowly"}',
     413: b'{"detail": "more bytes than allowed"}',
 }
-_UPLOADS = ("/api/v1/films", "/api/v1/studies/")
+_STREAMED = tuple(compile_path(path)[0] for path in sorted(UPLOADS))
 
 
 class SecureHeaders:
@@ -68,7 +72,7 @@ class SecureHeaders:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             await send(message)
 
-        if scope["path"].startswith(_UPLOADS) and scope["method"] == "POST":
+        if scope["method"] == "POST" and any(way.match(scope["path"]) for way in _STREAMED):
             await self._app(scope, receive, answer)
             return
         await _bounded(self._app, scope, receive, answer)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
 from pneumoscore.monitor.change.rules import read_rules
 from pneumoscore.monitor.forms import judged_form
@@ -240,7 +241,7 @@ def thumbnail(site: SiteHere, session: SessionHere, patient: Row, film: Row) -> 
 
 
 @router.get("/api/v1/patients/{patient}/films/{film}/view", response_class=Response)
-def recorded_view(
+async def recorded_view(
     site: SiteHere,
     session: SessionHere,
     patient: Row,
@@ -248,8 +249,8 @@ def recorded_view(
     size: ViewSize = ViewSize.SCREEN,
 ) -> Response:
     """Return a film's grey levels, as long as it is there: as an upload, or where it was read."""
-    found = _recorded(site, session, patient, film)
-    folder = film_views(site, found)
+    found = await run_in_threadpool(_recorded, site, session, patient, film)
+    folder = await film_views(site, found)
     if folder is None:
         raise HTTPException(404, "the film itself is not kept here any more")
     return SentFile(folder / size.value, media_type="application/octet-stream")

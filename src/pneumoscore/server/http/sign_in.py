@@ -95,7 +95,8 @@ def login(
 ) -> Response:
     """Sign in by name and password; tries are bounded before anything is hashed."""
     address = request.client.host if request.client else "unknown"
-    wait = max(site.names.wait(name.casefold()), site.addresses.wait(address))
+    # The address first: one that may not try any more keeps no name's owner out.
+    wait = site.addresses.wait(address) or site.names.wait(name.casefold())
     if wait > 0.0:
         raise HTTPException(
             429, "too many tries; wait a little", headers={"Retry-After": f"{wait:.0f}"}

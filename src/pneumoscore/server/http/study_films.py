@@ -61,6 +61,5 @@ def take_film_out(site: SiteHere, session: SessionHere, study: str, film: str) -
     """Take a film out of a draft."""
     owned_study(site, session, study)
     if any(item.id == film for item in study_films(site.records, study)):
-        drop_film(site.records, study, film, actor=session.account.name)
-        site.films.drop(film)
+        drop_film(site.records, site.films, study, film, actor=session.account.name)
     return study_shown(study)

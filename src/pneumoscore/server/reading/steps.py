@@ -18,6 +18,7 @@ from pneumoscore.records.site_schema import (
 from pneumoscore.server.accounts import Account, Role
 from pneumoscore.server.clock import now
 from pneumoscore.server.errors import ReadingError
+from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.study import (
     ReaderStudy,
@@ -148,13 +149,15 @@ def add_film(records: Records, number: str, film: StudyFilm, *, actor: str) -> N
         add_audit(connection, actor, "study_film_added", {"study": number, "film": film.id})
 
 
-def drop_film(records: Records, number: str, film: str, *, actor: str) -> None:
-    """Take a film out of a draft.
+def drop_film(records: Records, store: FilmStore, number: str, film: str, *, actor: str) -> None:
+    """Take a film out of a draft, and delete it.
 
     Raises
     ------
     ReadingError
         If the study is no draft.
+    OSError
+        If the film cannot be deleted; it stays in the draft.
     """
     with records.writing() as connection:
         require_state(connection, number, StudyState.DRAFT)
@@ -164,6 +167,8 @@ def drop_film(records: Records, number: str, film: str, *, actor: str) -> None:
             )
         )
         add_audit(connection, actor, "study_film_dropped", {"study": number, "film": film})
+        # Within the transaction, as nobody opens the study meanwhile.
+        store.drop(film)
 
 
 def set_readers(records: Records, number: str, readers: Sequence[Account], *, actor: str) -> None:

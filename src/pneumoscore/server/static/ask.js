@@ -2,8 +2,10 @@
 
 const csrf = () => document.querySelector('meta[name="csrf"]')?.content ?? '';
 
-export async function ask(method, url, body) {
+// What a page asks by itself (live) keeps no session open.
+export async function ask(method, url, body, { live = false } = {}) {
   const options = { method, headers: { 'X-CSRF-Token': csrf() } };
+  if (live) options.headers['X-Live'] = '1';
   if (body !== undefined) {
     options.headers['Content-Type'] = 'application/json';
     options.body = JSON.stringify(body);

@@ -75,8 +75,8 @@ function draw() {
   none.hidden = known.length + sending.size > 0;
 }
 
-async function refresh() {
-  known = await ask('GET', '/api/v1/films');
+async function refresh(live = false) {
+  known = await ask('GET', '/api/v1/films', undefined, { live });
   waiting = known.some((film) => film.state === 'waiting');
   draw();
 }
@@ -129,6 +129,6 @@ folder.addEventListener('change', async () => {
   folder.value = '';
   await send(await filmsAmong(chosen));
 });
-new EventSource('/events').addEventListener('change', refresh);
-setInterval(() => { if (waiting) refresh(); }, 1500);
+new EventSource('/events').addEventListener('change', () => refresh(true));
+setInterval(() => { if (waiting) refresh(true); }, 1500);
 await refresh();
