@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pneumoscore.cohort.public import load_hannover
-from pneumoscore.errors import ModelError
+from pneumoscore.errors import ModelError, PneumoScoreError
 from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.error_films import (
@@ -21,7 +22,7 @@ from pneumoscore.monitor.error_films import (
     measure_retakes,
     near_pairs,
 )
-from pneumoscore.monitor.error_fitting import fit_scale
+from pneumoscore.monitor.error_fitting import fit_error_model, fit_scale
 from pneumoscore.monitor.error_table import detectable_table
 from pneumoscore.monitor.hannover import hannover_events
 from pneumoscore.severity.model import SeverityModel
@@ -62,12 +63,16 @@ def series(patient: str, course: dict[float, float], **changes: object) -> Patie
     return PatientSeries(patient, "test", films, **given)
 
 
+def alike(patients: int) -> list[FilmPair]:
+    return [FilmPair(str(number), 4.0, 4.001, True) for number in range(patients)]
+
+
 def test_fitting_recovers_the_error() -> None:
     generator = np.random.default_rng(0)
     truth = generator.uniform(0, 8, 400)
     sd = 0.2 + 0.05 * truth
     values = truth[:, None] + sd[:, None] * generator.standard_normal((400, 9))
-    fitted = fit_scale(Retakes("geographic_extent", values), [])
+    fitted = fit_scale(Retakes("geographic_extent", values), alike(10))
     # The kernel smooths and, at the ends, looks inwards only.
     for score, expected in ((2.0, 0.3), (4.0, 0.4), (6.0, 0.5)):
         assert fitted.sd(score) == pytest.approx(expected, rel=0.12)
@@ -84,10 +89,34 @@ def test_pairs_of_a_day_set_the_size() -> None:
     fitted = fit_scale(Retakes("geographic_extent", steady), pairs)
     assert fitted.sd(4.0) == pytest.approx(0.5, rel=0.12)
     assert fitted.evidence["factor_low"] < 5.0 < fitted.evidence["factor_high"] * 1.1
-    calm = [FilmPair("x", 4.0, 4.001, True)] * 5
-    assert fit_scale(Retakes("geographic_extent", steady), calm).sd(4.0) == pytest.approx(
-        0.1, rel=0.2
-    )
+    calm = fit_scale(Retakes("geographic_extent", steady), alike(10))
+    assert calm.sd(4.0) == pytest.approx(0.1, rel=0.2)
+
+
+def test_pairs_of_a_few_patients_tell_no_error(
+    tiny_folder: Path, tiny_model: ModuleType, tmp_path: Path
+) -> None:
+    steady = Retakes("geographic_extent", np.full((60, 5), 4.0))
+    for pairs in ([], alike(9), [FilmPair("x", 3.0, 5.0, True)] * 20):
+        with pytest.raises(PneumoScoreError, match=r"patient\(s\) with two comparable films"):
+            fit_scale(steady, pairs)
+    films = []
+    for number in range(29):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray((tiny_model.film(number).pixels * 255).astype(np.uint8)).save(path)
+        # Nine patients of two films, one of two projections, and nine of one film.
+        patient = str(number // 2) if number < 20 else f"single {number}"
+        view = "PA" if number == 19 else "AP"
+        films.append(MeasuredFilm(path, patient, number % 2, view))
+    model = SeverityModel.open(tiny_folder, threads=1)
+    with pytest.raises(PneumoScoreError) as caught:
+        fit_error_model(model, films, perturbed=20, retakes=2)
+    assert "9 patient(s) with two comparable films at most 1 days apart" in str(caught.value)
+    assert "at least 10" in str(caught.value)
+    assert "give films of more patients" in str(caught.value)
+    last = [replace(film, view="AP") for film in films]
+    fitted = fit_error_model(model, last, perturbed=20, retakes=2)
+    assert fitted.scale("opacity").evidence["pair_patients"] == 10
 
 
 def test_pairs_are_of_one_patient_and_close_in_time() -> None:

@@ -85,7 +85,8 @@ def fit_error_model(
     """Measure a model's test-retest error on films of yours that it was not fitted on.
 
     Perturbed copies of films give its course over the scale, films of one patient close in
-    time its size. The more patients have such films, the narrower its interval.
+    time its size: at least ten patients must have such films, and the more have, the narrower
+    its interval.
     """
     from pneumoscore.monitor.change.error_model import write_error_model
     from pneumoscore.monitor.error_fitting import fit_error_model as run
