@@ -252,7 +252,7 @@ def _advise(
         counts = np.array([len(series[place].points) for place in places], dtype=np.int64)
         for row, place in enumerate(places):
             points = series[place].points
-            days[row, : len(points)] = [(point.at - points[0].at) / _DAY for point in points]
+            days[row, : len(points)] = [(point.clock - points[0].clock) / _DAY for point in points]
             values[row, : len(points)] = [point.value for point in points]
         said = watch(days, values, counts, error, rules, smallest)
         for row, place in enumerate(places):
@@ -291,7 +291,7 @@ def _row(series: ScoreSeries, advice: Advice | None, left: str | None, now: date
         calendar=series.calendar,
         last_at=last,
         days_ago=(now - last) / _DAY if series.calendar else None,
-        days=tuple((point.at - points[0].at) / _DAY for point in points),
+        days=tuple((point.clock - points[0].clock) / _DAY for point in points),
         values=values,
         difference=values[-1] - values[-2] if len(values) > 1 else None,
         advice=advice,

@@ -148,9 +148,14 @@ def ended_stay(events: Sequence[EventRecord]) -> EventRecord | None:
 def _judge_scale(
     timeline: Timeline, scale: str, errors: ErrorModel, rules: RuleSet
 ) -> ScaleVerdict:
-    films = tuple(film for film in timeline.films if scale in film.values)
+    shown = [
+        (film, at)
+        for film, at in zip(timeline.films, timeline.clock, strict=True)
+        if scale in film.values
+    ]
+    films = tuple(film for film, _ in shown)
     values = [film.values[scale].value for film in films]
-    times = [film.taken_at for film in films]
+    clock = [at for _, at in shown]
     error = errors.scale(scale)
     advice = Advice("one film", "no film", rules.label)
     trend: Trend | None = None
@@ -158,12 +163,14 @@ def _judge_scale(
     comparisons: tuple[Comparison, ...] = ()
     if films:
         smallest = rules.smallest_change.get(scale, 0.0)
-        said = watch_series(times, values, error, rules, smallest)
+        said = watch_series(clock, values, error, rules, smallest)
         advice = advice_at(said, len(films), rules)
         calls = tuple(_with_times(call, films) for call in calls_of(said))
         recent = int(said.recent[0, len(films) - 1])
-        comparisons = compare_levels(times, values, recent, _references(timeline), error, rules)
-        days = [(at - times[-1]) / _DAY for at in times]
+        # Events are recorded by the local clock.
+        local = [film.taken_at for film in films]
+        comparisons = compare_levels(local, values, recent, _references(timeline), error, rules)
+        days = [(at - clock[-1]) / _DAY for at in clock]
         trend = local_trend(days, values, error, at=0.0, half_width=rules.trend_days)
     reference, start = _first_reference(timeline)
     since = [item for item in calls if start is None or item.first_at >= start]
