@@ -21,6 +21,7 @@ from pneumoscore.monitor.error_films import (
     Retakes,
     measure_retakes,
     near_pairs,
+    with_neighbour,
 )
 from pneumoscore.monitor.error_fitting import fit_error_model, fit_scale
 from pneumoscore.monitor.error_table import detectable_table
@@ -234,6 +235,20 @@ def test_followed_patients_by_outcome(errors: ErrorModel) -> None:
     assert survived[2:5] == ("3", "6", "3")
     assert survived[6].startswith("0.00")
     assert "too small" in table.note
+
+
+def test_films_without_a_day_are_in_no_pair(tmp_path: Path) -> None:
+    (tmp_path / "cohen94.csv").write_text(
+        "filename,patientid,offset,view,geographic_mean,opacity_mean\n"
+        "a.png,1,0,PA,1,1\nb.png,1,,PA,1,1\nc.png,1,,PA,1,1\nd.png,2,0,PA,1,1\ne.png,2,0,PA,1,1\n"
+    )
+    (tmp_path / "series.csv").write_text("file,patient,day,view\n")
+    films = unfitted_films(tmp_path)
+    assert [film.path.name for film in films] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    paired = with_neighbour(films, 1.0)
+    assert [film.path.name for film in paired] == ["d.png", "e.png"]
+    scores = {film.path: {"opacity": 1.0} for film in films}
+    assert [pair.patient for pair in near_pairs(films, scores, "opacity", 1.0)] == ["cohen 2"]
 
 
 @pytest.mark.shared_data

@@ -59,7 +59,8 @@ class MeasuredFilm:
     patient : str
         Whose it is.
     day : float
-        When, in days from any day 0 of the patient's.
+        When, in days from any day 0 of the patient's; NaN where it is not known: such a film is
+        in no pair.
     view : str or None
         Projection.
     """
