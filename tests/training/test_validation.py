@@ -214,6 +214,8 @@ def test_alarms_are_counted_before_the_event_and_in_those_without(errors: ErrorM
     assert plain["called before event"].value == 1.0
     assert plain["false calls per patient-day"].value == pytest.approx(5 / 16)
     assert plain["patients with false calls"].value == 1.0
+    assert "2 patients with ICU admission or death" in alarm_table("t", found).note
+    assert "3 recorded with neither" in alarm_table("t", found).note
     assert "too small" in alarm_table("t", found).note
     outcomes = outcome_table(everyone, rules, repeats=100)
     assert [row[:2] for row in outcomes.rows] == [("died", "2"), ("survived", "4")]
@@ -319,7 +321,9 @@ def test_the_built_in_model_has_its_error_model(shared_data: Path) -> None:
     assert set(model.shown) <= set(errors.scales)
     for part in errors.scales.values():
         assert part.evidence["pairs"] >= 10
-    assert "1.6" in detectable_table(errors).markdown()
+    table = detectable_table(errors)
+    assert "1.6" in table.markdown()
+    assert table.note in (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text("utf-8")
 
 
 def test_a_model_without_an_error_model_is_told(
