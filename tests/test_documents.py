@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import pkgutil
 import re
@@ -117,6 +118,13 @@ def test_the_readmes_figures_are_those_of_the_page_of_figures(figures: ModuleTyp
     expected = figures.main_figures(section(DOCS / "figures.md", "peers"))
     assert section(ROOT / "README.md", "main") == expected
     assert expected.count("**") == 4  # the program's own row
+
+
+def test_the_words_on_monitoring_are_those_of_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    page = DOCS / "monitoring.md"
+    meaning = importlib.import_module("make_monitoring").meaning(section(page, "validation"))
+    assert section(page, "meaning") == meaning
 
 
 def test_every_part_of_the_pages_that_is_filled_has_its_marks(figures: ModuleType) -> None:

@@ -257,6 +257,16 @@ def test_an_error_model_of_ones_own_films(
     assert RESEARCH_NOTICE in simulated.out
 
 
+def test_an_error_model_of_films_of_one_exposure(
+    patient: Callable, films: Path, tiny_folder: Path
+) -> None:
+    (films / "copy.dcm").write_bytes((films / "0.dcm").read_bytes())
+    refused = patient("fit-error-model", films, "--model", tiny_folder)
+    assert refused.status == ExitStatus.NOTHING_DONE
+    assert "is a further file of one exposure" in refused.err
+    assert "3 films and 6 retakes of each" in refused.err
+
+
 def test_export_and_erase(recorded: Callable, tmp_path: Path) -> None:
     file = tmp_path / "export.json"
     assert "3 films" in recorded("export", PATIENT, "-o", file).out

@@ -180,6 +180,37 @@ def test_a_rise_is_said_as_long_as_it_goes_on_and_then_is_over() -> None:
     assert words_of(flat, every=3.0)[4:8] == ["worsening", "worsening", "worsening", "stable"]
 
 
+def test_mixed_offsets_make_no_trend(errors: ErrorModel) -> None:
+    noon = START + timedelta(hours=12)
+    steady = [film(day + 0.5, 4.0) for day in range(5)]
+    later = [
+        film(day, 4.3, taken_at=noon + timedelta(days=4, hours=hours), utc_offset_minutes=offset)
+        for day, hours, offset in ((9, 0.5, None), (10, -3.0, -300), (11, -2.0, -300))
+    ]
+    local = sorted([*steady, *later], key=lambda item: item.taken_at)
+    verdict = judge(timeline(local), errors, RuleSet())
+    assert [part.calls for part in verdict.scales] == [(), ()]
+    assert verdict.advice.word == "stable"
+    # Times that run backwards are no ground for a line either.
+    error = ScaleError((0.0, 8.0), (1.0, 1.0))
+    times = [item.taken_at for item in (*steady, *later)]
+    said = watch_one(times, [4.0, 4.1, 3.9, 4.0, 4.0, 4.3, 4.3, 4.3], error, RuleSet())
+    assert calls_of(said) == []
+
+
+def test_days_are_counted_by_utc_where_all_films_state_their_offset(errors: ErrorModel) -> None:
+    moved = [film(day, 4.0, utc_offset_minutes=60) for day in range(3)]
+    moved += [
+        film(day, 4.0 + 0.3 * day, utc_offset_minutes=600,
+             taken_at=START + timedelta(days=day, hours=9)) for day in range(3, 12)
+    ]  # fmt: skip
+    at_home = [replace(item, utc_offset_minutes=None) for item in moved[:3]]
+    at_home += [film(day, 4.0 + 0.3 * day) for day in range(3, 12)]
+    abroad, home = (judge(timeline(films), errors, RuleSet()) for films in (moved, at_home))
+    assert [part.trend for part in abroad.scales] == [part.trend for part in home.scales]
+    assert abroad.advice == home.advice
+
+
 def test_calls_have_their_numbers() -> None:
     values = [2.0, 2.2, 1.9, 5.5, 5.4, 5.6, 2.0, 2.1]
     said = watch_one(days_of(values), values, FLAT, RuleSet())

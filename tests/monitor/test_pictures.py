@@ -6,7 +6,7 @@ import io
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -28,7 +28,7 @@ from pneumoscore.records.days import time_of_day
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.events import add_events, add_note
 from pneumoscore.records.reading import read_timeline
-from pneumoscore.records.types import EventRecord, FilmRecord, Timeline
+from pneumoscore.records.types import EventRecord, FilmRecord, ScaleValue, Timeline
 from pneumoscore.records.writing import add_films
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.scale import OPACITY
@@ -159,6 +159,73 @@ def test_ward_is_sorted_by_verdict_and_size(
     short = ward_overview(records, "opacity", RuleSet(), None, WardChoice(limit=2))
     assert [row.advice for row in short.rows] == [None, None]
     assert "2 of 8 patients" in short.remark
+
+
+def test_the_ward_says_what_the_patients_page_says(
+    records: Records, record: MakeRecord, errors: ErrorModel
+) -> None:
+    courses = {
+        "opacity rises": ([3.0] * 6, [1.0, 1.0, 1.1, 1.0, 4.0, 4.1]),
+        "extent falls": ([7.0, 7.0, 7.1, 7.0, 3.0, 3.1], [3.0] * 6),
+        "both": ([7.0, 7.0, 7.1, 7.0, 3.0, 3.1], [1.0, 1.0, 1.1, 1.0, 4.0, 4.1]),
+        "extent alone": ([3.0, 3.0, 6.0], None),
+        "flat": ([4.0] * 3, [2.0] * 3),
+        "gone": ([2.0, 2.0, 6.0, 6.0], [2.0] * 4),
+    }
+    for patient, (extents, opacities) in courses.items():
+        films = []
+        for day, extent in enumerate(extents):
+            made = record(patient, day)
+            values = [ScaleValue("geographic_extent", extent, extent)]
+            if opacities is not None:
+                values.append(ScaleValue("opacity", opacities[day], opacities[day]))
+            films.append(replace(made, values=tuple(values)))
+        add_films(records, films, source="test")
+    later = record("x", 9).taken_at
+    add_events(records, [EventRecord("gone", "death", later)])
+    for scale in ("geographic_extent", "opacity"):
+        ward = ward_overview(records, scale, RuleSet(), errors, WardChoice(everyone=True))
+        for row in ward.rows:
+            timeline = read_timeline(records, row.patient)
+            verdict = judge(timeline, errors, RuleSet())
+            assert row.advice == verdict.advice
+            (own,) = (part.advice.size for part in verdict.scales if part.scale == scale)
+            assert row.size == pytest.approx(own)
+    words = {row.patient: row.word for row in ward.rows}
+    assert words == {
+        "opacity rises": "worsening", "both": "worsening", "extent falls": "improving",
+        "flat": "stable", "gone": "died",
+    }  # fmt: skip
+    assert ward.counts["worsening"] == 2
+    # Of a model whose error was measured on one score alone, that score speaks.
+    half = replace(errors, scales={"geographic_extent": errors.scales["geographic_extent"]})
+    ward = ward_overview(records, "opacity", RuleSet(), half)
+    assert "error on Opacity was not measured" in ward.remark
+    assert {row.patient: row.word for row in ward.rows}["opacity rises"] == "stable"
+    assert [row.size for row in ward.rows] == [None] * 4
+
+
+def test_mixed_offsets_neither_order_films_nor_make_a_trend(
+    records: Records, record: MakeRecord, errors: ErrorModel
+) -> None:
+    noon = datetime(2026, 1, 1, 12)
+    given = [(noon + timedelta(days=day), None, 4.0) for day in range(5)]
+    given += [
+        (noon + timedelta(days=4, hours=hours), offset, 4.3)
+        for hours, offset in ((0.5, None), (-3.0, -300), (-2.0, -300))
+    ]
+    films = [
+        record(day=place, extent=value, taken_at=at, utc_offset_minutes=offset)
+        for place, (at, offset, value) in enumerate(given)
+    ]
+    add_films(records, films, source="test")
+    found = read_timeline(records, "p")
+    assert [film.taken_at for film in found.films] == sorted(at for at, _, _ in given)
+    verdict = judge(found, errors, RuleSet())
+    assert [part.calls for part in verdict.scales] == [(), ()]
+    (row,) = ward_overview(records, "geographic_extent", RuleSet(), errors).rows
+    assert row.word == verdict.advice.word == "stable"
+    assert list(row.days) == sorted(row.days)
 
 
 def test_recent_films_and_films_by_day(

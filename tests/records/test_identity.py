@@ -14,6 +14,7 @@ import pytest
 from pneumoscore.records.backup import backup, restore
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
+from pneumoscore.records.everyone import read_all_series
 from pneumoscore.records.identity import number_problem
 from pneumoscore.records.lock import locked
 from pneumoscore.records.reading import (
@@ -163,8 +164,38 @@ def test_films_are_ordered_by_the_instant(records: Records, record: MakeRecord) 
     east = record(day=0, taken_at=at, utc_offset_minutes=540)
     west = record(day=1, taken_at=at - timedelta(hours=2), utc_offset_minutes=-300)
     add_films(records, [west, east], source="test")
-    films = read_timeline(records, "p").films
-    assert [film.utc_offset_minutes for film in films] == [540, -300]
+    found = read_timeline(records, "p")
+    assert [film.utc_offset_minutes for film in found.films] == [540, -300]
+    assert [time.hour for time in found.clock] == [3, 15]
+    with records.reading() as connection:
+        (series,) = read_all_series(connection, 1, "opacity")
+    assert [point.clock for point in series.points] == list(found.clock)
+    assert [point.at for point in series.points] == [film.taken_at for film in found.films]
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_films_of_which_some_state_no_offset_keep_local_order(
+    records: Records, record: MakeRecord, newer_model: ModelIdentity, scored: bool
+) -> None:
+    at = datetime(2026, 3, 1)
+    hours = {"8": (8.0, -300), "11": (11.0, None), "12": (12.5, -480)}
+    films = [
+        record(day=0, taken_at=at + timedelta(hours=hour), utc_offset_minutes=offset,
+               film_uid=uid, study_uid=uid)
+        for uid, (hour, offset) in hours.items()
+    ]  # fmt: skip
+    if not scored:
+        # Another model's film decides too: the ward orders as the patient's page does.
+        films[1] = replace(films[1], model=newer_model)
+    add_films(records, films, source="test")
+    found = read_timeline(records, "p", model_id=1)
+    assert [film.uid for film in found.films] == ["8", "11", "12"]
+    assert list(found.clock) == [film.taken_at for film in found.films]
+    with records.reading() as connection:
+        (series,) = read_all_series(connection, 1, "opacity")
+    assert [point.clock for point in series.points] == [
+        film.taken_at for film in found.films if film.values
+    ]
 
 
 def test_two_models_never_share_name_and_version(records: Records, record: MakeRecord) -> None:

@@ -46,7 +46,7 @@ def days_back(site: Site, days: int) -> None:
 def test_whole_days_are_compared_and_a_shift_is_named(site: Site) -> None:
     log = OutcomeLog(site.records)
     chance = np.random.default_rng(1)
-    for n in range(60):
+    for n in range(90):
         flags = ("outside_training",) if n % 3 == 0 else ()
         log.add(outcome(float(chance.normal(5.0, 1.0)), f"p{n // 2}", flags), f"{n}", NOBODY)
     for n in range(20):
@@ -55,11 +55,11 @@ def test_whole_days_are_compared_and_a_shift_is_named(site: Site) -> None:
     assert measure_drift(site.records, SHA, FITTED, 7).films == 0  # today's count tomorrow
     days_back(site, 3)
     drift = measure_drift(site.records, SHA, FITTED, 30)
-    assert (drift.films, drift.patients, drift.fitted_films) == (80, 50, 100)
+    assert (drift.films, drift.patients, drift.fitted_films) == (110, 65, 100)
     shifts = {(shift.name, shift.figure): shift for shift in drift.shifts}
     assert shifts["opacity", "mean"].drifted
     assert not shifts["opacity", "spread"].drifted
-    assert shifts["outside_training", "share"].recent == pytest.approx(0.25)
+    assert shifts["outside_training", "share"].recent == pytest.approx(30 / 110)
     assert shifts["outside_training", "share"].drifted
     assert shifts["refused", "share"].drifted
     assert shifts["child", "share"].drifted is None

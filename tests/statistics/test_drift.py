@@ -53,6 +53,19 @@ def test_a_shift_is_called_drift_with_its_direction() -> None:
     assert not shifts["child", "share"].drifted
 
 
+def test_fewer_patients_than_the_bootstrap_needs_tell_nothing() -> None:
+    chance = np.random.default_rng(3)
+    reference = sample(chance, 100)
+    for patients, told in ((59, False), (60, True)):
+        for other in (
+            measure_shifts(reference, sample(chance, patients, shift=3.0)),
+            measure_shifts(sample(chance, patients, shift=3.0), reference),
+        ):
+            assert bool(other[0].drifted) is told
+            assert (other[0].drifted is None) is not told
+            assert np.isfinite(other[0].low)
+
+
 def test_few_films_tell_nothing() -> None:
     chance = np.random.default_rng(2)
     reference = sample(chance, 100)

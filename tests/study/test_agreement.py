@@ -66,6 +66,46 @@ def test_a_sites_ratings_with_a_model(tmp_path):
         ratings_agreement(tmp_path / "one.csv")
 
 
+def test_films_read_by_two_of_three_readers_leave_out_only_what_cannot_be_computed(tmp_path):
+    full = _table()
+    values = full.values.copy()
+    values[0, 0] = 4.0
+    values[np.arange(60), np.arange(60) % 3] = np.nan
+    lines = ["file,reader,scale,right,left"]
+    for row, film in zip(values, full.films, strict=True):
+        for reader, value in zip(full.readers, row, strict=True):
+            if np.isfinite(value):
+                right = min(value, 4)
+                lines.append(f"{film},{reader},geographic_extent,{right:g},{value - right:g}")
+    lines.append("f0,b,opacity,1,1")
+    (tmp_path / "r.csv").write_text("\n".join(lines))
+    found, other = ratings_agreement(tmp_path / "r.csv", repeats=50)
+    assert (found.films, found.complete, found.analytic) == (60, 0, {})
+    assert [limits.films for limits in found.pairs.values()] == [20, 20, 20]
+    assert np.isnan(found.figures["ICC(A,1)"].value)
+    assert found.figures["alpha (interval)"].value > 0.8
+    assert len(found.kappas) == 3
+    assert (other.pairs, other.films) == ({}, 1)
+    first, pairs = write_agreement([found, other], tmp_path / "out")
+    assert "ICC, SEM and SDC95 on geographic_extent: 3 reader(s), 0 film(s) scored by" in first.note
+    assert "on opacity: 1 reader(s)" in first.note
+    assert [row[2] for row in first.rows] == ["-", "-"]
+    assert len(pairs.rows) == 3
+    assert "scored by all of them" in (tmp_path / "out" / "numbers.json").read_text()
+
+
+def test_pairs_without_films_in_common_are_named():
+    full = _table()
+    values = full.values.copy()
+    values[:30, 2], values[29:, 0] = np.nan, np.nan
+    table = RatingTable(full.item, full.films, full.readers, values)
+    found = measure_agreement(table, {}, repeats=50)
+    assert set(found.pairs) == {("a", "b"), ("b", "c")}
+    assert found.left_out[1] == (
+        "a and c on geographic_extent: films of 0 patient(s) in common, two are needed"
+    )
+
+
 @pytest.mark.shared_data
 def test_the_brixia_readers(shared_data, tmp_path):
     found = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pneumoscore.cohort.public import load_hannover
-from pneumoscore.errors import ModelError
+from pneumoscore.errors import ModelError, PneumoScoreError
 from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.error_films import (
@@ -20,8 +21,9 @@ from pneumoscore.monitor.error_films import (
     Retakes,
     measure_retakes,
     near_pairs,
+    with_neighbour,
 )
-from pneumoscore.monitor.error_fitting import fit_scale
+from pneumoscore.monitor.error_fitting import fit_error_model, fit_scale
 from pneumoscore.monitor.error_table import detectable_table
 from pneumoscore.monitor.hannover import hannover_events
 from pneumoscore.severity.model import SeverityModel
@@ -62,12 +64,16 @@ def series(patient: str, course: dict[float, float], **changes: object) -> Patie
     return PatientSeries(patient, "test", films, **given)
 
 
+def alike(patients: int) -> list[FilmPair]:
+    return [FilmPair(str(number), 4.0, 4.001, True) for number in range(patients)]
+
+
 def test_fitting_recovers_the_error() -> None:
     generator = np.random.default_rng(0)
     truth = generator.uniform(0, 8, 400)
     sd = 0.2 + 0.05 * truth
     values = truth[:, None] + sd[:, None] * generator.standard_normal((400, 9))
-    fitted = fit_scale(Retakes("geographic_extent", values), [])
+    fitted = fit_scale(Retakes("geographic_extent", values), alike(10))
     # The kernel smooths and, at the ends, looks inwards only.
     for score, expected in ((2.0, 0.3), (4.0, 0.4), (6.0, 0.5)):
         assert fitted.sd(score) == pytest.approx(expected, rel=0.12)
@@ -84,10 +90,34 @@ def test_pairs_of_a_day_set_the_size() -> None:
     fitted = fit_scale(Retakes("geographic_extent", steady), pairs)
     assert fitted.sd(4.0) == pytest.approx(0.5, rel=0.12)
     assert fitted.evidence["factor_low"] < 5.0 < fitted.evidence["factor_high"] * 1.1
-    calm = [FilmPair("x", 4.0, 4.001, True)] * 5
-    assert fit_scale(Retakes("geographic_extent", steady), calm).sd(4.0) == pytest.approx(
-        0.1, rel=0.2
-    )
+    calm = fit_scale(Retakes("geographic_extent", steady), alike(10))
+    assert calm.sd(4.0) == pytest.approx(0.1, rel=0.2)
+
+
+def test_pairs_of_a_few_patients_tell_no_error(
+    tiny_folder: Path, tiny_model: ModuleType, tmp_path: Path
+) -> None:
+    steady = Retakes("geographic_extent", np.full((60, 5), 4.0))
+    for pairs in ([], alike(9), [FilmPair("x", 3.0, 5.0, True)] * 20):
+        with pytest.raises(PneumoScoreError, match=r"patient\(s\) with two comparable films"):
+            fit_scale(steady, pairs)
+    films = []
+    for number in range(29):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray((tiny_model.film(number).pixels * 255).astype(np.uint8)).save(path)
+        # Nine patients of two films, one of two projections, and nine of one film.
+        patient = str(number // 2) if number < 20 else f"single {number}"
+        view = "PA" if number == 19 else "AP"
+        films.append(MeasuredFilm(path, patient, number % 2, view))
+    model = SeverityModel.open(tiny_folder, threads=1)
+    with pytest.raises(PneumoScoreError) as caught:
+        fit_error_model(model, films, perturbed=20, retakes=2)
+    assert "9 patient(s) with two comparable films at most 1 days apart" in str(caught.value)
+    assert "at least 10" in str(caught.value)
+    assert "give films of more patients" in str(caught.value)
+    last = [replace(film, view="AP") for film in films]
+    fitted = fit_error_model(model, last, perturbed=20, retakes=2)
+    assert fitted.scale("opacity").evidence["pair_patients"] == 10
 
 
 def test_pairs_are_of_one_patient_and_close_in_time() -> None:
@@ -184,6 +214,8 @@ def test_alarms_are_counted_before_the_event_and_in_those_without(errors: ErrorM
     assert plain["called before event"].value == 1.0
     assert plain["false calls per patient-day"].value == pytest.approx(5 / 16)
     assert plain["patients with false calls"].value == 1.0
+    assert "2 patients with ICU admission or death" in alarm_table("t", found).note
+    assert "3 recorded with neither" in alarm_table("t", found).note
     assert "too small" in alarm_table("t", found).note
     outcomes = outcome_table(everyone, rules, repeats=100)
     assert [row[:2] for row in outcomes.rows] == [("died", "2"), ("survived", "4")]
@@ -205,6 +237,20 @@ def test_followed_patients_by_outcome(errors: ErrorModel) -> None:
     assert survived[2:5] == ("3", "6", "3")
     assert survived[6].startswith("0.00")
     assert "too small" in table.note
+
+
+def test_films_without_a_day_are_in_no_pair(tmp_path: Path) -> None:
+    (tmp_path / "cohen94.csv").write_text(
+        "filename,patientid,offset,view,geographic_mean,opacity_mean\n"
+        "a.png,1,0,PA,1,1\nb.png,1,,PA,1,1\nc.png,1,,PA,1,1\nd.png,2,0,PA,1,1\ne.png,2,0,PA,1,1\n"
+    )
+    (tmp_path / "series.csv").write_text("file,patient,day,view\n")
+    films = unfitted_films(tmp_path)
+    assert [film.path.name for film in films] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    paired = with_neighbour(films, 1.0)
+    assert [film.path.name for film in paired] == ["d.png", "e.png"]
+    scores = {film.path: {"opacity": 1.0} for film in films}
+    assert [pair.patient for pair in near_pairs(films, scores, "opacity", 1.0)] == ["cohen 2"]
 
 
 @pytest.mark.shared_data
@@ -275,7 +321,9 @@ def test_the_built_in_model_has_its_error_model(shared_data: Path) -> None:
     assert set(model.shown) <= set(errors.scales)
     for part in errors.scales.values():
         assert part.evidence["pairs"] >= 10
-    assert "1.6" in detectable_table(errors).markdown()
+    table = detectable_table(errors)
+    assert "1.6" in table.markdown()
+    assert table.note in (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text("utf-8")
 
 
 def test_a_model_without_an_error_model_is_told(

@@ -37,7 +37,8 @@ def _fit_error_model(
         typer.Option(
             "--predictions",
             metavar="FILE",
-            help="Out-of-fold predictions: their pairs of one day count too.",
+            help="Out-of-fold predictions: their pairs of one day count too; those of the "
+            "series alone are of too few patients.",
         ),
     ] = None,
     apart: Annotated[

@@ -189,7 +189,7 @@ def alarm_table(title: str, found: Mapping[str, Mapping[str, Estimate]]) -> Tabl
         small = " These numbers are too small to judge sensitivity." if events < 20 else ""
         note = (
             f"{events} patients with ICU admission or death after two films or more, {others} "
-            f"known to have had neither, {values['patient-days'].value:.0f} patient-days. 95 % "
+            f"recorded with neither, {values['patient-days'].value:.0f} patient-days. 95 % "
             f"intervals by bootstrap over patients.{small}"
         )
     return Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from pneumoscore.cohort.parsing import parse_number, parse_view
@@ -65,13 +66,18 @@ def _patients_and_days(data: Path) -> dict[str, tuple[str, float]]:
 
 
 def unfitted_films(data: Path) -> list[MeasuredFilm]:
-    """Return the 94 and the series by day.
+    """Return the 94, of which some have no day, and the series by day.
 
     No label of them was used, and their files are in no stream of the training; some films of
     the series may lie, without label, among the unlabelled films of the corpus.
     """
     films = [
-        MeasuredFilm(film.path, f"cohen {film.patient}", film.offset_days or 0.0, film.view)
+        MeasuredFilm(
+            film.path,
+            f"cohen {film.patient}",
+            math.nan if film.offset_days is None else film.offset_days,
+            film.view,
+        )
         for film in load_cohen94(data)
     ]
     for row in series_rows(data):

@@ -85,7 +85,8 @@ def fit_error_model(
     """Measure a model's test-retest error on films of yours that it was not fitted on.
 
     Perturbed copies of films give its course over the scale, films of one patient close in
-    time its size. The more patients have such films, the narrower its interval.
+    time its size: at least ten patients must have such films, and the more have, the narrower
+    its interval.
     """
     from pneumoscore.monitor.change.error_model import write_error_model
     from pneumoscore.monitor.error_fitting import fit_error_model as run
@@ -115,27 +116,10 @@ def fit_error_model(
 
 
 def _of_files(paths: list[str]) -> list[MeasuredFilm]:
-    """Return the films that name their patient and time; say of the others that they do not."""
-    from pneumoscore.errors import PneumoScoreError
-    from pneumoscore.monitor.error_films import MeasuredFilm
-    from pneumoscore.pipeline.walk import expand
-    from pneumoscore.radiograph.read import read_radiograph
-    from pneumoscore.records.days import day_of
-    from pneumoscore.records.identity import patient_name
+    """Return the films that can be measured; say of the others why not."""
+    from pneumoscore.monitor.site_films import site_films
 
-    found = []
-    for item in expand(paths):
-        try:
-            said = None if item.problem else read_radiograph(item.path).metadata
-        except (PneumoScoreError, OSError) as error:
-            say_error(f"{item.path}: {error}")
-            continue
-        if said is None or not said.patient_id or said.acquired_at is None:
-            say_error(f"{item.path}: {item.problem or 'names no patient or no time'}")
-            continue
-        name = patient_name(said.patient_id, said.patient_id_issuer or "")
-        found.append(MeasuredFilm(item.path, name, day_of(said.acquired_at), said.view))
-    return found
+    return site_films(paths, lambda path, problem: say_error(f"{path}: {problem}"))
 
 
 def _of_table(table: str, images: Path | None, mapping: Path | None) -> list[MeasuredFilm]:

@@ -192,7 +192,10 @@ def _print_scale(found: Timeline, part: ScaleVerdict) -> None:
 
 def ward(
     scale: Annotated[
-        str, typer.Option("--scale", metavar="NAME", help="geographic_extent or opacity.")
+        str,
+        typer.Option(
+            "--scale", metavar="NAME", help="Score to show: geographic_extent or opacity."
+        ),
     ] = "geographic_extent",
     days: Annotated[
         float | None,
@@ -213,7 +216,10 @@ def ward(
     error_model: ErrorModelFile = None,
     records: RecordsPlace = None,
 ) -> None:
-    """List patients, the most pressing verdict first, then the largest change."""
+    """List patients, the most pressing verdict first, then the largest change.
+
+    The verdict is that of `patient changes`: of both scores, the more pressing.
+    """
     from pneumoscore.files import write
     from pneumoscore.monitor.change.rules import read_rules
     from pneumoscore.monitor.forms import ward_row_form

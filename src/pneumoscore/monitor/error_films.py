@@ -59,7 +59,8 @@ class MeasuredFilm:
     patient : str
         Whose it is.
     day : float
-        When, in days from any day 0 of the patient's.
+        When, in days from any day 0 of the patient's; NaN where it is not known: such a film is
+        in no pair.
     view : str or None
         Projection.
     """
@@ -103,6 +104,7 @@ def measure_retakes(
     *,
     retakes: int = 8,
     seed: int = 0,
+    done: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Retakes]:
     """Score films and perturbed copies of them.
@@ -117,6 +119,8 @@ def measure_retakes(
         Copies of each film.
     seed : int, optional
         Of the generator.
+    done : int, optional
+        Films done before, for `progress`.
     progress : callable, optional
         Called with the number of films done.
 
@@ -127,7 +131,7 @@ def measure_retakes(
     """
     generator = np.random.default_rng(seed)
     rows: dict[str, list[list[float]]] = {scale: [] for scale in model.shown}
-    for done, path in enumerate(paths, start=1):
+    for number, path in enumerate(paths, start=done + 1):
         # Copies cannot be read again with more pixels, so the film itself must not be.
         film = replace(read_radiograph(path))
         variants = [film, *(retake(film, generator) for _ in range(retakes))]
@@ -139,7 +143,7 @@ def measure_retakes(
         for scale, table in rows.items():
             table.append([score[scale].value for score in scored])
         if progress is not None:
-            progress(done)
+            progress(number)
     return {scale: Retakes(scale, np.array(table)) for scale, table in rows.items()}
 
 
@@ -167,7 +171,6 @@ def near_pairs(
 def score_films(
     model: SeverityModel,
     films: Sequence[MeasuredFilm],
-    done: int,
     progress: Callable[[int], None] | None,
 ) -> dict[Path, dict[str, float]]:
     """Score films; those that cannot be read or that the gate refuses make no pair."""
@@ -178,7 +181,7 @@ def score_films(
         if result.score is not None:
             found[result.path] = {item.scale.name: item.value for item in result.score.scales}
         if progress is not None:
-            progress(done + number)
+            progress(number)
     return found
 
 

@@ -34,6 +34,9 @@ __all__ = ["fit_error_model", "fit_scale"]
 
 _KNOTS = 5
 _FEWEST = 20
+# Fewer patients tell neither the size of the error nor how well it is known: resamples of a
+# handful are often all alike.
+_FEWEST_PATIENTS = 10
 # Kernel half width over the range of the scale, and the least error over it.
 _BANDWIDTH = 1.0 / 6.0
 _LEAST = 0.01
@@ -51,8 +54,14 @@ def fit_scale(retakes: Retakes, pairs: Sequence[FilmPair]) -> ScaleError:
     retakes : Retakes
         Perturbed copies.
     pairs : sequence of FilmPair
-        Near-simultaneous films.
+        Near-simultaneous films, comparable by projection.
+
+    Raises
+    ------
+    PneumoScoreError
+        If the pairs are of fewer than ten patients.
     """
+    _check_patients(retakes.scale, pairs)
     scale = scale_named(retakes.scale)
     span = scale.high - scale.low
     levels = retakes.values.mean(axis=1)
@@ -67,14 +76,15 @@ def fit_scale(retakes: Retakes, pairs: Sequence[FilmPair]) -> ScaleError:
         "pairs": float(len(pairs)),
         "pair_patients": float(len({pair.patient for pair in pairs})),
     }
-    factor, low, high = 1.0, 1.0, 1.0
-    if pairs:
-        estimate, sd = _pair_factor(ScaleError(tuple(knots), tuple(course)), pairs)
-        factor = max(1.0, estimate.value)
-        evidence |= {"pair_sd": sd, "factor": estimate.value}
-        if np.isfinite(estimate.low):
-            evidence |= {"factor_low": estimate.low, "factor_high": estimate.high}
-            low, high = (max(1.0, end) / factor for end in (estimate.low, estimate.high))
+    estimate, sd = _pair_factor(ScaleError(tuple(knots), tuple(course)), pairs)
+    factor = max(1.0, estimate.value)
+    low, high = (max(1.0, end) / factor for end in (estimate.low, estimate.high))
+    evidence |= {
+        "pair_sd": sd,
+        "factor": estimate.value,
+        "factor_low": estimate.low,
+        "factor_high": estimate.high,
+    }
     rounded = {name: round(value, 4) for name, value in evidence.items()}
     return ScaleError(
         tuple(float(knot) for knot in knots),
@@ -83,6 +93,26 @@ def fit_scale(retakes: Retakes, pairs: Sequence[FilmPair]) -> ScaleError:
         max(1.0, high),
         rounded,
     )
+
+
+def _check_patients(scale: str, pairs: Sequence[FilmPair], apart_days: float | None = None) -> None:
+    """Refuse pairs of too few patients to tell the size of the error.
+
+    Raises
+    ------
+    PneumoScoreError
+        If there are fewer than ten.
+    """
+    patients = len({pair.patient for pair in pairs})
+    if patients < _FEWEST_PATIENTS:
+        close = "close in time"
+        if apart_days is not None:
+            close = "of one day" if apart_days == 0 else f"at most {apart_days:g} days apart"
+        raise PneumoScoreError(
+            f"{patients} patient(s) with two comparable films {close}, scored for {scale}",
+            f"at least {_FEWEST_PATIENTS}: their differences give the size of the error",
+            f"give films of more patients who have two films {close}",
+        )
 
 
 def _pair_factor(errors: ScaleError, pairs: Sequence[FilmPair]) -> tuple[Estimate, float]:
@@ -106,6 +136,10 @@ def _pair_factor(errors: ScaleError, pairs: Sequence[FilmPair]) -> tuple[Estimat
         each[pair.patient] += 1
     weights = np.array([1.0 / each[pair.patient] for pair in pairs])
     return estimate, robust_scale(differences / np.sqrt(2.0), weights)
+
+
+def _comparable(pairs: Sequence[FilmPair]) -> list[FilmPair]:
+    return [pair for pair in pairs if pair.same_projection]
 
 
 def fit_error_model(
@@ -145,7 +179,8 @@ def fit_error_model(
     Raises
     ------
     PneumoScoreError
-        If there are too few films.
+        If there are too few films, or pairs of fewer than ten patients on a shown scale; known
+        before any film is perturbed.
     """
     taught = model.seen.among(film.path for film in films)
     films = [film for film in films if film.path not in taught]
@@ -155,24 +190,31 @@ def fit_error_model(
             f"{len(chosen)} films and {retakes} retakes of each",
             f"at least {_FEWEST} films that did not teach the model, and 2 retakes",
         )
-    measured = measure_retakes(
-        model, [film.path for film in chosen], retakes=retakes, progress=progress
-    )
     paired = with_neighbour(films, apart_days)
-    scores = score_films(model, paired, len(chosen), progress)
+    scores = score_films(model, paired, progress)
+    pairs = {
+        scale: [
+            *near_pairs(paired, scores, scale, apart_days),
+            *(more_pairs or {}).get(scale, ()),
+        ]
+        for scale in model.shown
+    }
+    for scale, everything in pairs.items():
+        _check_patients(scale, _comparable(everything), apart_days)
+    measured = measure_retakes(
+        model, [film.path for film in chosen], retakes=retakes, done=len(paired), progress=progress
+    )
     scales = {}
     for scale, found in measured.items():
-        everything = near_pairs(paired, scores, scale, apart_days)
-        everything += list((more_pairs or {}).get(scale, ()))
-        comparable = [pair for pair in everything if pair.same_projection]
+        comparable = _comparable(pairs[scale])
         fitted = fit_scale(found, comparable)
         extra = {
-            "pairs_of_other_projections": float(len(everything) - len(comparable)),
+            "pairs_of_other_projections": float(len(pairs[scale]) - len(comparable)),
             "apart_days": float(apart_days),
         }
         scales[scale] = replace(fitted, evidence={**fitted.evidence, **extra})
     identity = model.identity
-    others = ", some scored by networks of a cross-validation" if more_pairs else ""
+    crossed = ", some scored by networks of a cross-validation" if more_pairs else ""
     gap = "one day" if apart_days == 0 else f"{apart_days:g} days apart at most"
     return ErrorModel(
         identity.name,
@@ -181,5 +223,5 @@ def fit_error_model(
         scales,
         f"{retakes} perturbed copies of each of {len(chosen)} {of_what} (three of "
         f"{len(RETAKES)} perturbations at once), and pairs of films of one patient "
-        f"({gap}, not of differing projection{others}), every patient counted alike",
+        f"({gap}, not of differing projection{crossed}), every patient counted alike",
     )

@@ -56,8 +56,9 @@ def detectable_table(errors: ErrorModel) -> Table:
         tuple(rows),
         f"Points; 95 % of pairs without change differ by less. Measured by {errors.measured}. "
         "Error: standard deviation of one film's score, for films close in time by Huber's "
-        "proposal 2, every patient counted alike. Factor: that error over the error by "
-        "perturbation; it is applied where it is over 1. Its interval: 95 % by bootstrap over "
+        "proposal 2, every patient counted alike. Factor: the same scale of the same differences, "
+        "each divided by the error by perturbation at its pair's score, so not the ratio of the "
+        "two columns; it is applied where it is over 1. Its interval: 95 % by bootstrap over "
         "patients, as multiples of the error used; a difference within it is called "
         '"perhaps higher" or "perhaps lower". Two readers\' mean scores of two films of one '
         "patient and day differ by .88 points of extent (standard deviation, RALO, 290 pairs): .62 "

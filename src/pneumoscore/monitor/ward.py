@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import numpy as np
-
-from pneumoscore.monitor.change.advice import ADVICE_ORDER, Advice, advice_at
+from pneumoscore.monitor.change.advice import ADVICE_ORDER, Advice
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.pair import projection
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.change.verdict import ended_stay
-from pneumoscore.monitor.change.watch import watch
+from pneumoscore.monitor.change.verdict import NO_FILM, ended_stay, patient_advice
+from pneumoscore.monitor.ward_advice import advise_series
 from pneumoscore.records.database import Records
 from pneumoscore.records.days import CLOCKS_AHEAD
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.everyone import ScoreSeries, SeriesPoint, read_all_series, read_stays
 from pneumoscore.records.reading import read_models
 from pneumoscore.records.types import EventRecord
+from pneumoscore.severity.scale import scale_named
 
 __all__ = ["Ward", "WardChoice", "WardOrder", "WardRow", "ward_overview"]
 
@@ -48,7 +47,10 @@ class WardRow:
     difference : float or None
         Last film minus the one before; None with one film.
     advice : Advice or None
-        Of the series; None where the error was not measured.
+        Of the patient, as `judge` gives it: of all scales that the rules watch and whose error
+        was measured, the most pressing; None where there is none.
+    size : float or None
+        Change of the level of the series, in standard errors; None where it was not judged.
     left : {"death", "discharge"} or None
         How the stay ended.
     warnings : tuple of str
@@ -68,6 +70,7 @@ class WardRow:
     values: tuple[float, ...]
     difference: float | None
     advice: Advice | None
+    size: float | None
     left: str | None
     warnings: tuple[str, ...]
     id: int = 0
@@ -85,7 +88,8 @@ class WardOrder(StrEnum):
     Attributes
     ----------
     PRESSING
-        The most pressing advice, then the largest change in standard errors.
+        The most pressing advice, then the largest change in standard errors of the score that
+        it is of.
     NEWEST
         The newest film; patients known by day come last.
     HIGHEST
@@ -171,9 +175,9 @@ def ward_overview(
     records : Records
         Open.
     scale : str
-        Which score.
+        Which score is shown.
     rules : RuleSet
-        For the advice.
+        For the advice, which is of all scales that they watch.
     errors : ErrorModel or None
         Of the model; None sorts by points and advises nothing.
     choice : WardChoice, optional
@@ -192,16 +196,25 @@ def ward_overview(
         raise RecordsError("no scores are recorded", "imported films")
     model, today = chosen[-1], now or datetime.now()
     since = None if choice.days is None else today - timedelta(days=choice.days)
+    measured = {} if errors is None else errors.scales
+    watched = tuple(name for name in rules.scales if name in measured)
     with records.reading() as connection:
-        series = read_all_series(connection, model.id, scale, since, today + CLOCKS_AHEAD)
+        series = {
+            name: read_all_series(connection, model.id, name, since, today + CLOCKS_AHEAD)
+            for name in dict.fromkeys((scale, *watched))
+        }
         stays = read_stays(connection)
-    found = [item for item in series if item.id not in choice.without]
+    found = [item for item in series[scale] if item.id not in choice.without]
     ended = {item.id: ended_stay(stays.get(item.id, ())) for item in found}
     there = [item for item in found if choice.everyone or ended[item.id] is None]
-    advices = [
-        _until_the_end(advice, ended[item.id])
-        for item, advice in zip(there, _advise(there, scale, rules, errors), strict=True)
-    ]
+    shown = {item.id for item in there}
+    by_scale = {
+        name: advise_series([item for item in items if item.id in shown], name, rules, errors)
+        for name, items in series.items()
+        if errors is not None and name in measured
+    }
+    parts = {name: by_scale[name] for name in watched}
+    advices = [_of_patient(item.id, parts, rules, ended[item.id]) for item in there]
     pairs = [
         (item, advice)
         for item, advice in zip(there, advices, strict=True)
@@ -210,16 +223,21 @@ def ward_overview(
     pairs.sort(key=lambda pair: _rank(pair[0], pair[1], choice.order))
     rows: list[WardRow] = []
     for item, advice in pairs[: choice.limit]:
-        left = ended[item.id]
-        rows.append(_row(item, advice, None if left is None else left.kind, today))
+        left, own = ended[item.id], by_scale.get(scale, {}).get(item.id)
+        size = None if own is None else own.size
+        rows.append(_row(item, advice, size, None if left is None else left.kind, today))
     gone = len(found) - len(there)
     remark = f"{len(rows)} of {len(found)} patients with scores by this model"
     if gone:
         remark += f"; {gone} discharged or dead are left out"
     if len(models) > 1:
         remark += "; patients scored only by other models are not shown"
-    if errors is None:
-        remark += "; the model's error was not measured, changes are not judged"
+    unmeasured = [scale_named(name).title for name in rules.scales if name not in measured]
+    if unmeasured:
+        remark += (
+            f"; the model's error on {' and '.join(unmeasured)} was not measured, its changes are "
+            "not judged"
+        )
     name = f"{model.identity.name} {model.identity.version}"
     counts = Counter(_word(advice) for advice in advices)
     return Ward(scale, name, tuple(rows), f"{remark}.", counts)
@@ -235,36 +253,17 @@ def _wanted(series: ScoreSeries, advice: Advice | None, choice: WardChoice) -> b
     return not choice.flagged or bool(series.points[-1].flags)
 
 
-def _advise(
-    series: Sequence[ScoreSeries], scale: str, rules: RuleSet, errors: ErrorModel | None
-) -> list[Advice | None]:
-    """Apply the rules to all series at once, those of similar length together."""
-    advices: list[Advice | None] = [None] * len(series)
-    if errors is None:
-        return advices
-    error, smallest = errors.scale(scale), rules.smallest_change.get(scale, 0.0)
-    by_width: dict[int, list[int]] = {}
-    for place, item in enumerate(series):
-        by_width.setdefault(max(2, (len(item.points) - 1).bit_length()), []).append(place)
-    for places in by_width.values():
-        longest = max(len(series[place].points) for place in places)
-        days, values = (np.zeros((len(places), longest)) for _ in range(2))
-        counts = np.array([len(series[place].points) for place in places], dtype=np.int64)
-        for row, place in enumerate(places):
-            points = series[place].points
-            days[row, : len(points)] = [(point.at - points[0].at) / _DAY for point in points]
-            values[row, : len(points)] = [point.value for point in points]
-        said = watch(days, values, counts, error, rules, smallest)
-        for row, place in enumerate(places):
-            advices[place] = advice_at(said, int(counts[row]), rules, row)
-    return advices
-
-
-def _until_the_end(advice: Advice | None, end: EventRecord | None) -> Advice | None:
-    if advice is None or end is None:
-        return advice
-    word = "died" if end.kind == "death" else "discharged"
-    return replace(advice, word=word, reason=f"until then {advice.word}: {advice.reason}")
+def _of_patient(
+    number: int,
+    parts: Mapping[str, Mapping[int, Advice]],
+    rules: RuleSet,
+    left: EventRecord | None,
+) -> Advice | None:
+    if not parts:
+        return None
+    nothing = Advice("one film", NO_FILM, rules.label)
+    said = [(scale, advices.get(number, nothing)) for scale, advices in parts.items()]
+    return patient_advice(said, rules, left)
 
 
 def _rank(series: ScoreSeries, advice: Advice | None, order: WardOrder) -> tuple[float, float, int]:
@@ -281,7 +280,9 @@ def _rank(series: ScoreSeries, advice: Advice | None, order: WardOrder) -> tuple
     return float(ADVICE_ORDER.index(advice.word)), -abs(advice.size), series.id
 
 
-def _row(series: ScoreSeries, advice: Advice | None, left: str | None, now: datetime) -> WardRow:
+def _row(
+    series: ScoreSeries, advice: Advice | None, size: float | None, left: str | None, now: datetime
+) -> WardRow:
     points = series.points
     values = tuple(point.value for point in points)
     last = points[-1].at
@@ -291,10 +292,11 @@ def _row(series: ScoreSeries, advice: Advice | None, left: str | None, now: date
         calendar=series.calendar,
         last_at=last,
         days_ago=(now - last) / _DAY if series.calendar else None,
-        days=tuple((point.at - points[0].at) / _DAY for point in points),
+        days=tuple((point.clock - points[0].clock) / _DAY for point in points),
         values=values,
         difference=values[-1] - values[-2] if len(values) > 1 else None,
         advice=advice,
+        size=size,
         left=left,
         warnings=_warnings(points[-2:]),
         id=series.id,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 
+from pneumoscore.records.days import film_times
 from pneumoscore.records.schema import events, films, patients, scores
 from pneumoscore.records.types import EventRecord
 
@@ -26,6 +28,8 @@ class SeriesPoint:
     ----------
     at : datetime
         Acquisition.
+    clock : datetime
+        What orders it among the patient's films, and what days are counted by (`film_times`).
     value : float
         Score.
     view : str or None
@@ -35,6 +39,7 @@ class SeriesPoint:
     """
 
     at: datetime
+    clock: datetime
     value: float
     view: str | None
     flags: str
@@ -53,7 +58,7 @@ class ScoreSeries:
     calendar : bool
         Whether times are dates.
     points : tuple of SeriesPoint
-        In time order, each exposure once.
+        In the order of `clock`, each exposure once.
     """
 
     id: int
@@ -107,22 +112,34 @@ def read_all_series(
             or_(films.c.patient_id.in_(there), films.c.patient_id.in_(by_day))
         )
     points: dict[int, list[SeriesPoint]] = defaultdict(list)
-    moved: set[int] = set()
-    instants: dict[int, list[datetime]] = defaultdict(list)
+    stated: dict[int, list[int]] = defaultdict(list)
     rows: Any = connection.execute(statement)
     for number, at, offset, value, view, flags in rows:
-        points[number].append(SeriesPoint(at, value, view, flags))
-        if offset:
-            moved.add(number)
-        instants[number].append(at - timedelta(minutes=offset or 0))
-    for number in moved:
-        ordered = sorted(zip(instants[number], points[number], strict=True), key=lambda two: two[0])
-        points[number] = [point for _, point in ordered]
+        points[number].append(SeriesPoint(at, at, value, view, flags))
+        if offset is not None:
+            stated[number].append(offset)
+    whole = {number for number, offsets in stated.items() if len(offsets) == len(points[number])}
+    for number in whole - _without_offset(connection, whole):
+        points[number] = _by_utc(points[number], stated[number])
     return [
         ScoreSeries(row.id, row.key, row.issuer, row.calendar, tuple(points[row.id]))
         for row in connection.execute(named)
         if row.id in points
     ]
+
+
+def _without_offset(connection: Connection, among: set[int]) -> set[int]:
+    """Return patients with a film that states no offset, scored by this model or not."""
+    if not among:
+        return among
+    unstated = films.c.utc_offset.is_(None) & films.c.duplicate_of.is_(None)
+    return set(connection.execute(select(films.c.patient_id).where(unstated).distinct()).scalars())
+
+
+def _by_utc(points: Sequence[SeriesPoint], offsets: Sequence[int]) -> list[SeriesPoint]:
+    clock = film_times(zip((point.at for point in points), offsets, strict=True))
+    moved = (replace(point, clock=at) for point, at in zip(points, clock, strict=True))
+    return sorted(moved, key=attrgetter("clock"))
 
 
 def read_stays(connection: Connection) -> dict[int, Sequence[EventRecord]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from pneumoscore.records.exposure import Exposure
 from pneumoscore.records.rows import batched
 from pneumoscore.records.schema import films, models, patients, scores, studies, thumbnails
 from pneumoscore.records.types import FilmRecord
@@ -43,6 +44,13 @@ class KnownFilm:
     file_sha256: str | None = None
     pixel_sha256: str | None = None
     duplicate_of: int | None = None
+
+    @property
+    def exposure(self) -> Exposure:
+        """What tells it from other exposures of its patient."""
+        return Exposure(
+            self.taken_at, self.study_id, self.view, self.acquired_by, self.pixel_sha256
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pneumoscore.records.errors import ConflictError
+from pneumoscore.records.exposure import Exposure
 from pneumoscore.records.identity import contradiction
 from pneumoscore.records.known import Known, KnownFilm, KnownPatient, KnownStudy, version_of
 from pneumoscore.records.types import FilmRecord, ImportReport
@@ -164,16 +165,12 @@ class Plan:
         return film.id
 
     def _twin(self, record: FilmRecord, study: KnownStudy) -> int | None:
-        """Return the film that is the same exposure: by its pixels, or processed and raw."""
+        """Return the film that is the same exposure."""
+        exposure = Exposure(
+            record.taken_at, study.id, record.view, record.acquired_by, record.pixel_sha256
+        )
         for film in self._known.films_by_time.get((study.patient_id, record.taken_at), ()):
-            same_pixels = film.pixel_sha256 is not None and film.pixel_sha256 == record.pixel_sha256
-            # No two exposures of one study and view have one acquisition time.
-            same_shot = (
-                film.acquired_by == record.acquired_by == "acquisition"
-                and film.study_id == study.id
-                and film.view == record.view
-            )
-            if same_pixels or same_shot:
+            if exposure.is_that_of(film.exposure):
                 return film.id if film.duplicate_of is None else film.duplicate_of
         return None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select
 
 from pneumoscore.records.database import Records
+from pneumoscore.records.days import film_times
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.identity import find_patient, patient_name
 from pneumoscore.records.known import version_of
@@ -168,16 +169,12 @@ def _timeline_films(
             )
         if row[scores.c.scale] is not None:
             film.values[row[scores.c.scale]] = _value(row)
-    named = (
+    listed = [
         replace(film, twins=tuple(dict.fromkeys(twins.get(number, ()))))
         for number, film in found.items()
-    )
-    return tuple(sorted(named, key=instant))
-
-
-def instant(film: TimelineFilm) -> datetime:
-    """Return a film's time for sorting: in UTC where its offset is known."""
-    return film.taken_at - timedelta(minutes=film.utc_offset_minutes or 0)
+    ]
+    clock = film_times((film.taken_at, film.utc_offset_minutes) for film in listed)
+    return tuple(film for _, film in sorted(zip(clock, listed, strict=True), key=itemgetter(0)))
 
 
 def _other_models(connection: Connection, patient_id: int) -> dict[int, set[int]]:

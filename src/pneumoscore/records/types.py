@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from pneumoscore.records.days import film_times
 from pneumoscore.severity.score import ModelIdentity
 
 __all__ = [
@@ -242,7 +243,7 @@ class Timeline:
     other_models : tuple of StoredModel
         Models that also scored films of this patient.
     films : tuple of TimelineFilm
-        In time order; the files of one exposure are one film.
+        In the order of `clock`; the files of one exposure are one film.
     events : tuple of EventRecord
         In time order.
     notes : tuple of NoteRecord
@@ -259,6 +260,11 @@ class Timeline:
     notes: tuple[NoteRecord, ...]
     issuer: str = ""
     birth_date: date | None = None
+
+    @property
+    def clock(self) -> tuple[datetime, ...]:
+        """Of each film, the time that orders it and that days are counted by (`film_times`)."""
+        return tuple(film_times((film.taken_at, film.utc_offset_minutes) for film in self.films))
 
     @property
     def not_comparable(self) -> tuple[TimelineFilm, ...]:

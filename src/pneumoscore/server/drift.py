@@ -118,8 +118,8 @@ def drift_table(drift: Drift) -> Table:
         "",
         ("figure", "fitted films", f"last {drift.days} days", "difference [interval]", "verdict"),
         tuple(_row(shift) for shift in drift.shifts),
-        "Intervals hold the noise of both, patient by patient, and are simultaneous: in 19 of 20 "
-        "looks at films like the fitted ones no line is called drift.",
+        "Intervals hold the noise of both, patient by patient, and are simultaneous: in about 19 "
+        "of 20 looks at films like the fitted ones no line is called drift.",
     )
 
 

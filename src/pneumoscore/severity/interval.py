@@ -1,7 +1,9 @@
 """Intervals from the errors on unseen patients, with several films for each patient.
 
-The arithmetic is that of split conformal prediction. Its guarantee holds where the residuals
-are the model's own; those of a cross-validation's fits are not (docs/model-card.md).
+The arithmetic is that of split conformal prediction, without its guarantee: the spread is fitted
+on the residuals that the quantile is taken of, and the residuals of a cross-validation's fits are
+not the model's own. Coverage is near the level, a little under it with few patients
+(docs/model-card.md).
 """
 
 from __future__ import annotations
@@ -76,14 +78,16 @@ class ConformalInterval:
         return float(np.interp(value, self.knots, self.spreads))
 
     def quantile(self, level: float) -> float:
-        """Return the normalised residual that a share `level` of new films stays under.
+        """Return the normalised residual that about a share `level` of new films stays under.
 
         Each of P calibration patients holds the mass 1 / (P + 1), shared by the films of
-        the patient, and the new patient holds the rest at infinity. So the interval
-        covers a film of a new patient with a probability of at least `level`, however
-        alike the films of one patient are (Lee, Barber and Willett, arXiv 2306.06342,
-        Theorem 1; the average over draws of one film for each patient that Dunn,
-        Wasserman and Ramdas propose, arXiv 1809.07441).
+        the patient, and the new patient holds the rest at infinity. With a spread known
+        beforehand the interval would cover a film of a new patient with a probability of at
+        least `level`, however alike the films of one patient are (Lee, Barber and Willett,
+        arXiv 2306.06342, Theorem 1; the average over draws of one film for each patient that
+        Dunn, Wasserman and Ramdas propose, arXiv 1809.07441). The spread of `fit_conformal`
+        has seen the same residuals: coverage is near `level`, a little under it with few
+        patients.
 
         Returns
         -------
@@ -126,6 +130,8 @@ def fit_conformal(
     predictions: ArrayLike, targets: ArrayLike, patients: Sequence[Any], scale: Scale
 ) -> ConformalInterval:
     """Calibrate an interval on films of patients that the predictions did not see.
+
+    Spread and residuals come from the same films, so that coverage is approximate.
 
     Parameters
     ----------

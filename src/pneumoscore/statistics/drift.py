@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 __all__ = ["FilmSample", "Shift", "measure_shifts"]
 
 _LEAST_FILMS = 30
-_LEAST_PATIENTS = 10
+_LEAST_PATIENTS = 60
+"""Of fewer patients the percentile bootstrap's far tails are too short: of looks at two samples
+of one population, one in three is called drift at 10 patients, one in eleven at 40 and one in
+twenty at 60 (the films of ``tests/statistics/test_drift.py``)."""
 _BOUNDARY_FILMS = 3
 """A share is told apart from chance by so many films that have what it counts, on one side."""
 
@@ -74,7 +77,8 @@ def measure_shifts(
 
     Both samples are drawn again patient by patient (a patient's films are alike), so that the
     interval holds the noise of either. It is simultaneous: all figures of two samples of one
-    population stay within theirs about `level` of the time (Bonferroni).
+    population stay within theirs about `level` of the time (Bonferroni), with the 60 patients
+    on either side without which nothing is called.
 
     Parameters
     ----------

@@ -44,15 +44,19 @@ class Agreement:
         Films with any score, and with a score of every reader.
     figures : dict of str to Estimate
         ICC(A,1), ICC(A,k), ICC(C,1), Krippendorff's alpha (interval, ordinal), SEM and SDC95;
-        intervals by bootstrap over patients.
+        intervals by bootstrap over patients. NaN where too few films have a score of every reader.
     analytic : dict of str to Estimate
-        The same ICCs with the intervals of McGraw and Wong, films taken as independent.
+        The same ICCs with the intervals of McGraw and Wong, films taken as independent; empty
+        where too few films have a score of every reader.
     kappas : dict of tuple of str to Estimate
         Quadratic-weighted kappa of each pair whose scores are integers.
     pairs : dict of tuple of str to LimitsOfAgreement
-        Bland and Altman's limits, first reader minus second.
+        Bland and Altman's limits, first reader minus second, of pairs with films of two patients
+        in common.
     interchange : dict of str to Estimate
         The model against the readers; empty without a model.
+    left_out : tuple of str
+        What could not be computed, and why.
     """
 
     item: str
@@ -64,6 +68,7 @@ class Agreement:
     kappas: dict[tuple[str, str], Estimate]
     pairs: dict[tuple[str, str], LimitsOfAgreement]
     interchange: dict[str, Estimate]
+    left_out: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Return every number, for JSON."""
@@ -86,6 +91,7 @@ class Agreement:
                 for pair, item in self.pairs.items()
             },
             "interchangeability": self.interchange,
+            "left_out": self.left_out,
         }
 
 
@@ -94,7 +100,7 @@ def _figures(values: NDArray[np.float64]) -> dict[str, float]:
         ("ICC(A,1)", "ICC(A,k)", "ICC(C,1)", "SEM", "SEM (same reader)", "SDC95"), float("nan")
     )
     complete = values[np.isfinite(values).all(axis=1)]
-    if len(complete) >= 2:
+    if min(complete.shape) >= 2:
         forms = icc_values(two_way_anova(complete))
         figures |= {name: forms[name] for name in ("ICC(A,1)", "ICC(A,k)", "ICC(C,1)")}
         sem = sem_agreement(complete)
@@ -132,7 +138,7 @@ def measure_agreement(
     Parameters
     ----------
     table : RatingTable
-        At least two readers.
+        Any readers, any films: what too few films or readers leave open is named in `left_out`.
     patients : mapping of str to str
         Patient by film, for the bootstrap; a film without one counts as its own patient.
     model : str, optional
@@ -142,45 +148,58 @@ def measure_agreement(
         Difference up to which two scores agree, for interchangeability.
     repeats : int, optional
         Draws of the bootstrap.
-
-    Raises
-    ------
-    ValueError
-        With fewer than two readers, or fewer than two films that all of them scored.
     """
     people = [index for index, name in enumerate(table.readers) if name != model]
     values = table.values[:, people]
-    if len(people) < 2:
-        raise ValueError(f"{len(people)} reader(s) of {table.item}; expected at least two")
+    complete = int(np.isfinite(values).all(axis=1).sum())
+    left_out = []
+    analytic = {}
+    if min(complete, len(people)) >= 2:
+        analytic = intraclass_correlations(values)
+    else:
+        left_out.append(
+            f"ICC, SEM and SDC95 on {table.item}: {len(people)} reader(s), {complete} film(s) "
+            "scored by all of them, two of each are needed"
+        )
     groups = [patients.get(film, f"film {film}") for film in table.films]
     bootstrap = PatientBootstrap(groups, repeats)
     kappas, pairs = {}, {}
     for i, j in combinations(range(len(table.readers)), 2):
         pair = (table.readers[i], table.readers[j])
         first, second = table.values[:, i], table.values[:, j]
+        shared = np.unique(np.array(groups)[np.isfinite(first) & np.isfinite(second)])
+        if len(shared) < 2:
+            left_out.append(
+                f"{pair[0]} and {pair[1]} on {table.item}: films of {len(shared)} patient(s) in "
+                "common, two are needed"
+            )
+            continue
         pairs[pair] = bland_altman(first, second, groups)
         if _integers(first) and _integers(second):
             kappas[pair] = bootstrap.estimate(_kappa_of(first, second))["kappa"]
     interchange = {}
-    if model is not None:
+    if model is not None and len(people) >= 2:
         scores = table.values[:, table.readers.index(model)]
         interchange = interchangeability(values, scores, groups, tolerance, repeats)
     return Agreement(
         table.item,
         tuple(table.readers[index] for index in people),
         int(np.isfinite(values).any(axis=1).sum()),
-        int(np.isfinite(values).all(axis=1).sum()),
+        complete,
         bootstrap.estimate(lambda draw: _figures(values[draw.index])),
-        intraclass_correlations(values),
+        analytic,
         kappas,
         pairs,
         interchange,
+        tuple(left_out),
     )
 
 
 def agreement_table(agreements: Sequence[Agreement], title: str) -> Table:
     """Return the readers' agreement, one row for each item."""
     names = ("ICC(A,1)", "ICC(A,k)", "ICC(C,1)", "alpha (interval)", "alpha (ordinal)", "SDC95")
+    left_out = [words for item in agreements for words in item.left_out]
+    missing = f" Left out: {'; '.join(left_out)}." if left_out else ""
     rows = []
     for item in agreements:
         kappa = next(
@@ -199,7 +218,8 @@ def agreement_table(agreements: Sequence[Agreement], title: str) -> Table:
         ("item", "films", *names, "weighted kappa"),
         tuple(rows),
         "95 % intervals by bootstrap over patients. SDC95: smallest change between two films "
-        "that exceeds the noise of different readers; it is not the smallest important change.",
+        "that exceeds the noise of different readers; it is not the smallest important change. "
+        f"ICC and SDC95 are of the films that every reader scored.{missing}",
     )
 
 

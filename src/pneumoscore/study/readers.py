@@ -114,7 +114,7 @@ def ratings_agreement(
     Raises
     ------
     PneumoScoreError
-        If no scale has two readers with two films in common.
+        If no scale has two readers with films of two patients in common.
     """
     found_ratings = load_ratings(ratings)
     patients = {
@@ -127,13 +127,13 @@ def ratings_agreement(
         model = None
         if scores.get(scale, {}).keys() & set(table.films):
             table, model = _scored_by_both(table, scores[scale]), _MODEL
-        try:
-            found.append(measure_agreement(table, patients, model, tolerance, repeats))
-        except ValueError as error:
-            raise PneumoScoreError(
-                f"the ratings on {scale} cannot be compared ({error})",
-                "two readers with at least two films in common",
-            ) from error
+        found.append(measure_agreement(table, patients, model, tolerance, repeats))
+    if not any(item.pairs for item in found):
+        why = "; ".join(words for item in found for words in item.left_out)
+        raise PneumoScoreError(
+            f"the ratings cannot be compared ({why or 'no scores'})",
+            "on one scale at least, two readers with films of two patients in common",
+        )
     return tuple(found)
 
 

@@ -109,7 +109,7 @@ def watch_one(
     rules: RuleSet,
     smallest: float = 0.0,
 ) -> Watched:
-    """Apply the rules to one series; see `watch`."""
+    """Apply the rules to one series, its times by one clock (`film_times`); see `watch`."""
     days = np.array([[(at - times[0]) / _DAY for at in times]], dtype=np.float64)
     table = np.array([list(values)], dtype=np.float64)
     counts = np.array([len(values)], dtype=np.int64)

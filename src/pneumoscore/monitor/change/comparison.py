@@ -61,7 +61,7 @@ def compare_levels(
     Parameters
     ----------
     times : sequence of datetime
-        Of the films, in order.
+        Of the films, in their order, by the clock that the events have.
     values : sequence of float
         Their scores.
     recent : int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -17,9 +17,19 @@ from pneumoscore.monitor.change.trend import Trend, local_trend
 from pneumoscore.records.types import EventRecord, Timeline, TimelineFilm
 from pneumoscore.severity.scale import scale_named
 
-__all__ = ["PatientVerdict", "ScaleVerdict", "SeriesCall", "ended_stay", "judge"]
+__all__ = [
+    "NO_FILM",
+    "PatientVerdict",
+    "ScaleVerdict",
+    "SeriesCall",
+    "ended_stay",
+    "judge",
+    "patient_advice",
+]
 
 _DAY = timedelta(days=1)
+NO_FILM = "no film"
+"""Reason of the advice on a scale without a score of the patient."""
 REFERENCES = ("treatment_start", "admission")
 
 
@@ -116,21 +126,35 @@ def judge(timeline: Timeline, errors: ErrorModel, rules: RuleSet) -> PatientVerd
         If the error on a scale was not measured.
     """
     parts = tuple(_judge_scale(timeline, scale, errors, rules) for scale in rules.scales)
-    chosen = min(parts, key=lambda part: ADVICE_ORDER.index(part.advice.word)).advice
+    said = [(part.scale, part.advice) for part in parts]
+    return PatientVerdict(parts, patient_advice(said, rules, ended_stay(timeline.events)))
+
+
+def patient_advice(
+    parts: Sequence[tuple[str, Advice]], rules: RuleSet, left: EventRecord | None
+) -> Advice:
+    """Return what is said of a patient: of the scales, the most pressing.
+
+    Parameters
+    ----------
+    parts : sequence of (str, Advice)
+        Scale and its advice, in the order of the rules.
+    rules : RuleSet
+        Named in the advice.
+    left : EventRecord or None
+        Death or discharge that ended the stay: ``"died"`` or ``"discharged"`` is said then.
+    """
+    chosen = min((advice for _, advice in parts), key=lambda one: ADVICE_ORDER.index(one.word))
     reasons = [
-        f"{scale_named(part.scale).title}: {part.advice.reason}"
-        for part in parts
-        if part.advice.word == chosen.word or part.advice.word in ("worsening", "improving")
+        f"{scale_named(scale).title}: {advice.reason}"
+        for scale, advice in parts
+        if advice.word == chosen.word or advice.word in ("worsening", "improving")
     ]
-    advice = Advice(
-        chosen.word, "; ".join(reasons), rules.label, chosen.difference, chosen.standard_error
-    )
-    left = ended_stay(timeline.events)
-    if left is not None:
-        word = "died" if left.kind == "death" else "discharged"
-        reason = f"until then {advice.word} ({advice.reason})"
-        advice = Advice(word, reason, rules.label, advice.difference, advice.standard_error)
-    return PatientVerdict(parts, advice)
+    advice = replace(chosen, reason="; ".join(reasons), rules=rules.label)
+    if left is None:
+        return advice
+    word = "died" if left.kind == "death" else "discharged"
+    return replace(advice, word=word, reason=f"until then {advice.word} ({advice.reason})")
 
 
 def ended_stay(events: Sequence[EventRecord]) -> EventRecord | None:
@@ -148,22 +172,29 @@ def ended_stay(events: Sequence[EventRecord]) -> EventRecord | None:
 def _judge_scale(
     timeline: Timeline, scale: str, errors: ErrorModel, rules: RuleSet
 ) -> ScaleVerdict:
-    films = tuple(film for film in timeline.films if scale in film.values)
+    shown = [
+        (film, at)
+        for film, at in zip(timeline.films, timeline.clock, strict=True)
+        if scale in film.values
+    ]
+    films = tuple(film for film, _ in shown)
     values = [film.values[scale].value for film in films]
-    times = [film.taken_at for film in films]
+    clock = [at for _, at in shown]
     error = errors.scale(scale)
-    advice = Advice("one film", "no film", rules.label)
+    advice = Advice("one film", NO_FILM, rules.label)
     trend: Trend | None = None
     calls: tuple[SeriesCall, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     if films:
         smallest = rules.smallest_change.get(scale, 0.0)
-        said = watch_series(times, values, error, rules, smallest)
+        said = watch_series(clock, values, error, rules, smallest)
         advice = advice_at(said, len(films), rules)
         calls = tuple(_with_times(call, films) for call in calls_of(said))
         recent = int(said.recent[0, len(films) - 1])
-        comparisons = compare_levels(times, values, recent, _references(timeline), error, rules)
-        days = [(at - times[-1]) / _DAY for at in times]
+        # Events are recorded by the local clock.
+        local = [film.taken_at for film in films]
+        comparisons = compare_levels(local, values, recent, _references(timeline), error, rules)
+        days = [(at - clock[-1]) / _DAY for at in clock]
         trend = local_trend(days, values, error, at=0.0, half_width=rules.trend_days)
     reference, start = _first_reference(timeline)
     since = [item for item in calls if start is None or item.first_at >= start]

@@ -285,7 +285,9 @@ def _clearest(at: _Watcher, film: int) -> _Found:
                 1.0 / np.maximum((share**2).sum(axis=1), 1e-9) + weight**2 / before_safe
             )
             needed = np.full(len(old), rules.trend_errors)
-            allowed = (before >= rules.trend_before) & (since[:, 0] > 0.0)
+            # A line needs films that come after the level before, each not before the last.
+            onward = (since > 0.0).all(axis=1) & (np.diff(since) >= 0.0).all(axis=1)
+            allowed = (before >= rules.trend_before) & onward
             found.keep(allowed, old, old + height, error, needed, recent, before, True)
     return found
 

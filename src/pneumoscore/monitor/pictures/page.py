@@ -197,8 +197,9 @@ def ward_table(
         f"{scale.title} ({scale.low:g}-{scale.high:g}), {ward.model}",
         ("patient", "advice", "course", "score", "change", "last film", "remarks"),
         rows,
-        "Course: all films, over the whole range of the score. Change: of the last film from "
-        "the one before, in points, and of the level, in standard errors.",
+        "Advice: of all scores that the rules watch, the most pressing. Course: all films, over "
+        "the whole range of the score. Change: of the last film from the one before, in points, "
+        "and of the level, in standard errors.",
         whole_names=True,
     )
 
@@ -211,5 +212,5 @@ def _last(row: WardRow) -> str:
 def _change(row: WardRow) -> str:
     if row.difference is None:
         return ""
-    size = "" if row.advice is None else f" ({row.advice.size:+.1f})"
+    size = "" if row.size is None else f" ({row.size:+.1f})"
     return f"{row.difference:+.1f}{size}"
