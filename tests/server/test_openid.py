@@ -177,10 +177,10 @@ class Told(Provider):
 
     def __init__(self, answers: dict[str, Any]) -> None:
         super().__init__(IdentityProvider("https://id.example", "pneumoscore", "s"))
-        self._answers = answers
+        self.told = answers
 
     def _ask(self, url: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
-        return dict(self._answers[urlsplit(url).path])
+        return dict(self.told[urlsplit(url).path])
 
 
 def provider_that_says(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Told:
@@ -216,6 +216,27 @@ def provider_that_says(change: Callable[[dict[str, Any], dict[str, Any]], None])
 def test_an_answer_that_holds_names_a_person() -> None:
     found = provider_that_says(lambda claims, answers: None).identity("c", BACK, "n", "v")
     assert found == Identity("https://id.example", "1", "ada", ("trial",))
+
+
+def test_a_key_that_is_new_at_the_provider_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from joserfc import jwt
+    from joserfc.jwk import RSAKey
+
+    provider = provider_that_says(lambda claims, answers: None)
+    provider.identity("c", BACK, "n", "v")
+    now = int(time.time())
+    claims = {"iss": "https://id.example", "aud": "pneumoscore", "sub": "1", "iat": now,
+              "exp": now + 300, "nonce": "n"}  # fmt: skip
+    new = RSAKey.generate_key(2048, {"kid": "k2"})
+    token = jwt.encode({"alg": "RS256", "kid": "k2"}, claims, new)
+    provider.told["/token"] = {"id_token": token, "access_token": "a"}
+    provider.told["/jwks"] = {"keys": [new.as_dict(private=False)]}
+    # Keys were asked for a moment ago: they are not asked for again by every token.
+    with pytest.raises(ProviderError):
+        provider.identity("c", BACK, "n", "v")
+    later = time.monotonic() + 120.0
+    monkeypatch.setattr("pneumoscore.server.openid.provider.time.monotonic", lambda: later)
+    assert provider.identity("c", BACK, "n", "v").subject == "1"
 
 
 def _other_key(claims: dict[str, Any], answers: dict[str, Any]) -> None:
