@@ -15,6 +15,7 @@ from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.sample_size import Assumptions, plan_precision
 from pneumoscore.server.reading.scores import Answer
 from pneumoscore.server.reading.steps import set_options
+from pneumoscore.server.reading.study import find_study
 from pneumoscore.server.site import Site
 from tests.server.test_films import done, send
 from tests.server.test_sign_in import csrf_of
@@ -243,6 +244,22 @@ def test_the_model_stays_hidden_wherever_the_film_turns_up(room: Room) -> None:
     assert room.readers[0].get("/api/v1/films").json()[0]["state"] in ("withheld", "done")
     room.act("unblind")
     assert all(film["state"] == "done" for film in room.readers[0].get("/api/v1/films").json())
+
+
+def test_each_study_has_an_order_of_its_own(room: Room) -> None:
+    form = {"csrf": csrf_of(room.owner), "name": "Second"}
+    second = room.owner.post("/studies", data=form).headers["location"].split("/")[-1]
+
+    def seed_of(study: str) -> int:
+        found = find_study(room.site.records, study)
+        assert found is not None
+        return found.options.seed
+
+    first, drawn = seed_of(room.study), seed_of(second)
+    assert first != drawn
+    # What the owner changes leaves the seed as it was drawn.
+    assert room.act("options", repeats="20") == 303
+    assert seed_of(room.study) == first
 
 
 def test_nothing_changes_after_the_opening(room: Room) -> None:
