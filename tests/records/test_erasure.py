@@ -20,6 +20,7 @@ from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.events import add_events, add_note, remove_event
 from pneumoscore.records.export import export_patient
 from pneumoscore.records.reading import read_audit, read_timeline
+from pneumoscore.records.rows import add_audit
 from pneumoscore.records.site_schema import accounts, reader_studies, reader_study_films
 from pneumoscore.records.stand_in import keyed_hash
 from pneumoscore.records.types import EventRecord, FilmRecord
@@ -101,6 +102,48 @@ def test_nothing_of_an_erased_patient_stays(filled: Records, tmp_path: Path) -> 
     # The path that erasure takes is closed again.
     with filled.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM erasing")).scalar_one() == 0
+
+
+def test_an_erasure_blanks_only_what_names_the_patient(
+    records: Records, record: MakeRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path / "home"))
+    films = [
+        record("3", 0, issuer="dr", film_uid="1.2.9"),
+        record("SMITH-77", 1, film_uid="1.2.9.1"),
+    ]
+    add_films(records, films, source="test")
+    file = tmp_path / "3.db"
+    backup(records, file)
+    kept = {
+        "study_unblinded": {"study": "a3f0c1d2e4b59687"},
+        "account_changed": {"account": "3", "role": "owner", "disabled": False},
+        "account_created": {"account": "dr.house", "issuer": "dr"},
+        "peek_refused": {"what": "a patient of a blinded study", "target": "3"},
+        "split": {"patient": "3^^^CITY", "into": "13", "studies": ["1.2.9.1", "1.2.93"]},
+    }
+    told = {
+        "source": "films/3 and others",
+        "films": 3,
+        "conflicts": ["1.2.9: no", "x: extent 3.512 by the model", "id 3^^^dr.", "1.2.9.1: no"],
+    }
+    with records.writing() as connection:
+        for action, details in (*kept.items(), ("import", told)):
+            add_audit(connection, "somebody", action, details)
+    done = erase_patient(records, "3^^^dr")
+    assert done.places == (str(file),)
+    assert any(str(file) in line and "names the patient" in line for line in done.unreached)
+    found = {entry.action: entry.details for entry in read_audit(records)}
+    assert {action: found[action] for action in kept} == kept
+    assert found["backup"] == {"file": str(file)}
+    assert found["import"] == {
+        "source": "(erased)",
+        "films": 3,
+        "conflicts": ["(erased)", "x: extent 3.512 by the model", "(erased)", "1.2.9.1: no"],
+    }
+    # The next erasure finds the backup still.
+    assert erase_patient(records, "SMITH-77").places == (str(file),)
+    assert b"SMITH-77" not in file.read_bytes()
 
 
 def test_reader_studies_that_hold_the_patient_are_named(filled: Records) -> None:

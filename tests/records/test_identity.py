@@ -15,8 +15,10 @@ from pneumoscore.records.backup import backup, restore
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.everyone import read_all_series
+from pneumoscore.records.events import add_events, change_event, remove_event
 from pneumoscore.records.identity import number_problem
 from pneumoscore.records.lock import locked
+from pneumoscore.records.lookup import list_patients
 from pneumoscore.records.reading import (
     check_model,
     files_to_rescore,
@@ -24,7 +26,7 @@ from pneumoscore.records.reading import (
     read_models,
     read_timeline,
 )
-from pneumoscore.records.types import FilmRecord
+from pneumoscore.records.types import EventRecord, FilmRecord
 from pneumoscore.records.writing import add_films
 from pneumoscore.severity.score import ModelIdentity
 
@@ -44,6 +46,34 @@ def test_one_number_of_two_issuers_is_two_patients(records: Records, record: Mak
     # A number without issuer is a third name, and the whole of it.
     add_films(records, [record("12345", 2, film_uid="c", study_uid="sc")], source="test")
     assert [film.uid for film in read_timeline(records, "12345").films] == ["c"]
+
+
+def test_who_is_written_like_another_is_found_by_the_row(
+    records: Records, record: MakeRecord
+) -> None:
+    whole = "12345^^^ST-MARY"
+    films = [
+        record("12345", 0, issuer="ST-MARY", film_uid="a"),
+        record(whole, 1, film_uid="b"),
+    ]
+    add_films(records, films, source="test")
+    rows = {entry.issuer: entry.id for entry in list_patients(records)}
+    assert [film.uid for film in read_timeline(records, rows["ST-MARY"]).films] == ["a"]
+    assert [film.uid for film in read_timeline(records, rows[""]).films] == ["b"]
+    at = films[0].taken_at
+    add_events(records, [EventRecord(rows["ST-MARY"], "admission", at)])
+    assert read_timeline(records, rows[""]).events == ()
+    change_event(records, "admission", at, EventRecord(rows["ST-MARY"], "intubation", at))
+    (event,) = read_timeline(records, rows["ST-MARY"]).events
+    assert (event.patient, event.kind) == (whole, "intubation")
+    with pytest.raises(RecordsError, match="no event"):
+        remove_event(records, rows[""], "intubation", at)
+    remove_event(records, rows["ST-MARY"], "intubation", at)
+    assert read_timeline(records, rows["ST-MARY"]).events == ()
+    with pytest.raises(RecordsError, match="two patients are written so"):
+        read_timeline(records, whole)
+    with pytest.raises(RecordsError, match="no patient"):
+        read_timeline(records, 99)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
@@ -25,6 +26,13 @@ from pneumoscore.server.openid.linking import account_for
 from pneumoscore.server.openid.provider import Identity, Provider
 from pneumoscore.server.openid.tries import SignInTries
 from pneumoscore.server.options import IdentityProvider
+from pneumoscore.server.sessions import (
+    Scope,
+    create_token,
+    open_session,
+    session_of,
+    token_account,
+)
 from pneumoscore.server.settings import ServerSettings, roles_by_group
 from pneumoscore.server.site import Site
 from tests.fixtures.records import _free_port as free_port
@@ -177,10 +185,10 @@ class Told(Provider):
 
     def __init__(self, answers: dict[str, Any]) -> None:
         super().__init__(IdentityProvider("https://id.example", "pneumoscore", "s"))
-        self._answers = answers
+        self.told = answers
 
     def _ask(self, url: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
-        return dict(self._answers[urlsplit(url).path])
+        return dict(self.told[urlsplit(url).path])
 
 
 def provider_that_says(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Told:
@@ -216,6 +224,27 @@ def provider_that_says(change: Callable[[dict[str, Any], dict[str, Any]], None])
 def test_an_answer_that_holds_names_a_person() -> None:
     found = provider_that_says(lambda claims, answers: None).identity("c", BACK, "n", "v")
     assert found == Identity("https://id.example", "1", "ada", ("trial",))
+
+
+def test_a_key_that_is_new_at_the_provider_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from joserfc import jwt
+    from joserfc.jwk import RSAKey
+
+    provider = provider_that_says(lambda claims, answers: None)
+    provider.identity("c", BACK, "n", "v")
+    now = int(time.time())
+    claims = {"iss": "https://id.example", "aud": "pneumoscore", "sub": "1", "iat": now,
+              "exp": now + 300, "nonce": "n"}  # fmt: skip
+    new = RSAKey.generate_key(2048, {"kid": "k2"})
+    token = jwt.encode({"alg": "RS256", "kid": "k2"}, claims, new)
+    provider.told["/token"] = {"id_token": token, "access_token": "a"}
+    provider.told["/jwks"] = {"keys": [new.as_dict(private=False)]}
+    # Keys were asked for a moment ago: they are not asked for again by every token.
+    with pytest.raises(ProviderError):
+        provider.identity("c", BACK, "n", "v")
+    later = time.monotonic() + 120.0
+    monkeypatch.setattr("pneumoscore.server.openid.provider.time.monotonic", lambda: later)
+    assert provider.identity("c", BACK, "n", "v").subject == "1"
 
 
 def _other_key(claims: dict[str, Any], answers: dict[str, Any]) -> None:
@@ -285,6 +314,35 @@ def test_roles_follow_the_provider_and_administrators_stay(site: Site) -> None:
     change_account(site.records, other, actor="root", disabled=True)
     with pytest.raises(ProviderError, match="disabled"):
         account_for(site.records, replace(ada, issuer="https://other.example"), Role.OWNER)
+
+
+def test_who_has_no_role_any_more_keeps_no_access(site: Site) -> None:
+    ada, bob = (Identity("https://id.example", name, name, ()) for name in ("ada", "bob"))
+    kept, gone = (account_for(site.records, who, Role.OWNER) for who in (bob, ada))
+    opened = {
+        account.name: (
+            open_session(site.records, account, timedelta(hours=1)),
+            create_token(site.records, account, "t", [Scope.READ], timedelta(days=1)),
+        )
+        for account in (kept, gone)
+    }
+
+    def has_access(name: str) -> list[bool]:
+        session, token = opened[name]
+        found = session_of(site.records, session, timedelta(hours=1))
+        return [found is not None, token_account(site.records, token) is not None]
+
+    for _ in range(2):
+        with pytest.raises(ProviderError, match="no role"):
+            account_for(site.records, ada, None)
+    assert (has_access("ada"), has_access("bob")) == ([False, False], [True, True])
+    # A second try ends nothing, and fills no audit.
+    said = [entry for entry in read_audit(site.records) if entry.action == "access_ended"]
+    assert [entry.details for entry in said] == [{"account": "ada", "sessions": 1, "tokens": 1}]
+    with pytest.raises(ProviderError, match="no role"):
+        account_for(site.records, replace(ada, subject="new"), None)
+    assert account_for(site.records, ada, Role.READER).id == gone.id
+    assert has_access("ada") == [False, False]
 
 
 def test_settings_name_a_whole_provider_or_none(tmp_path: Path) -> None:

@@ -214,6 +214,30 @@ def test_events_are_entered_corrected_and_taken_back_by_owners(
     ]
 
 
+def test_a_page_is_of_the_patient_whose_row_it_names(
+    site: Site, browser: Callable[..., TestClient]
+) -> None:
+    owner = browser("owner", Role.OWNER)
+    whole = "12345^^^ST-MARY"
+    films = [
+        film_record("12345", 0, 1.25, issuer="ST-MARY", film_uid="1.1"),
+        film_record(whole, 1, 7.25, film_uid="1.2"),
+    ]
+    add_films(site.records, films, source="test")
+    rows = {entry.issuer: entry.id for entry in list_patients(site.records)}
+    url = f"/patients/{rows['ST-MARY']}"
+    said = owner.get(f"/api/v1{url}").json()
+    assert [film["uid"] for film in said["scales"]["geographic_extent"]["films"]] == ["1.1"]
+    event = {"kind": "intubation", "at": "2026-01-02T09:30"}
+    old = {"old_kind": event["kind"], "old_at": event["at"]}
+    assert act(owner, f"{url}/events", **event).status_code == 303
+    assert act(owner, f"{url}/events/change", **old, **event).status_code == 303
+    assert read_timeline(site.records, rows[""]).events == ()
+    assert len(read_timeline(site.records, rows["ST-MARY"]).events) == 1
+    assert act(owner, f"{url}/events/remove", **old).status_code == 303
+    assert read_timeline(site.records, rows["ST-MARY"]).events == ()
+
+
 def test_a_patient_without_films_has_a_page(site: Site, browser: Callable[..., TestClient]) -> None:
     viewer = browser("viewer", Role.VIEWER)
     add_films(site.records, [film_record("MRN-a")], source="test")

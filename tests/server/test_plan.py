@@ -44,10 +44,24 @@ def test_orders_differ_between_readers_and_stay_the_same_for_one() -> None:
     assert first != reading_order(films, [], options, "reader-2")
 
 
+def test_no_study_has_the_order_of_another() -> None:
+    films = [f"f{n}" for n in range(40)]
+
+    def repeats(options: StudyOptions) -> list[int]:
+        order = reading_order(films, [], options, "reader-1")
+        return [place for place, item in enumerate(order) if item.repeat]
+
+    drawn = [StudyOptions() for _ in range(5)]
+    assert len({item.seed for item in drawn}) == 5
+    assert len({tuple(repeats(item)) for item in drawn}) > 1
+    # The kept options give the order again.
+    assert repeats(StudyOptions.from_json(drawn[0].as_json())) == repeats(drawn[0])
+
+
 def test_reversed_pairs_exchange_the_sides_and_hide_which_is_earlier() -> None:
     films = [f"f{n}" for n in range(40)]
     pairs = [(f"f{n}", f"f{n + 1}") for n in range(0, 40, 2)]
-    options = StudyOptions(repeats=0.0, pairs=True, distance=5)
+    options = StudyOptions(repeats=0.0, pairs=True, distance=5, seed=1)
     order = [item for item in reading_order(films, pairs, options, "reader-1") if item.other]
     first = {frozenset({i.film, i.other}): i for i in order if not i.repeat}
     again = {frozenset({i.film, i.other}): i for i in order if i.repeat}

@@ -15,6 +15,7 @@ from pneumoscore.server.reading.plan import StudyOptions
 from pneumoscore.server.reading.sample_size import Assumptions, plan_precision
 from pneumoscore.server.reading.scores import Answer
 from pneumoscore.server.reading.steps import set_options
+from pneumoscore.server.reading.study import find_study, study_films
 from pneumoscore.server.site import Site
 from tests.server.test_films import done, send
 from tests.server.test_sign_in import csrf_of
@@ -113,7 +114,7 @@ def test_a_reader_sees_his_own_next_item_and_nothing_else(room: Room) -> None:
     reader, url = room.readers[0], f"/api/v1/reading/{room.study}"
     assert reader.get(f"{url}/items/1").status_code == 409
     first = reader.get(f"{url}/items/0").json()
-    assert set(first) == {"position", "films", "taken_at", "answer"}
+    assert set(first) == {"position", "views", "taken_at", "answer"}
     assert first["taken_at"] == [None]
     assert room.answer(reader, 3)[0] == 409
     for position in range(6):
@@ -125,6 +126,40 @@ def test_a_reader_sees_his_own_next_item_and_nothing_else(room: Room) -> None:
     assert reader.get(f"{url}/items/2").status_code == 409
     assert room.answer(reader, 2)[0] == 409
     assert room.answer(reader, 6)[0] == 200
+
+
+def test_nothing_that_a_browser_gets_names_a_film_twice(room: Room) -> None:
+    room.act("open")
+    reader, url = room.readers[0], f"/api/v1/reading/{room.study}"
+    films = {film.id for film in study_films(room.site.records, room.study)}
+    seen: list[str] = []
+    pictures: list[bytes] = []
+    for position in range(FILMS + 3):
+        answer = reader.get(f"{url}/items/{position}")
+        assert not any(film in answer.text for film in films)
+        seen += answer.json()["views"]
+        view = reader.get(seen[-1])
+        assert view.status_code == 200
+        pictures.append(view.content)
+        assert room.answer(reader, position)[0] == 200
+    assert len(set(seen)) == FILMS + 3
+    assert len(set(pictures)) == FILMS
+    assert not any(film in address for film in films for address in seen)
+    assert reader.get(f"{url}/items/0/films/1/view").status_code == 404
+    # Of a sitting that has ended, and of films that come later, there is no view.
+    room.end_sitting(reader)
+    assert reader.get(seen[0]).status_code == 409
+
+
+def test_example_films_alone_are_seen_by_name(room: Room) -> None:
+    address = f"/api/v1/studies/{room.study}/films?example=true"
+    assert send(room.owner, b"an example film", "e.dcm", address) == 201
+    room.act("open")
+    reader, url = room.readers[0], f"/api/v1/reading/{room.study}/examples"
+    by_kind = {film.example: film.id for film in study_films(room.site.records, room.study)}
+    assert f"{url}/{by_kind[True]}/view" in reader.get(f"/reading/{room.study}").text
+    assert reader.get(f"{url}/{by_kind[True]}/view").status_code == 200
+    assert reader.get(f"{url}/{by_kind[False]}/view").status_code == 404
 
 
 def test_every_try_to_peek_is_refused(room: Room) -> None:
@@ -142,7 +177,8 @@ def test_every_try_to_peek_is_refused(room: Room) -> None:
     for client in (room.other, room.owner):
         assert client.get(f"{reading}/items/0").status_code == 404
         assert client.get(f"{reading}/progress").status_code == 404
-        assert client.get(f"{reading}/films/{film}/view").status_code == 404
+        assert client.get(f"{reading}/items/0/films/0/view").status_code == 404
+        assert client.get(f"{reading}/examples/{film}/view").status_code == 404
         assert client.get(f"/reading/{room.study}").status_code == 404
     assert room.other.get(study).status_code == 404
     assert room.readers[1].get(f"{reading}/items/0").json()["answer"] is None
@@ -243,6 +279,22 @@ def test_the_model_stays_hidden_wherever_the_film_turns_up(room: Room) -> None:
     assert room.readers[0].get("/api/v1/films").json()[0]["state"] in ("withheld", "done")
     room.act("unblind")
     assert all(film["state"] == "done" for film in room.readers[0].get("/api/v1/films").json())
+
+
+def test_each_study_has_an_order_of_its_own(room: Room) -> None:
+    form = {"csrf": csrf_of(room.owner), "name": "Second"}
+    second = room.owner.post("/studies", data=form).headers["location"].split("/")[-1]
+
+    def seed_of(study: str) -> int:
+        found = find_study(room.site.records, study)
+        assert found is not None
+        return found.options.seed
+
+    first, drawn = seed_of(room.study), seed_of(second)
+    assert first != drawn
+    # What the owner changes leaves the seed as it was drawn.
+    assert room.act("options", repeats="20") == 303
+    assert seed_of(room.study) == first
 
 
 def test_nothing_changes_after_the_opening(room: Room) -> None:

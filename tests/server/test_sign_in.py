@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from pneumoscore.server.accounts import Role, account_named, create_account
 from pneumoscore.server.errors import AccountError
+from pneumoscore.server.http.sign_in import inside
 from pneumoscore.server.site import Site
 from tests.server.conftest import PASSWORD
 
@@ -147,3 +148,25 @@ def test_a_path_to_elsewhere_is_not_followed(
             "/login", data={"name": "ada", "password": PASSWORD, "target": target}
         )
         assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "/\r/evil.example",
+        "\t//evil.example",
+        "/reading\\..\\evil",
+        "/\\/evil.example",
+        "///evil.example",
+        "/\u2028/evil.example",
+        " /reading",
+        "javascript:alert(1)",
+        "reading",
+        "",
+    ],
+)
+def test_only_plain_paths_of_this_site_are_gone_on_to(path: str) -> None:
+    assert inside(path) == "/"
+    assert inside("/reading?study=a%2Fb&x=ä#top") == "/reading?study=a%2Fb&x=ä#top"

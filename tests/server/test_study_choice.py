@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from pneumoscore.files import sha256_of
-from pneumoscore.records.choice import recorded_views
+from pneumoscore.records.choice import FilmChoice, choose_films, recorded_views
 from pneumoscore.records.corrections import merge_patients
 from pneumoscore.records.days import time_of_day
 from pneumoscore.records.lookup import list_patients
@@ -119,7 +119,7 @@ def test_a_study_from_the_records(
     assert len(asked) == 2
     assert asked[0]["asked"] == {
         "since": None, "until": None, "views": [], "by_number": False,
-        "per_patient": 2, "most": 60, "seed": 1,
+        "per_patient": 2, "per_day": 0, "most": 60, "seed": 1,
     }  # fmt: skip
     assert asked[0]["found"] == told
 
@@ -225,6 +225,36 @@ def test_a_seed_draws_the_same_when_films_come_and_go(
     after = owner.draw(seed=7)["films"]
     assert len(after) == 17
     assert [film for film in after if film in before] == before
+
+
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+def test_films_of_a_patient_and_day_are_bounded(
+    site: Site, browser: Callable[..., TestClient], tmp_path: Path
+) -> None:
+    owner = Owner(browser("owner", Role.OWNER))
+    films: list[FilmRecord] = []
+    for patient in ("MRN-a", "MRN-b", "MRN-stay"):
+        for number in range(6):
+            at = START.replace(hour=8) + timedelta(days=number // 3, hours=number % 3)
+            changes: dict[str, Any] = {"taken_at": at}
+            if patient == "MRN-stay":
+                stay = time_of_day(number // 3 + number % 3 / 10)
+                changes = {"taken_at": stay, "calendar": False}
+            films.append(on_disk(tmp_path, patient, number, **changes))
+    add_films(site.records, films, source="test")
+    rows = {film.id: film for film in choose_films(site.records, FilmChoice())[0]}
+    for bound, drawn in ((1, 6), (2, 12), (0, 18)):
+        found = owner.draw(per_day=bound)
+        each = Counter((rows[film].patient_id, rows[film].day) for film in found["films"])
+        assert set(each.values()) == {bound or 3}
+        assert found["drawn"] == drawn
+    assert owner.draw(per_day=1, per_patient=1)["drawn"] == 3
+    # Of a day whose film is gone another one is drawn.
+    one = owner.draw(per_day=1)["films"][0]
+    file = rows[one].file
+    assert file is not None
+    Path(file).unlink()
+    assert owner.draw(per_day=1)["drawn"] == 6
 
 
 def test_whose_films_they_are_and_when_is_as_the_records_say(

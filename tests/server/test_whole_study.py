@@ -233,7 +233,9 @@ def peek(
         ("ada", f"/patients/{patient}/timeline.svg", "a patient of a blinded study"),
         ("eve", mine, "a study of somebody else, or none"),
         ("eve", f"{mine}/export.zip", "a study of somebody else, or none"),
-        ("eve", f"{reading}/films/{film}/view", "the reading of a study of others, or none"),
+        ("ben", f"{reading}/items/7/films/0/view", "an item that is over, or not begun"),
+        ("ben", f"{reading}/examples/{film}/view", "a film that is no example of a study"),
+        ("eve", f"{reading}/items/0/films/0/view", "the reading of a study of others, or none"),
         ("eve", f"/studies/{'0' * 16}", "a study of somebody else, or none"),
     ]
     for name, url, words in tries:
@@ -275,7 +277,7 @@ def peek(
 def png_of(person: Person, study: str) -> bytes:
     """Return what a reader can make of the film on his screen."""
     item = person.get(f"/api/v1/reading/{study}/items/0").json()
-    view = person.get(f"/api/v1/reading/{study}/films/{item['films'][0]}/view?size=full").content
+    view = person.get(f"{item['views'][0]}?size=full").content
     rows, columns = np.frombuffer(view[:8], "<u4")
     stream = io.BytesIO()
     Image.fromarray(np.frombuffer(view, "<u2", offset=8).reshape(rows, columns)).save(stream, "PNG")

@@ -37,7 +37,7 @@ class Judged:
 
 def judged_timeline(
     records: Records,
-    patient: str,
+    patient: str | int,
     rules: RuleSet,
     *,
     model_id: int | None = None,
@@ -50,8 +50,8 @@ def judged_timeline(
     ----------
     records : Records
         Open.
-    patient : str
-        Identifier.
+    patient : str or int
+        Identifier, or the id of a row of the records.
     rules : RuleSet
         When a change is called.
     model_id : int, optional

@@ -54,6 +54,9 @@ class ChosenFilm:
         SOP Instance UID, or a stand-in.
     taken_at : datetime or None
         When it was acquired; None for patients whose films are known by day alone.
+    day : date
+        On which it was acquired; for patients whose films are known by day alone, what stands
+        for that day of their stay.
     view : str or None
         Projection.
     file, file_sha256, pixel_sha256 : str or None
@@ -65,6 +68,7 @@ class ChosenFilm:
     patient: str
     uid: str
     taken_at: datetime | None
+    day: date
     view: str | None
     file: str | None
     file_sha256: str | None
@@ -87,6 +91,7 @@ def _film(row: Any) -> ChosenFilm:
         row.key,
         row.uid,
         row.taken_at if row.calendar else None,
+        row.taken_at.date(),
         row.view,
         row.file,
         row.file_sha256,

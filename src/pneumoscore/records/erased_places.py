@@ -11,7 +11,13 @@ from sqlalchemy import Connection, or_, select
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.records.database import Records
-from pneumoscore.records.erased_rows import erase_rows, forget_pages, scalars, uids_of
+from pneumoscore.records.erased_rows import (
+    erase_rows,
+    forget_pages,
+    scalars,
+    uids_of,
+    words_of,
+)
 from pneumoscore.records.identity import patient_name
 from pneumoscore.records.reading import theirs
 from pneumoscore.records.rows import actor_name, add_audit
@@ -64,7 +70,7 @@ def _erase_in(copy: Path, names: Sequence[tuple[str, str]], actor: str | None) -
                     continue
                 ids = scalars(connection, theirs(found))
                 uids = uids_of(connection, ids)
-                counts = erase_rows(connection, ids, [key, issuer, *uids])
+                counts = erase_rows(connection, ids, words_of([(key, issuer)], uids))
                 details = {"patient": [keyed_hash(patient_name(key, issuer))], **counts}
                 add_audit(connection, actor or actor_name(), "erase", details)
                 reached = True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pneumoscore.records.database import Records
+from pneumoscore.records.identity import patient_name
 from pneumoscore.records.rows import batched
 from pneumoscore.records.schema import (
     audit,
@@ -22,7 +24,19 @@ from pneumoscore.records.schema import (
     thumbnails,
 )
 
-__all__ = ["erase_rows", "forget_pages", "names_of", "scalars", "uids_of"]
+__all__ = [
+    "erase_rows",
+    "forget_pages",
+    "names_of",
+    "naming",
+    "scalars",
+    "uids_of",
+    "words_of",
+]
+
+_BLANK = "(erased)"
+# What the program and its site call themselves: never a patient, whatever a number looks like.
+_OWN_WORDS = {"account", "by", "readers", "role", "state", "target", "unfinished", "what"}
 
 
 def scalars(connection: Connection, statement: Any) -> list[Any]:
@@ -47,8 +61,34 @@ def uids_of(connection: Connection, ids: Sequence[int]) -> list[str]:
     return of_films + scalars(connection, select(studies.c.uid).where(_in(studies, ids)))
 
 
+def words_of(names: Iterable[tuple[str, str]], uids: Iterable[str]) -> list[str]:
+    """Return all that names patients in a text: numbers, numbers with their issuers, UIDs.
+
+    An issuer alone names nobody: other patients have it too.
+    """
+    numbers = [word for key, issuer in names for word in (key, patient_name(key, issuer))]
+    return [word for word in dict.fromkeys([*numbers, *uids]) if word]
+
+
+def naming(words: Iterable[str]) -> re.Pattern[str]:
+    """Return the pattern of a text that holds one of the words whole.
+
+    Examples
+    --------
+    >>> pattern = naming(["3", "1.2.9"])
+    >>> [bool(pattern.search(text)) for text in ("films/3/a.dcm: refused", "UID 1.2.9.")]
+    [True, True]
+    >>> [bool(pattern.search(text)) for text in ("a3f0", "3.512 points", "1.2.9.1", "3^^^CITY")]
+    [False, False, False, False]
+    """
+    whole = "|".join(re.escape(word) for word in words) or r"(?!)"
+    return re.compile(rf"(?<![^\W_])(?<![\^-])(?<!\d\.)(?:{whole})(?![^\W_])(?![\^-])(?!\.\d)")
+
+
 def erase_rows(connection: Connection, ids: Sequence[int], words: Sequence[str]) -> dict[str, int]:
     """Delete all rows of patients, and take words out of the audit; return counts by table.
+
+    `words` are those of `words_of`.
 
     Scores, notes and audit entries, which nothing else can change, pass by a path of their
     own: a row in the table ``erasing`` that lives within the transaction only.
@@ -77,13 +117,35 @@ def erase_rows(connection: Connection, ids: Sequence[int], words: Sequence[str])
 
 def _blank_audit(connection: Connection, ids: Sequence[int], words: Sequence[str]) -> None:
     """Take names out of what the audit says: who acted and when stays."""
-    wanted = set(ids)
-    # As JSON writes them: inside the entry.
-    told = [json.dumps(word, ensure_ascii=False)[1:-1] for word in words if word]
-    for row in connection.execute(select(audit.c.id, audit.c.patient_id, audit.c.details)).all():
-        if row.patient_id in wanted or any(word in row.details for word in told):
-            blank = update(audit).where(audit.c.id == row.id)
-            connection.execute(blank.values(details='{"erased": true}', patient_id=None))
+    theirs = update(audit).where(audit.c.patient_id.in_(list(ids)))
+    connection.execute(theirs.values(details='{"erased": true}', patient_id=None))
+    # As JSON writes them: most entries need not be parsed.
+    told = [json.dumps(word, ensure_ascii=False)[1:-1] for word in words]
+    pattern = naming(words)
+    # By the entries of backups an erasure finds those that hold a patient.
+    others = select(audit.c.id, audit.c.details).where(audit.c.action != "backup")
+    for row in connection.execute(others).all():
+        if not any(word in row.details for word in told):
+            continue
+        before = json.loads(row.details)
+        after = {
+            key: value if key in _OWN_WORDS else _blanked(value, pattern)
+            for key, value in before.items()
+        }
+        if after != before:
+            details = json.dumps(after, ensure_ascii=False)
+            connection.execute(update(audit).where(audit.c.id == row.id).values(details=details))
+
+
+def _blanked(value: Any, pattern: re.Pattern[str]) -> Any:
+    """Return a value of an entry without the texts that name a patient."""
+    if isinstance(value, str):
+        return _BLANK if pattern.search(value) else value
+    if isinstance(value, list):
+        return [_blanked(item, pattern) for item in value]
+    if isinstance(value, dict):
+        return {key: _blanked(item, pattern) for key, item in value.items()}
+    return value
 
 
 def forget_pages(records: Records) -> None:

@@ -13,7 +13,15 @@ from pneumoscore.records.erased_places import (
     known_backups,
     reader_studies_of,
 )
-from pneumoscore.records.erased_rows import erase_rows, forget_pages, names_of, scalars, uids_of
+from pneumoscore.records.erased_rows import (
+    erase_rows,
+    forget_pages,
+    names_of,
+    naming,
+    scalars,
+    uids_of,
+    words_of,
+)
 from pneumoscore.records.identity import find_patient, patient_name
 from pneumoscore.records.reading import theirs
 from pneumoscore.records.rows import actor_name, add_audit
@@ -86,7 +94,8 @@ def erase_patient(
         names = names_of(connection, ids)
         uids, backups = uids_of(connection, ids), known_backups(connection)
         reading = reader_studies_of(connection, names, uids)
-        counts = erase_rows(connection, ids, [*(key for pair in names for key in pair), *uids])
+        words = words_of(names, uids)
+        counts = erase_rows(connection, ids, words)
         hashes = [keyed_hash(patient_name(key, issuer)) for key, issuer in names]
         details = {"patient": hashes, **counts}
         add_audit(connection, actor or actor_name(), "erase", details)
@@ -97,6 +106,11 @@ def erase_patient(
         unreached.append(
             "the server's own backups and log: ask who runs it; deleted rows go with VACUUM"
         )
+    unreached += [
+        f"the name of the backup {name}, which the audit keeps: it names the patient"
+        for name in backups
+        if naming(words).search(name)
+    ]
     unreached += reading
     unreached.append("films sent to the page: they are deleted there after its keep_hours")
     unreached.append("films where they were read, exports, pages and pictures: they are yours")

@@ -66,9 +66,11 @@ def _add(connection: Connection, item: EventRecord, actor: str) -> bool:
 
 
 def remove_event(
-    records: Records, patient: str, kind: str, at: datetime, *, actor: str | None = None
+    records: Records, patient: str | int, kind: str, at: datetime, *, actor: str | None = None
 ) -> None:
     """Take back an event that was recorded wrongly; the audit keeps that it was.
+
+    `patient` is as `find_patient` takes it.
 
     Raises
     ------
@@ -113,7 +115,9 @@ def change_event(
         _add(connection, event, actor or actor_name())
 
 
-def _remove(connection: Connection, patient: str, kind: str, at: datetime, actor: str) -> None:
+def _remove(
+    connection: Connection, patient: str | int, kind: str, at: datetime, actor: str
+) -> None:
     patient_id = find_patient(connection, patient).id
     same = (
         events.c.patient_id.in_(theirs(patient_id)) & (events.c.kind == kind) & (events.c.at == at)

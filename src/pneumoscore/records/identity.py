@@ -71,31 +71,26 @@ def contradiction(row: Any, sex: str | None, birth_date: object) -> str | None:
     return None
 
 
-def find_patient(connection: Connection, name: str) -> Any:
+def find_patient(connection: Connection, name: str | int) -> Any:
     """Return the row of a patient; of one that was merged, the row it was merged into.
 
     Parameters
     ----------
     connection : Connection
         Of `Records.reading` or `Records.writing`.
-    name : str
-        The number, where one patient has it; else as `patient_name` writes it.
+    name : str or int
+        The number, where one patient has it, or as `patient_name` writes it; an int is the id
+        of the patient's row, which no other patient is called by.
 
     Raises
     ------
     RecordsError
         If there is no such patient, or there are several.
     """
-    rows = _named(connection, name, None)
-    if not rows and _SEPARATOR in name:
-        number, issuer = name.rsplit(_SEPARATOR, 1)
-        rows = _named(connection, number, issuer)
-    if len(rows) > 1:
-        names = ", ".join(patient_name(row.key, row.issuer) for row in rows)
-        raise RecordsError(
-            f"{len(rows)} patients have this number, given by different issuers",
-            f"one of {names}",
-        )
+    if isinstance(name, int):
+        rows = connection.execute(select(patients).where(patients.c.id == name)).all()
+    else:
+        rows = _called(connection, name)
     if not rows:
         raise RecordsError(
             "no patient of this identifier is recorded",
@@ -107,6 +102,28 @@ def find_patient(connection: Connection, name: str) -> Any:
         return row
     kept = patients.c.id == row.merged_into
     return connection.execute(select(patients).where(kept)).one()
+
+
+def _called(connection: Connection, name: str) -> Sequence[Any]:
+    """Return the one patient of a name, or none."""
+    rows = list(_named(connection, name, None))
+    if len(rows) > 1:
+        names = ", ".join(patient_name(row.key, row.issuer) for row in rows)
+        raise RecordsError(
+            f"{len(rows)} patients have this number, given by different issuers",
+            f"one of {names}",
+        )
+    if _SEPARATOR in name:
+        number, issuer = name.rsplit(_SEPARATOR, 1)
+        rows += _named(connection, number, issuer)
+    if len(rows) > 1:
+        raise RecordsError(
+            "two patients are written so: one by number and issuer, one by a number that holds "
+            "both",
+            "a name of one patient",
+            "look at them on the page (`pneumoscore serve`), which tells them apart",
+        )
+    return rows
 
 
 def _named(connection: Connection, number: str, issuer: str | None) -> Sequence[Any]:

@@ -76,7 +76,7 @@ def _models(connection: Connection, patient_id: int | None = None) -> tuple[Stor
 
 
 def read_timeline(
-    records: Records, patient: str, *, model_id: int | None = None, pictures: bool = False
+    records: Records, patient: str | int, *, model_id: int | None = None, pictures: bool = False
 ) -> Timeline:
     """Return one patient's trajectory by one model.
 
@@ -86,8 +86,9 @@ def read_timeline(
     ----------
     records : Records
         Open.
-    patient : str
-        Identifier; one that was merged leads to the patient it was merged into.
+    patient : str or int
+        Identifier, or the id of a row, as `find_patient` takes it; one that was merged leads to
+        the patient it was merged into.
     model_id : int, optional
         Whose scores; by default the newest model that has scored a film of this patient.
     pictures : bool, optional

@@ -132,8 +132,8 @@ class EventRecord:
 
     Attributes
     ----------
-    patient : str
-        As `patient_name` writes it.
+    patient : str or int
+        As `patient_name` writes it, or to be recorded the id of the patient's row too.
     kind : str
         One of `EVENT_KINDS`.
     at : datetime
@@ -142,7 +142,7 @@ class EventRecord:
         Free text.
     """
 
-    patient: str
+    patient: str | int
     kind: str
     at: datetime
     detail: str = ""

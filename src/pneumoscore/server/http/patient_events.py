@@ -80,7 +80,7 @@ def take_event_back(
 
     def write(entry: PatientEntry, actor: str) -> None:
         kind = printed_words(old_kind)
-        remove_event(site.records, entry.name, kind, _stored(old_at), actor=actor)
+        remove_event(site.records, entry.id, kind, _stored(old_at), actor=actor)
 
     return _written(request, site, session, patient, write)
 
@@ -102,7 +102,7 @@ def _written(
 
 
 def _event(entry: PatientEntry, kind: str, at: str, detail: str) -> EventRecord:
-    return EventRecord(entry.name, kind, _time(entry, at), printed_words(detail))
+    return EventRecord(entry.id, kind, _time(entry, at), printed_words(detail))
 
 
 def _time(entry: PatientEntry, text: str) -> datetime:

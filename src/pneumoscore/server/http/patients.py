@@ -59,7 +59,7 @@ def entry_seen(site: Site, session: Session, number: int) -> PatientEntry:
 
 def _judged(site: Site, entry: PatientEntry, *, pictures: bool = False) -> Judged:
     rules = read_rules(site.options.rules)
-    return judged_timeline(site.records, entry.name, rules, pictures=pictures)
+    return judged_timeline(site.records, entry.id, rules, pictures=pictures)
 
 
 def _list(request: Request, site: Site, session: Session, wanted: str) -> Response:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,7 @@ from pneumoscore.server.http.sent_file import SentFile
 from pneumoscore.server.peeks import record_peek
 from pneumoscore.server.reading.scores import CHANGE_STEPS, EXTENT_STEPS, OPACITY_STEPS, Answer
 from pneumoscore.server.reading.sittings import (
+    ReadingItem,
     ReadingProgress,
     answer_item,
     end_sitting,
@@ -115,23 +116,31 @@ def progress(site: SiteHere, session: SessionHere, study: str) -> dict[str, Any]
 
 @router.get("/api/v1/reading/{study}/items/{position}")
 def item(site: SiteHere, session: SessionHere, study: str, position: int) -> dict[str, Any]:
-    """Return one item of this reader's order, if it may be seen now."""
-    _mine(site, session, study)
-    try:
-        found = item_at(site.records, study, session.account, position)
-    except ReadingError as error:
-        where = f"{study} {position}"
-        record_peek(site, session.account, "an item that is over, or not begun", where)
-        raise HTTPException(409, str(error)) from error
+    """Return one item of this reader's order, if it may be seen now.
+
+    Its films are named by their place in it: a film's own name would tell that it came before.
+    """
+    found = _item(site, session, study, position)
     answer = found.answer
+    item = f"/api/v1/reading/{study}/items/{position}"
     return {
         "position": found.position,
-        "films": list(found.films),
+        "views": [f"{item}/films/{place}/view" for place in range(len(found.films))],
         "taken_at": [None if at is None else at.isoformat() for at in found.taken_at],
         "answer": None
         if answer is None
         else GivenAnswer.model_validate(answer, from_attributes=True).model_dump(),
     }
+
+
+def _item(site: Site, session: Session, study: str, position: int) -> ReadingItem:
+    _mine(site, session, study)
+    try:
+        return item_at(site.records, study, session.account, position)
+    except ReadingError as error:
+        where = f"{study} {position}"
+        record_peek(site, session.account, "an item that is over, or not begun", where)
+        raise HTTPException(409, str(error)) from error
 
 
 @router.put("/api/v1/reading/{study}/items/{position}")
@@ -159,19 +168,41 @@ def close_sitting(site: SiteHere, session: SessionHere, study: str) -> dict[str,
         raise HTTPException(409, str(error)) from error
 
 
-@router.get("/api/v1/reading/{study}/films/{film}/view", response_class=Response)
-def study_view(
+@router.get("/api/v1/reading/{study}/items/{position}/films/{place}/view", response_class=Response)
+def item_view(
+    site: SiteHere,
+    session: SessionHere,
+    study: str,
+    position: int,
+    place: Annotated[int, Path(ge=0, le=1)],
+    size: ViewSize = ViewSize.SCREEN,
+) -> Response:
+    """Return a film of an item that may be seen now; of a pair 0 is the left one."""
+    films = _item(site, session, study, position).films
+    if place >= len(films):
+        raise HTTPException(404, "no such film")
+    return _view(site, films[place], size)
+
+
+@router.get("/api/v1/reading/{study}/examples/{film}/view", response_class=Response)
+def example_view(
     site: SiteHere,
     session: SessionHere,
     study: str,
     film: str,
     size: ViewSize = ViewSize.SCREEN,
 ) -> Response:
-    """Return a study's film for the viewer; pixels only, nothing of its header."""
+    """Return an example film of a study."""
     _mine(site, session, study)
-    if all(item.id != film for item in study_films(site.records, study)):
-        record_peek(site, session.account, "a film of another study, or none", film)
+    examples = {item.id for item in study_films(site.records, study) if item.example}
+    if film not in examples:
+        record_peek(site, session.account, "a film that is no example of a study", film)
         raise HTTPException(404, "no such film")
+    return _view(site, film, size)
+
+
+def _view(site: Site, film: str, size: ViewSize) -> Response:
+    """Return a film for the viewer: pixels only, nothing of its header."""
     path = site.films.derived(film) / size.value
     if not path.is_file():
         raise HTTPException(404, "no such film")

@@ -37,8 +37,18 @@ _TOKEN_DAYS = 90
 
 
 def inside(path: str) -> str:
-    """Return a path of this site to go on to; the start for anything else."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+    r"""Return a path of this site to go on to; the start for anything else.
+
+    Browsers drop tabs and line ends from an address and take a backslash for a slash, so that
+    such a path may lead to another site.
+
+    Examples
+    --------
+    >>> inside("/reading?study=1"), inside("//evil.example"), inside("/\t/evil.example")
+    ('/reading?study=1', '/', '/')
+    """
+    here = path.startswith("/") and not path.startswith("//")
+    return path if here and path.isprintable() and "\\" not in path else "/"
 
 
 def sign_in(site: Site, account: Account, target: str) -> Response:

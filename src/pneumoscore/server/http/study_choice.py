@@ -45,6 +45,7 @@ class AskedFilms(BaseModel):
     views: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=64)
     number: str = Field("", max_length=200)
     per_patient: int = Field(0, ge=0, le=10_000)
+    per_day: int = Field(0, ge=0, le=10_000)
     most: int = Field(60, ge=1, le=500)
     seed: int = Field(1, ge=0, le=2**31)
 
@@ -77,7 +78,7 @@ async def draw(
     choice = FilmChoice(
         asked.since, asked.until, frozenset(asked.views), printed_words(asked.number)
     )
-    options = DrawOptions(asked.per_patient, asked.most, asked.seed)
+    options = DrawOptions(asked.per_patient, asked.per_day, asked.most, asked.seed)
     work = partial(draw_films, site, session.account, study, choice, options)
     found = await to_thread.run_sync(work, limiter=site.at_once)
     return {"films": [film.id for film in found.films], **found.counts()}

@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from pneumoscore.records.database import Records
 from pneumoscore.records.rows import add_audit
-from pneumoscore.records.site_schema import accounts
+from pneumoscore.records.site_schema import accounts, api_tokens, sessions
 from pneumoscore.server.accounts import Account, Role, account_of
 from pneumoscore.server.clock import now
 from pneumoscore.server.errors import ProviderError
@@ -39,7 +39,8 @@ def account_for(records: Records, identity: Identity, role: Role | None) -> Acco
 
     It is found by issuer and subject alone: never by a name or an address, which others may
     get. The role follows the provider at each sign-in; that of an account that an administrator
-    made one himself stays.
+    made one himself stays. Who has no role there any more is refused, and what was open for the
+    account ends: its sessions and API tokens.
 
     Parameters
     ----------
@@ -63,17 +64,36 @@ def account_for(records: Records, identity: Identity, role: Role | None) -> Acco
             raise ProviderError("this account is disabled", remedy="ask an administrator")
         if found is not None and found.role is Role.ADMINISTRATOR:
             return found
-        if role is None:
-            raise ProviderError(
-                "your institution's groups give you no role here", remedy="ask an administrator"
-            )
-        if found is None:
-            return _made(connection, identity, role)
-        if found.role is not role:
-            connection.execute(update(accounts).where(theirs).values(role=role.value))
-            details = {"account": found.name, "role": role.value}
-            add_audit(connection, found.name, "account_changed", details)
-        return Account(found.id, found.name, role, local=False)
+        if role is not None:
+            if found is None:
+                return _made(connection, identity, role)
+            return _with_role(connection, found, role)
+        if found is not None:
+            _end_access(connection, found)
+    # Raised when the transaction has committed: within it, the ended access would be undone.
+    raise ProviderError(
+        "your institution's groups give you no role here", remedy="ask an administrator"
+    )
+
+
+def _with_role(connection: Connection, account: Account, role: Role) -> Account:
+    if account.role is not role:
+        this = accounts.c.id == account.id
+        connection.execute(update(accounts).where(this).values(role=role.value))
+        details = {"account": account.name, "role": role.value}
+        add_audit(connection, account.name, "account_changed", details)
+    return Account(account.id, account.name, role, local=False)
+
+
+def _end_access(connection: Connection, account: Account) -> None:
+    """End the sessions and revoke the API tokens of an account whose person has no role."""
+    open_sessions = sessions.c.account_id == account.id
+    ended = connection.execute(delete(sessions).where(open_sessions)).rowcount
+    valid = (api_tokens.c.account_id == account.id) & api_tokens.c.revoked_at.is_(None)
+    revoked = connection.execute(update(api_tokens).where(valid).values(revoked_at=now())).rowcount
+    if ended or revoked:
+        details = {"account": account.name, "sessions": ended, "tokens": revoked}
+        add_audit(connection, account.name, "access_ended", details)
 
 
 def _made(connection: Connection, identity: Identity, role: Role) -> Account:

@@ -161,8 +161,8 @@ class Provider:
         try:
             try:
                 found = jwt.decode(str(token), self._key_set(), algorithms=_ALGORITHMS)
-            except ValueError:
-                # Signed by a key that is new there.
+            except (JoseError, ValueError):
+                # Signed by a key that is new there, perhaps.
                 found = jwt.decode(str(token), self._key_set(again=True), algorithms=_ALGORITHMS)
             rules.validate(found.claims)
         except (JoseError, ValueError) as error:

@@ -180,8 +180,9 @@ def _films_of(records: Records, studies: Select[tuple[str]]) -> WithheldFilms:
 def withheld_patients(records: Records, account: Account) -> frozenset[int]:
     """Return the patients of the records of whom the account may see no score now.
 
-    Those with a film that is withheld, and those whose other films are read: the film of the
-    day before says much of the one that is read blinded.
+    Those with a film that is withheld, by its bytes, decoded pixels or UID (of the records'
+    films no likeness is kept), and those whose other films are read: the film of the day before
+    says much of the one that is read blinded.
     """
     hidden = withheld_films(records, account)
     if not hidden:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 
 from pneumoscore.records.choice import ChosenFilm, FilmChoice, choose_films
 from pneumoscore.records.rows import add_audit
@@ -28,6 +29,8 @@ class DrawOptions:
     ----------
     per_patient : int
         Most films of one patient; 0 for no bound.
+    per_day : int
+        Most films of one patient acquired on one day; 0 for no bound.
     most : int
         Most films in all.
     seed : int
@@ -35,6 +38,7 @@ class DrawOptions:
     """
 
     per_patient: int = 0
+    per_day: int = 0
     most: int = 60
     seed: int = 1
 
@@ -134,6 +138,7 @@ def draw_films(
         "views": sorted(choice.views),
         "by_number": bool(choice.number.strip()),
         "per_patient": options.per_patient,
+        "per_day": options.per_day,
         "most": options.most,
         "seed": options.seed,
     }
@@ -149,21 +154,28 @@ def _drawn(
     """Return the films that are drawn, and how many were passed over as gone or changed."""
     taken: list[ChosenFilm] = []
     each: Counter[int] = Counter()
+    days: Counter[tuple[int, date]] = Counter()
     gone = changed = 0
     for film in sorted(films, key=lambda film: _place(film, options.seed)):
         if len(taken) >= options.most or _too_many(gone, changed):
             break
-        if options.per_patient and each[film.patient_id] >= options.per_patient:
+        day = (film.patient_id, film.day)
+        if _full(each[film.patient_id], options.per_patient) or _full(days[day], options.per_day):
             continue
         file = film_file(site, film.file, film.file_sha256)
         if file.path is not None:
             taken.append(film)
             each[film.patient_id] += 1
+            days[day] += 1
         elif file.changed:
             changed += 1
         else:
             gone += 1
     return tuple(taken), gone, changed
+
+
+def _full(count: int, bound: int) -> bool:
+    return bound > 0 and count >= bound
 
 
 def _too_many(gone: int, changed: int) -> bool:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import math
 import random
+import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from pneumoscore.server.errors import ReadingError
 
 __all__ = ["PlannedItem", "StudyOptions", "reading_order"]
 
 _TRIES = 200
+
+
+def _drawn_seed() -> int:
+    return secrets.randbits(62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class StudyOptions:
     sitting : int
         Films after which a break is offered; 0 for never.
     seed : int
-        Of every reader's order.
+        Of every reader's order; drawn for each study, so that who reads in two of them meets no
+        repeat at a place he knows.
     """
 
     instructions: str = ""
@@ -46,7 +52,7 @@ class StudyOptions:
     reversed_pairs: float = 1.0
     hide_dates: bool = True
     sitting: int = 25
-    seed: int = 1
+    seed: int = field(default_factory=_drawn_seed)
 
     def __post_init__(self) -> None:
         for name in ("repeats", "reversed_pairs"):

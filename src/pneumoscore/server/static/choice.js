@@ -20,6 +20,7 @@ function asked() {
     views: given.getAll('views'),
     number: given.get('number'),
     per_patient: number('per_patient'),
+    per_day: number('per_day'),
     most: number('most'),
     seed: number('seed'),
   };

@@ -38,7 +38,7 @@ function fill(answer) {
   reason.hidden = !form.elements.cannot.checked;
 }
 
-async function screen(film, label) {
+async function screen(view, label) {
   const canvas = document.createElement('canvas');
   canvas.className = 'viewer';
   canvas.width = 900;
@@ -48,20 +48,20 @@ async function screen(film, label) {
   canvas.setAttribute('aria-label', label);
   screens.append(canvas);
   const viewer = new FilmViewer(canvas);
-  viewer.show(await fetchFilm(`${base}/films/${film}/view`));
+  viewer.show(await fetchFilm(view));
   return viewer;
 }
 
 async function show(position, count) {
   item = await ask('GET', `${base}/items/${position}`);
-  const isPair = item.films.length === 2;
+  const isPair = item.views.length === 2;
   single.hidden = isPair;
   pair.hidden = !isPair;
   where.textContent = room.dataset.item.replace('{n}', position + 1).replace('{count}', count);
   screens.replaceChildren();
   screens.className = isPair ? 'screens two' : 'screens';
   fill(item.answer);
-  viewers = await Promise.all(item.films.map((film, index) => screen(film, `${where.textContent}, ${index + 1}`)));
+  viewers = await Promise.all(item.views.map((view, index) => screen(view, `${where.textContent}, ${index + 1}`)));
   if (isPair) {
     [viewers[0].partner, viewers[1].partner] = [viewers[1], viewers[0]];
   }
@@ -89,7 +89,7 @@ async function go(progress) {
 }
 
 function answer() {
-  const isPair = item.films.length === 2;
+  const isPair = item.views.length === 2;
   const cannot = form.elements.cannot.checked;
   const given = { seconds: (performance.now() - began) / 1000, comment: form.elements.comment.value };
   if (cannot) return { ...given, cannot_assess: form.elements.reason.value };
