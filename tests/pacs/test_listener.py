@@ -219,9 +219,13 @@ def test_earlier_films_are_fetched_and_recorded_but_not_reported(
     listener = Listener(tmp_path / "store", tiny_folder, *flags)
     with running(listener):
         assert send_films(node(listener), "TEST", [films[1]]) == [None]
-        wait_for(lambda: listener.status()["results"] == {"scored": 2}, 90, "two are scored")
+        wait_for(lambda: listener.status()["films"]["done"] == 2, 90, "two are scored")
+        assert len(list((tmp_path / "out").iterdir())) == 2
+        # Sent itself, an earlier film gets its report too.
+        assert send_films(node(listener), "TEST", [films[0]]) == [None]
+        settled(listener, 2)
         assert listener.stop() == 0
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert len(list((tmp_path / "out").iterdir())) == 4
     opened = Records.open(records)
     assert patient_keys(opened) == {SECRET_ID}
     sha256 = SeverityModel.open(tiny_folder).identity.sha256

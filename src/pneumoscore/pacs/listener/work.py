@@ -195,7 +195,10 @@ class InboxWorker:
         objects = [] if prior else self._objects(header, report, read)
         state = "refused" if isinstance(report.outcome, Refusal) else "scored"
         self._record(entry, film, read, report)
-        self._outbox.add(uid, sha256, state, received.picture, objects, self._terms.targets)
+        if not prior:
+            # A prior is for the records alone: were it a result, the film itself, sent later,
+            # would be known and get none.
+            self._outbox.add(uid, sha256, state, received.picture, objects, self._terms.targets)
         self._inbox.done(entry)
         if not prior and self._terms.scored is not None:
             self._terms.scored(header)
