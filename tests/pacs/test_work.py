@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -160,3 +161,23 @@ def test_a_film_that_was_sent_is_not_fetched_as_a_prior(
     assert archive.given == 0
     assert opened.owed() == ["report"]
     assert len(opened.recorded) == 1
+
+
+def test_a_copy_waits_as_long_as_the_first_film_of_its_uid_is_tried(
+    opened: Store, phantom_film: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid, copy = phantom_film.SOPInstanceUID, deepcopy(phantom_film)
+    copy.InstitutionName = "Elsewhere"
+    first = film_bytes(phantom_film)
+    opened.pool.failing.add(first)
+    for data in (first, film_bytes(copy)):
+        assert opened.intake.take(data, uid, "TEST") == 0x0000
+    now = time.time()
+    for second in range(30):
+        monkeypatch.setattr("pneumoscore.pipeline.inbox.time.time", lambda n=second: now + n)
+        opened.work()
+    assert [(it.state, it.error) for it in opened.inbox.entries()] == [
+        (State.DEAD, "its process ended"),
+        (State.DONE, None),
+    ]
+    assert opened.owed() == ["report"]
