@@ -401,6 +401,38 @@ def test_what_was_given_up_or_delivered_is_deleted_when_its_time_is_over(
     assert outbox.picture_of("1.2.4", "model") == "picture", "a result is not forgotten"
 
 
+def test_a_film_that_a_kill_left_undeleted_is_deleted_at_the_next_start(
+    tmp_path: Path, model: SeverityModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pneumoscore.pacs.listener.journal import Journal
+    from pneumoscore.pacs.listener.listener import Listener as Served
+    from pneumoscore.pacs.listener.options import ListenOptions
+    from pneumoscore.pipeline.inbox import Inbox, State
+    from pneumoscore.pipeline.options import ScoringOptions
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    inbox = Inbox(tmp_path / "inbox")
+    for name in ("done", "waits", "dead"):
+        inbox.put(name.encode(), name, {"uid": "1.2.3"})
+    done, _, dead = inbox.claim("worker", most=3)
+    inbox.bury(dead, "why")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", die)
+        with pytest.raises(Killed):
+            inbox.done(done)
+    assert inbox.entry(done.id).state is State.DONE
+    assert done.path.exists()
+    options = ListenOptions(store=tmp_path, allow=("A",))
+    Served(options, model, ScoringOptions(), Journal(io.StringIO()))._lock.close()
+    films = (tmp_path / "inbox" / "films").iterdir()
+    assert sorted(path.read_text() for path in films) == ["dead", "waits"]
+
+
 def test_a_store_that_cannot_be_opened_is_tidied_another_time(
     tmp_path: Path, model: SeverityModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
