@@ -101,8 +101,8 @@ def test_results_are_back_in_the_right_studies(
             30,
             "we report",
         )
-        assert [item["SOPInstanceUID"] for item in report["Success"]] == [_uid(1)]
-        assert [item["SOPInstanceUID"] for item in report["Failures"]] == ["1.2.9"]
+        assert report["Success"] == [], "a film that has its result is here no longer"
+        assert {item["SOPInstanceUID"] for item in report["Failures"]} == {_uid(1), "1.2.9"}
         assert beside.stop() == 0
     assert results_in(orthanc) == (3, 3)
     for number, study in enumerate(sorted(_studies(orthanc)), start=1):
@@ -219,9 +219,13 @@ def test_earlier_films_are_fetched_and_recorded_but_not_reported(
     listener = Listener(tmp_path / "store", tiny_folder, *flags)
     with running(listener):
         assert send_films(node(listener), "TEST", [films[1]]) == [None]
-        wait_for(lambda: listener.status()["results"] == {"scored": 2}, 90, "two are scored")
+        wait_for(lambda: listener.status()["films"]["done"] == 2, 90, "two are scored")
+        assert len(list((tmp_path / "out").iterdir())) == 2
+        # Sent itself, an earlier film gets its report too.
+        assert send_films(node(listener), "TEST", [films[0]]) == [None]
+        settled(listener, 2)
         assert listener.stop() == 0
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert len(list((tmp_path / "out").iterdir())) == 4
     opened = Records.open(records)
     assert patient_keys(opened) == {SECRET_ID}
     sha256 = SeverityModel.open(tiny_folder).identity.sha256
@@ -395,6 +399,38 @@ def test_what_was_given_up_or_delivered_is_deleted_when_its_time_is_over(
     assert files_after(0.0, 30.0) == [".film", ".txt"]
     assert files_after(0.0, 0.0) == []
     assert outbox.picture_of("1.2.4", "model") == "picture", "a result is not forgotten"
+
+
+def test_a_film_that_a_kill_left_undeleted_is_deleted_at_the_next_start(
+    tmp_path: Path, model: SeverityModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pneumoscore.pacs.listener.journal import Journal
+    from pneumoscore.pacs.listener.listener import Listener as Served
+    from pneumoscore.pacs.listener.options import ListenOptions
+    from pneumoscore.pipeline.inbox import Inbox, State
+    from pneumoscore.pipeline.options import ScoringOptions
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    inbox = Inbox(tmp_path / "inbox")
+    for name in ("done", "waits", "dead"):
+        inbox.put(name.encode(), name, {"uid": "1.2.3"})
+    done, _, dead = inbox.claim("worker", most=3)
+    inbox.bury(dead, "why")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", die)
+        with pytest.raises(Killed):
+            inbox.done(done)
+    assert inbox.entry(done.id).state is State.DONE
+    assert done.path.exists()
+    options = ListenOptions(store=tmp_path, allow=("A",))
+    Served(options, model, ScoringOptions(), Journal(io.StringIO()))._lock.close()
+    films = (tmp_path / "inbox" / "films").iterdir()
+    assert sorted(path.read_text() for path in films) == ["dead", "waits"]
 
 
 def test_a_store_that_cannot_be_opened_is_tidied_another_time(

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,12 @@ import numpy as np
 import pytest
 import requests
 from pydicom import Dataset, dcmread
-from pynetdicom import AE, evt
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom import AE, build_role, evt
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    Verification,
+)
 
 from pneumoscore.errors import SettingsError
 from pneumoscore.pacs.association import Credentials
@@ -32,6 +36,7 @@ from pneumoscore.pacs.listener.service import TRANSFER_SYNTAXES, DicomService
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pacs.send import send_films
 from pneumoscore.pacs.targets import Node
+from pneumoscore.pacs.targets.dicom import referenced
 from pneumoscore.pipeline.inbox import Inbox, State
 from tests.fixtures.orthanc import Listener, free_port, running, wait_for
 from tests.fixtures.pacs import certificate, film_bytes, report_numbers
@@ -326,6 +331,64 @@ def test_endless_foreign_and_broken_transfers_leave_others_alone(
     assert answers[:3] == [None, None, "answered 0xa700"]
     assert inbox.counts()[State.WAITING] == 2
     assert "1.2.3" not in log.getvalue()
+    server.shutdown()
+
+
+def _commitment_of(films: Sequence[str], port: int, answers: int) -> Dataset:
+    """Ask a listener to commit itself to films; return its report, sent to the port `answers`."""
+    reports: list[Dataset] = []
+
+    def take(event: Any) -> tuple[int, None]:
+        reports.append(event.event_information)
+        return 0x0000, None
+
+    entity = AE("TEST")
+    entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+    handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, take)]
+    server = entity.start_server(("127.0.0.1", answers), block=False, evt_handlers=handlers)
+    asking = AE("TEST")
+    asking.add_requested_context(StorageCommitmentPushModel)
+    association = asking.associate(
+        "127.0.0.1", port, ae_title="PNEUMOSCORE",
+        ext_neg=[build_role(StorageCommitmentPushModel, scu_role=True)],
+    )  # fmt: skip
+    asked = Dataset()
+    asked.TransactionUID = "1.2.9.9"
+    asked.ReferencedSOPSequence = [referenced("1.2.840.10008.5.1.4.1.1.1", it) for it in films]
+    status, _ = association.send_n_action(
+        asked, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+    )
+    assert status.Status == 0x0000
+    association.release()
+    wait_for(lambda: reports, 20, "it reports", 0.02)
+    server.shutdown()
+    return reports[0]
+
+
+def test_only_films_that_are_here_are_committed(tmp_path: Path) -> None:
+    silence_libraries()
+    answers, port = free_port(), free_port()
+    options = ListenOptions(allow=(f"TEST@127.0.0.1:{answers}",), store=tmp_path)
+    inbox, outbox = Inbox(tmp_path / "inbox"), Outbox(tmp_path / "outbox")
+    journal = Journal(io.StringIO())
+    intake = FilmIntake(
+        inbox, outbox, "0" * 64, journal, most_waiting=9, min_free_bytes=0, wake=lambda: None
+    )
+    service = DicomService(options, intake, outbox, journal)
+    server = start_server(
+        service.entity(), ("127.0.0.1", port), options.limits, handlers=service.handlers
+    )
+    scored, given_up, at_work, waiting, never_came = uids = [f"1.2.3.{it}" for it in range(1, 6)]
+    for uid in uids[:4]:
+        assert intake.take(uid.encode(), uid, "TEST") == 0x0000
+    entries = inbox.claim("worker", most=3)
+    inbox.done(entries[0])
+    inbox.bury(entries[1], "no film")
+    report = _commitment_of(uids, port, answers)
+    kept = [it.ReferencedSOPInstanceUID for it in report.ReferencedSOPSequence]
+    failed = [(it.ReferencedSOPInstanceUID, it.FailureReason) for it in report.FailedSOPSequence]
+    assert kept == [at_work, waiting]
+    assert failed == [(uid, 0x0112) for uid in (scored, given_up, never_came)]
     server.shutdown()
 
 

@@ -68,19 +68,6 @@ def test_delays_double_up_to_a_bound() -> None:
     assert max(delays) <= 330.0
 
 
-def test_what_an_archive_has_not_kept_is_owed_again(tmp_path: Path) -> None:
-    outbox = filled(tmp_path, Patience(first=0.0))
-    for uid in ("2.25.11", "2.25.12"):
-        outbox.sent(uid, "A")
-    asked = outbox.uncommitted("A", time.time() - 60)
-    assert [uid for _, uid in asked] == ["2.25.11", "2.25.12"]
-    outbox.promised([uid for _, uid in asked], "A", "1.9")
-    assert outbox.uncommitted("A", time.time() - 60) == []
-    assert outbox.committed("1.8", ["2.25.11"], []) == 0
-    assert outbox.committed("1.9", ["2.25.11"], ["2.25.12"]) == 1
-    assert outbox.counts()["A"] == {"owed": 1, "sent": 0, "confirmed": 1, "dead": 0}
-
-
 def test_bytes_are_deleted_only_when_every_target_has_them(tmp_path: Path) -> None:
     outbox = filled(tmp_path)
     outbox.sent("2.25.11", "A")

@@ -41,6 +41,19 @@ def test_another_film_under_the_same_key_is_refused(inbox):
     assert [path.read_bytes() for path in (inbox.folder / "films").iterdir()] == [b"film"]
 
 
+def test_waiting_without_a_fault_costs_no_attempt(inbox):
+    inbox.put(b"film", "1")
+    for _ in range(5):
+        (entry,) = inbox.claim("w")
+        assert entry.attempts == 1
+        inbox.postpone(entry, "no room", delay=0.0)
+    (entry,) = inbox.claim("w")
+    inbox.postpone(entry, "no room", delay=60.0)
+    assert inbox.claim("w") == []
+    (entry,) = inbox.entries(State.WAITING)
+    assert (entry.attempts, entry.error) == (0, "no room")
+
+
 def test_failures_are_tried_again_later_and_then_dead(inbox, monkeypatch):
     inbox.put(b"film", "1")
     (entry,) = inbox.claim("w")

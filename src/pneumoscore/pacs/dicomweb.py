@@ -16,6 +16,7 @@ __all__ = ["Archive", "FilmQuery", "FoundFilm"]
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 _CLASS = "00080016"
 _PAGE = 200
+_MOST_PAGES = 10_000
 _REPORTS = "SR"
 
 
@@ -123,13 +124,26 @@ class Archive:
         return {item.instance for item in self.instances(study, _REPORTS)}
 
     def _paged(self, study: str | None, filters: dict[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield what matches, page by page: an archive may give fewer a page than it is asked."""
+        tag = _STUDY if study is None else _INSTANCE
+        seen: set[str] = set()
         offset = 0
-        while True:
+        for _ in range(_MOST_PAGES):
             page = self._page(study, filters, offset)
-            yield from page
-            if len(page) < _PAGE:
+            new = {_value(item, tag): item for item in page if _value(item, tag) not in seen}
+            if not new:
+                # One that knows no offsets gives the same again; a full page may not be all.
+                if len(page) == _PAGE:
+                    raise PeerError("the archive gives the same page again", "offsets (QIDO-RS)")
                 return
+            yield from new.values()
+            seen.update(new)
             offset += len(page)
+        raise PeerError(
+            f"the archive's answer does not end within {_MOST_PAGES:,} pages",
+            "a query that matches fewer",
+            "ask for fewer days at once",
+        )
 
     def _page(
         self, study: str | None, filters: dict[str, str], offset: int

@@ -15,6 +15,7 @@ from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
 from pneumoscore.files import write_atomically
+from pneumoscore.pacs.commitments import COMMITMENT_SCHEMA, Commitments
 from pneumoscore.pacs.deliveries import Delivery, OutboxObject, Patience
 from pneumoscore.pacs.targets import Parcel
 from pneumoscore.pipeline.durable import DurableFile
@@ -46,6 +47,11 @@ class Outbox:
     patience : Patience, optional
         How often and how long deliveries are tried.
 
+    Attributes
+    ----------
+    commitments : Commitments
+        What its targets were asked to commit themselves to.
+
     Raises
     ------
     PneumoScoreError
@@ -59,12 +65,13 @@ class Outbox:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._objects.mkdir(mode=0o700, exist_ok=True)
-            self._entries = DurableFile(folder / "outbox.db", _SCHEMA)
+            self._entries = DurableFile(folder / "outbox.db", _SCHEMA + COMMITMENT_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise PneumoScoreError(
                 f"the outbox {folder} cannot be used ({type(error).__name__})",
                 "a folder that may be written",
             ) from error
+        self.commitments = Commitments(self._entries, self.patience)
 
     def add(
         self,
@@ -193,50 +200,15 @@ class Outbox:
                 (state, error, attempts, due, time.time(), uid, target),
             )
 
-    def uncommitted(self, target: str, since: float, most: int = 64) -> list[tuple[str, str]]:
-        """Return SOP class and instance UIDs that were sent and not promised since a time."""
-        return [
-            (str(sop_class), str(uid))
-            for sop_class, uid in self._rows(
-                "SELECT o.sop_class, d.uid FROM deliveries d JOIN objects o USING (uid) "
-                "WHERE d.target = ? AND d.state = ? AND (d.promise IS NULL OR d.changed < ?) "
-                "ORDER BY d.id LIMIT ?",
-                (target, Delivery.SENT, since, most),
-            )
-        ]
-
-    def promised(self, uids: Sequence[str], target: str, transaction: str) -> None:
-        """Note that a target was asked to commit itself."""
-        with self._entries.writing() as connection:
-            connection.executemany(
-                "UPDATE deliveries SET promise = ?, changed = ? "
-                "WHERE uid = ? AND target = ? AND state = ?",
-                [(transaction, time.time(), uid, target, Delivery.SENT) for uid in uids],
-            )
-
-    def committed(self, transaction: str, kept: Sequence[str], lost: Sequence[str]) -> int:
-        """Note a target's report; what it has not is owed again. How many were confirmed."""
-        now = time.time()
-        with self._entries.writing() as connection:
-            for uid in lost:
-                connection.execute(
-                    "UPDATE deliveries SET state = ?, due = ?, promise = NULL, "
-                    "error = 'the archive has not kept it', attempts = attempts + 1, changed = ? "
-                    "WHERE uid = ? AND promise = ?",
-                    (Delivery.OWED, now + self.patience.first, now, uid, transaction),
-                )
-            return sum(
-                connection.execute(
-                    "UPDATE deliveries SET state = ?, changed = ? WHERE uid = ? AND promise = ?",
-                    (Delivery.CONFIRMED, now, uid, transaction),
-                ).rowcount
-                for uid in kept
-            )
-
     def revive(self) -> int:
         """Let all dead deliveries be owed again, from the beginning; how many."""
         now = time.time()
         with self._entries.writing() as connection:
+            connection.execute(
+                "DELETE FROM losses WHERE (uid, target) IN "
+                "(SELECT uid, target FROM deliveries WHERE state = ?)",
+                (Delivery.DEAD,),
+            )
             return connection.execute(
                 "UPDATE deliveries SET state = ?, attempts = 0, due = ?, made = ? WHERE state = ?",
                 (Delivery.OWED, now, now, Delivery.DEAD),

@@ -197,6 +197,16 @@ class Inbox:
         self._set(entry, State.WAITING, error, time.time() + (wait if delay is None else delay))
         return State.WAITING
 
+    def postpone(self, entry: Entry, why: str, delay: float) -> None:
+        """Give an entry back, and its attempt: it waits `delay` seconds for no fault of its own."""
+        now = time.time()
+        with self._entries.writing() as connection:
+            connection.execute(
+                "UPDATE entries SET state = ?, error = ?, due = ?, worker = NULL, changed = ?, "
+                "attempts = max(0, attempts - 1) WHERE id = ?",
+                (State.WAITING, why, now + delay, now, entry.id),
+            )
+
     def bury(self, entry: Entry, error: str) -> State:
         """Give an entry up at once: a film that no further attempt can save."""
         self._set(entry, State.DEAD, error)

@@ -102,12 +102,13 @@ class Deliverer:
 
         if not isinstance(self._target, StoreTarget):
             return
-        objects = self._outbox.uncommitted(self._target.name, time.time() - _REPORT_SECONDS)
+        commitments = self._outbox.commitments
+        objects = commitments.to_ask(self._target.name, _REPORT_SECONDS)
         if not objects:
             return
         transaction = own_uid("commitment", str(time.time_ns()), *(uid for _, uid in objects))
         # First noted: the report may come before the answer.
-        self._outbox.promised([uid for _, uid in objects], self._target.name, transaction)
+        commitments.asked([uid for _, uid in objects], self._target.name, transaction)
         error = self._target.request_commitment(transaction, objects)
         if error is not None:
             self._journal.say("commitment not asked", target=self._target.name, reason=error)

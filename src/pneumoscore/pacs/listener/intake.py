@@ -16,7 +16,7 @@ from pneumoscore.pacs.listener.journal import Journal, film_name
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pipeline.inbox import Inbox, State
 
-__all__ = ["FilmIntake", "film_key"]
+__all__ = ["FilmIntake", "film_key", "prior_key"]
 
 SUCCESS, NO_ROOM, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC210
 _LOOKED_AT = 8192
@@ -25,6 +25,14 @@ _LOOKED_AT = 8192
 def film_key(sop_instance_uid: str, model: str) -> str:
     """Return what makes a film and a model's score of it one entry of the inbox."""
     return f"{sop_instance_uid}@{model[:16]}"
+
+
+def prior_key(sop_instance_uid: str, model: str) -> str:
+    """Return the key of a film that is fetched for the records alone.
+
+    Another than that of the film itself, which may be sent later and is owed its objects then.
+    """
+    return f"{film_key(sop_instance_uid, model)}#prior"
 
 
 class FilmIntake:
@@ -120,9 +128,11 @@ class FilmIntake:
         return _free_bytes(self._inbox.folder) - size >= self._free
 
     def has(self, sop_instance_uid: str) -> bool:
-        """Return whether a film was taken in and is safe here, or has its result."""
+        """Return whether a film's file is here and waits for its result."""
         entry = self._inbox.find(film_key(sop_instance_uid, self._model))
-        return entry is not None and entry.state is not State.DEAD
+        if entry is None or entry.state not in (State.WAITING, State.CLAIMED):
+            return False
+        return entry.path.is_file()
 
 
 def _free_bytes(folder: Path) -> int:

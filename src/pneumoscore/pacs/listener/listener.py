@@ -204,9 +204,13 @@ class Listener:
         self._lock.close()
 
     def _clear_up(self) -> None:
-        """Free what a listener before us had at work, and remove what it had half taken in."""
+        """Free what a listener before us had at work, and remove what it left half done.
+
+        That is films that it had half taken in, and films that were done and not deleted yet.
+        """
         self.inbox.release()
-        known = {entry.path.stem for entry in self.inbox.entries()}
+        entries = self.inbox.entries()
+        known = {entry.path.stem for entry in entries if entry.state is not State.DONE}
         for path in (self.inbox.folder / "films").iterdir():
             if path.name.split(".", 1)[0] not in known:
                 path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from pneumoscore.pacs.dicomweb import Archive, FilmQuery
-from pneumoscore.pacs.listener.intake import film_key
+from pneumoscore.pacs.listener.intake import film_key, prior_key
 from pneumoscore.pacs.listener.journal import Journal
 from pneumoscore.pacs.objects.header import FilmHeader
 from pneumoscore.pipeline.inbox import Inbox
@@ -88,9 +88,13 @@ class Priors:
         query = FilmQuery(since=since.strftime("%Y%m%d"), until=day, patient=patient)
         fetched = 0
         for found in self._archive.films(query):
-            key = film_key(found.instance, self._model)
-            if found.instance == film or self._inbox.find(key) is not None:
+            if found.instance == film or self._is_known(found.instance):
                 continue
+            key = prior_key(found.instance, self._model)
             details = {"uid": found.instance, "prior": True}
             fetched += self._inbox.put(self._archive.fetch(found), key, details)
         return fetched
+
+    def _is_known(self, instance: str) -> bool:
+        keys = film_key(instance, self._model), prior_key(instance, self._model)
+        return any(self._inbox.find(key) is not None for key in keys)

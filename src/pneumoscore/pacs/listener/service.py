@@ -197,6 +197,11 @@ class DicomService:
                 )
         except Exception:
             return _PROCESSING_FAILURE, None
-        confirmed = self._outbox.committed(transaction, kept, lost)
-        self._journal.say("results committed", confirmed=confirmed, lost=len(lost))
+        settled = self._outbox.commitments.reported(transaction, kept, lost)
+        self._journal.say(
+            "results committed",
+            confirmed=settled.confirmed,
+            lost=len(lost),
+            given_up=settled.given_up,
+        )
         return 0x0000, None

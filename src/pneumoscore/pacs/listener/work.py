@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscore.errors import FailureReason, NotScorableError, PneumoScoreError
@@ -174,7 +174,8 @@ class InboxWorker:
             self._inbox.done(entry)
             return "known"
         if again and known is None and self._first_is_open(uid):
-            self._inbox.retry(entry, "the first film of this UID is not scored yet", delay=1.0)
+            why = "the first film of this UID is not scored yet"
+            self._inbox.postpone(entry, why, _TURN_SECONDS)
             return None
         header = film_header(read_header(entry.path.read_bytes()))
         if header.sop_instance_uid != uid:
@@ -195,7 +196,10 @@ class InboxWorker:
         objects = [] if prior else self._objects(header, report, read)
         state = "refused" if isinstance(report.outcome, Refusal) else "scored"
         self._record(entry, film, read, report)
-        self._outbox.add(uid, sha256, state, received.picture, objects, self._terms.targets)
+        if not prior:
+            # A prior is for the records alone: were it a result, the film itself, sent later,
+            # would be known and get none.
+            self._outbox.add(uid, sha256, state, received.picture, objects, self._terms.targets)
         self._inbox.done(entry)
         if not prior and self._terms.scored is not None:
             self._terms.scored(header)
@@ -252,8 +256,8 @@ class InboxWorker:
     def _later(self, entry: Entry, film: str, why: str, *, endless: bool = False) -> bool:
         try:
             if endless:
-                # No fault of the film's: it waits until there is room.
-                self._inbox.retry(_fresh(entry), why, delay=_TURN_SECONDS)
+                # Until there is room.
+                self._inbox.postpone(entry, why, _TURN_SECONDS)
                 self._journal.say("film waits", film=film, reason=why)
             elif self._inbox.retry(entry, why) is State.DEAD:
                 return self._bury(entry, film, why)
@@ -273,7 +277,3 @@ class InboxWorker:
             return False
         self._journal.say("film given up", film=film, reason=why)
         return True
-
-
-def _fresh(entry: Entry) -> Entry:
-    return replace(entry, attempts=1)
