@@ -14,8 +14,8 @@ import pytest
 from pneumoscore.records.backup import backup, restore
 from pneumoscore.records.database import Records
 from pneumoscore.records.errors import RecordsError
-from pneumoscore.records.everyone import read_all_series
 from pneumoscore.records.events import add_events, change_event, remove_event
+from pneumoscore.records.everyone import read_all_series
 from pneumoscore.records.identity import number_problem
 from pneumoscore.records.lock import locked
 from pneumoscore.records.lookup import list_patients
