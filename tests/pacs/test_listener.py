@@ -101,7 +101,7 @@ def test_results_are_back_in_the_right_studies(
             30,
             "we report",
         )
-        assert report["Success"] == [], "a film that has its result is here no longer"
+        assert report["Success"] == [], "the listener keeps no film"
         assert {item["SOPInstanceUID"] for item in report["Failures"]} == {_uid(1), "1.2.9"}
         assert beside.stop() == 0
     assert results_in(orthanc) == (3, 3)

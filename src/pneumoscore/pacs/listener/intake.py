@@ -127,13 +127,6 @@ class FilmIntake:
             return False
         return _free_bytes(self._inbox.folder) - size >= self._free
 
-    def has(self, sop_instance_uid: str) -> bool:
-        """Return whether a film's file is here and waits for its result."""
-        entry = self._inbox.find(film_key(sop_instance_uid, self._model))
-        if entry is None or entry.state not in (State.WAITING, State.CLAIMED):
-            return False
-        return entry.path.is_file()
-
 
 def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free

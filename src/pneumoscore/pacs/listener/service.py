@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -55,6 +54,7 @@ TRANSFER_SYNTAXES = (
 )
 """Encodings that are accepted: those that the reader takes."""
 _NO_SUCH_OBJECT, _PROCESSING_FAILURE, _NO_SUCH_ACTION = 0x0112, 0x0110, 0x0123
+_SOME_FAILED = 2  # event type of a report, PS3.4 J.3.3
 _PDU = 131_072
 
 
@@ -130,7 +130,11 @@ class DicomService:
         return str(event.assoc.requestor.ae_title).strip()
 
     def _on_commitment_asked(self, event: Any) -> tuple[int, None]:
-        """Answer a peer that asks us to commit ourselves to its films; report in a new one."""
+        """Answer a peer that asks us to keep its films; report in a new association.
+
+        No film is kept beyond its result, so that none is committed (PS3.4 J.3.3): who deletes
+        films on commitment would delete the only copy.
+        """
         if event.action_type != 1:
             return _NO_SUCH_ACTION, None
         node = self._options.peers.get(self._peer(event))
@@ -153,21 +157,11 @@ class DicomService:
         return 0x0000, None
 
     def _report(self, node: Node, transaction: str, items: list[tuple[str, str]]) -> None:
-        try:
-            kept = [item for item in items if self._intake.has(item[1])]
-        except sqlite3.Error as error:
-            # The peer asks again when no report comes.
-            self._journal.say("commitment not reported", reason=type(error).__name__)
-            return
-        lost = [item for item in items if item not in kept]
         report = Dataset()
         report.TransactionUID = transaction
-        if kept:
-            report.ReferencedSOPSequence = [referenced(*item) for item in kept]
-        if lost:
-            report.FailedSOPSequence = [referenced(*item) for item in lost]
-            for failed in report.FailedSOPSequence:
-                failed.FailureReason = _NO_SUCH_OBJECT
+        report.FailedSOPSequence = [referenced(*item) for item in items]
+        for failed in report.FailedSOPSequence:
+            failed.FailureReason = _NO_SUCH_OBJECT
         entity = AE(self._options.aet)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 30.0
         entity.add_requested_context(StorageCommitmentPushModel)
@@ -177,13 +171,13 @@ class DicomService:
         if association.is_established:
             status, _ = association.send_n_event_report(
                 report,
-                2 if lost else 1,
+                _SOME_FAILED,
                 StorageCommitmentPushModel,
                 StorageCommitmentPushModelInstance,
             )
             told = "Status" in status
             association.release()
-        self._journal.say("commitment reported", kept=len(kept), lost=len(lost), told=told)
+        self._journal.say("commitment declined", films=len(items), told=told)
 
     def _on_commitment_reported(self, event: Any) -> tuple[int, None]:
         """Take an archive's report on our results."""
