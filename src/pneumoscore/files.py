@@ -26,8 +26,11 @@ from typing import BinaryIO
 from pneumoscore.errors import OutputError
 
 __all__ = [
+    "LOOKED_AT",
     "PHANTOM",
     "FileIdentity",
+    "Header",
+    "check_object",
     "check_output",
     "first_line",
     "identity_of",
@@ -43,7 +46,8 @@ __all__ = [
 ]
 
 _NAME_KEPT = 48
-_LOOKED_AT = 8192
+LOOKED_AT = 8192
+"""Bytes at either end of a file in which its mark lies."""
 _MARK = re.compile(rb"PneumoScore/[0-9][0-9A-Za-z.+-]* \(([a-z][a-z -]{0,30})\)")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
@@ -53,6 +57,8 @@ PHANTOM = "phantom"
 """What the mark of a synthetic film says."""
 FileIdentity = tuple[int, int]
 """Device and number of a file, whatever its name."""
+Header = bytes | re.Pattern[bytes] | None
+"""What tables of one kind begin with."""
 
 
 def sha256_of(path: Path) -> str:
@@ -144,8 +150,8 @@ def mark_of(path: Path) -> str | None:
         If the file cannot be read.
     """
     with path.open("rb") as stream:
-        head = stream.read(_LOOKED_AT)
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LOOKED_AT))
+        head = stream.read(LOOKED_AT)
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOOKED_AT))
         return mark_in(head) or mark_in(stream.read())
 
 
@@ -160,7 +166,7 @@ def check_output(
     inputs: Iterable[Path] = (),
     read: Container[FileIdentity] = (),
     overwrite: bool = False,
-    header: bytes | None = None,
+    header: Header = None,
     kind: str | None = None,
 ) -> None:
     """Raise unless the rule lets `path` be written; looks, and changes nothing.
@@ -178,9 +184,9 @@ def check_output(
         Further files that the run reads, as those of a list: never replaced either.
     overwrite : bool, optional
         Whether the user allowed to replace what is there.
-    header : bytes, optional
-        First line of the table about to be written: a file that begins with the same line is
-        an earlier output of it. For formats that have no place for a mark.
+    header : bytes or pattern, optional
+        First line of the table about to be written, or what matches it: a file that begins so
+        is an earlier output of it. For formats that have no place for a mark.
     kind : str, optional
         What the output's mark will say. A phantom is an earlier output for another one
         (`PHANTOM`) alone: for all else it is a film.
@@ -215,15 +221,19 @@ def check_output(
             f"{path} lies in a folder that this run reads", "an output of another name"
         )
     if not overwrite:
-        raise OutputError(
-            f"{path} exists and is no earlier output of this program",
-            "a new name",
-            "name another file, or give --overwrite where the command has it",
-        )
+        raise _is_foreign(str(path))
 
 
 def _is_read(path: Path) -> OutputError:
     return OutputError(f"{path} is a file that this run reads", "an output of another name")
+
+
+def _is_foreign(name: str) -> OutputError:
+    return OutputError(
+        f"{name} exists and is no earlier output of this program",
+        "a new name",
+        "name another file, or give --overwrite where the command has it",
+    )
 
 
 def _refuse_read(path: Path, status: os.stat_result, read: Container[FileIdentity]) -> None:
@@ -238,12 +248,42 @@ def _same(given: Path, status: os.stat_result) -> bool:
         return False
 
 
-def _is_own(path: Path, header: bytes | None, kind: str | None) -> bool:
-    if header:
-        with path.open("rb") as stream:
-            if stream.read(len(header)) == header:
-                return True
-    return mark_of(path) not in ((None,) if kind == PHANTOM else (None, PHANTOM))
+def _is_own(path: Path, header: Header, kind: str | None) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(max(LOOKED_AT, len(header) if isinstance(header, bytes) else 0))
+    return _begins_with(head, header) or _is_result(mark_of(path), kind)
+
+
+def _is_result(mark: str | None, kind: str | None = None) -> bool:
+    return mark is not None and (mark != PHANTOM or kind == PHANTOM)
+
+
+def _begins_with(head: bytes, header: Header) -> bool:
+    """Return whether a file's first bytes are those of a table (see `check_output`)."""
+    if isinstance(header, re.Pattern):
+        return header.match(head) is not None
+    return bool(header) and head.startswith(header or b"")
+
+
+def check_object(name: str, head: bytes, header: Header = None) -> None:
+    """Raise unless an object of a store may be replaced, by the same rule.
+
+    Parameters
+    ----------
+    name : str
+        Its place, for the message.
+    head : bytes
+        Its first 8 KiB.
+    header : bytes or pattern, optional
+        As in `check_output`.
+
+    Raises
+    ------
+    OutputError
+        If it is not empty and no earlier output of this program.
+    """
+    if head and not _begins_with(head, header) and not _is_result(mark_in(head)):
+        raise _is_foreign(name)
 
 
 def _descriptor(path: Path) -> int | None:
@@ -260,7 +300,7 @@ def written(
     inputs: Iterable[Path] = (),
     read: Container[FileIdentity] = (),
     overwrite: bool = False,
-    header: bytes | None = None,
+    header: Header = None,
     kind: str | None = None,
     private: bool = False,
     make_folder: bool = False,
@@ -313,7 +353,7 @@ def write(
     inputs: Iterable[Path] = (),
     read: Container[FileIdentity] = (),
     overwrite: bool = False,
-    header: bytes | None = None,
+    header: Header = None,
     kind: str | None = None,
     private: bool = False,
     make_folder: bool = False,

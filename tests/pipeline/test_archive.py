@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.fileset import FileSet
 
 from pneumoscore.cli import main
-from pneumoscore.errors import PneumoScoreError
+from pneumoscore.errors import OutputError, PneumoScoreError
 from pneumoscore.phantom import (
     LungDisease,
     PhantomSpec,
@@ -292,6 +292,40 @@ def test_object_storage_holds_the_same_parts(films, tmp_path, model):
     run(films, "memory://bucket/run", model)
     assert merged("memory://bucket/run") == merged(tmp_path / "out")
     assert archive_state("memory://bucket/run").reasons == {"unreadable": 1}
+
+
+@pytest.mark.parametrize("name", ["failures.csv", "run_report.json"])
+@pytest.mark.parametrize("place", ["folder", "objects"])
+def test_a_file_of_the_users_is_kept(films, tmp_path, model, name, place):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    out = tmp_path / "out" if place == "folder" else f"memory://kept/{name}"
+    mine = b"mine" * 5000
+    if place == "folder":
+        out.mkdir()
+        (out / name).write_bytes(mine)
+    else:
+        MemoryFileSystem().pipe_file(f"/kept/{name}/{name}", mine)
+    with pytest.raises(OutputError, match=name):
+        run(films, out, model)
+    if place == "folder":
+        assert (out / name).read_bytes() == mine
+        assert [path.name for path in out.iterdir()] == [name]
+    else:
+        assert MemoryFileSystem().cat_file(f"/kept/{name}/{name}") == mine
+
+
+@pytest.mark.parametrize("place", ["folder", "memory://again/run"])
+def test_a_table_without_failures_is_known_again(films, tmp_path, model, place):
+    out = tmp_path / "out" if place == "folder" else place
+    (films / "bad.png").unlink()
+    scales = Run.of(model, ScoringOptions()).scales
+    for identifiers in (True, False):
+        options = ArchiveOptions("jsonl", identifiers=identifiers)
+        run(films, out, model, options)
+        if place == "folder":
+            with (out / "failures.csv").open(newline="") as stream:
+                assert list(csv.reader(stream)) == [csv_columns(scales, identifiers=identifiers)]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from pneumoscore.files import FileIdentity, check_output, identity_of, written
+from pneumoscore.files import FileIdentity, Header, check_output, identity_of, written
 from pneumoscore.pipeline.walk import Found
 
 __all__ = ["Outputs", "break_off"]
@@ -57,7 +57,7 @@ class Outputs:
         check_output(path, inputs=self.inputs, read=self.read, overwrite=allowed)
 
     def written(
-        self, path: Path, header: bytes | None = None, *, private: bool | None = None
+        self, path: Path, header: Header = None, *, private: bool | None = None
     ) -> AbstractContextManager[BinaryIO]:
         """Open an output (see `pneumoscore.files.written`).
 
@@ -65,8 +65,8 @@ class Outputs:
         ----------
         path : Path
             The file.
-        header : bytes, optional
-            First line of a table.
+        header : bytes or pattern, optional
+            First line of a table, or what matches it.
         private : bool, optional
             Whether it is its owner's only; by default, if it holds identifiers.
         """

@@ -22,6 +22,7 @@ from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.outputs import Outputs
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport
+from pneumoscore.pipeline.sinks.tables import TABLE_HEAD, csv_columns
 from pneumoscore.pipeline.walk import Found, expand
 from pneumoscore.severity.model import SeverityModel
 
@@ -150,8 +151,17 @@ def run_archive(
     -------
     RunReport
         It and the table of failures are written beside the parts.
+
+    Raises
+    ------
+    OutputError
+        If a file of their names is there that this program did not write.
     """
     store = open_store(out)
+    failures = f"failures{options.part.suffix}.csv"
+    told = f"run_report{options.part.suffix}.json"
+    store.check(failures, TABLE_HEAD)
+    store.check(told)
     skipped: Counter[str] = Counter()
     with ExitStack() as stack:
         index = RowIndex(store, Run.of(model, scoring))
@@ -170,11 +180,11 @@ def run_archive(
             skipped=skipped,
             watch=watch,
         )
-        suffix = options.part.suffix
-        with store.writing(f"failures{suffix}.csv") as stream:
-            _write_csv(index.rows(failed=True), stream.write)
+        columns = csv_columns(report.run.scales, identifiers=options.identifiers)
+        with store.writing(failures) as stream:
+            _write_csv(index.rows(failed=True), stream.write, columns)
         form = json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"
-        with store.writing(f"run_report{suffix}.json") as stream:
+        with store.writing(told) as stream:
             stream.write(form.encode("utf-8"))
     return report
 
@@ -188,24 +198,23 @@ def _known(index: RowIndex, *, retry: bool) -> Callable[[str], bool]:
 
 
 def _write_csv(
-    rows: Iterable[Row], write: Callable[[bytes], object], columns: Sequence[str] = ()
+    rows: Iterable[Row], write: Callable[[bytes], object], columns: Sequence[str]
 ) -> int:
-    """Write rows as CSV, without the hash of the content, row by row; return how many.
+    """Write a table of some columns, row by row; return how many rows.
 
-    The columns are those of the first row unless they are given.
+    What a row lacks is empty, and what no column holds is left out.
     """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
+    writer.writeheader()
     count = 0
-    names = [name for name in columns if name != CONTENT]
     for row in rows:
-        row.pop(CONTENT, None)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names or list(row), restval="", extrasaction="ignore")
-        if count == 0:
-            names = names or list(row)
-            writer.writeheader()
         writer.writerow(row)
         write(text.getvalue().encode("utf-8"))
+        text.seek(0)
+        text.truncate()
         count += 1
+    write(text.getvalue().encode("utf-8"))
     return count
 
 
@@ -261,12 +270,13 @@ def merge(out: str, write: Callable[[bytes], object]) -> int:
         Rows.
     """
     with _opened(open_store(out), out) as index:
-        return _write_csv(index.rows(), write, index.columns)
+        columns = [name for name in index.columns if name != CONTENT]
+        return _write_csv(index.rows(), write, columns)
 
 
 def merge_to(out: str, outputs: Outputs, path: Any) -> int:
     """Write the merged table to a file, by the rule for outputs; return its rows."""
-    with outputs.written(path) as stream:
+    with outputs.written(path, TABLE_HEAD) as stream:
         return merge(out, stream.write)
 
 
