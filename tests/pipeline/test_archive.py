@@ -38,6 +38,7 @@ from pneumoscore.pipeline.sinks.tables import csv_columns
 from pneumoscore.pipeline.walk import expand
 from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.score import RESEARCH_NOTICE
 from tests.radiograph.conftest import load_benchmark
 
 ROWS = ArchiveOptions("jsonl", rows=4)
@@ -114,6 +115,29 @@ def test_a_second_run_scores_nothing_again(films, tmp_path, model):
     assert merged(out) == before
     report = json.loads((out / "run_report.json").read_text())
     assert report["counts"]["resumed"] == 11
+
+
+ODD_NAMES = [b"a\rb.png", b"a\nb.png", b"a\r\nb.png", b'"a",b.png', b"a;b\t.png", b"\xff\xfe.png"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_any_name_survives_the_way_through_a_part(films, tmp_path, model, form):
+    names = [os.fsdecode(name) for name in (*ODD_NAMES, "a\u2028b.png".encode())]
+    for number, name in enumerate(names):
+        (films / f"{number}.png").rename(films / name)
+    (films / "bad.png").rename(films / "=bad\r.png")
+    out = tmp_path / "out"
+    options = ArchiveOptions(form, rows=4)
+    assert run(films, out, model, options).scored == 10
+    parts = sorted(path.name for path in (out / "parts").iterdir())
+    rows = merged(out)
+    shown = {os.fsencode(path).decode("utf-8", "backslashreplace") for path in films.iterdir()}
+    assert {row["file"] for row in rows} == shown
+    assert all(row["notice"] == RESEARCH_NOTICE for row in rows)
+    with (out / "failures.csv").open(newline="") as stream:
+        assert [row["file"] for row in csv.DictReader(stream)] == [str(films / "=bad\r.png")]
+    assert run(films, out, model, options).known == 11
+    assert sorted(path.name for path in (out / "parts").iterdir()) == parts
 
 
 def test_what_is_refused_for_its_length_is_known_too(films, tmp_path, model):
