@@ -23,6 +23,7 @@ from pneumoscore.phantom import (
     render_phantom,
     write_phantom_dicom,
 )
+from pneumoscore.pipeline.archive.parts import unpack
 from pneumoscore.pipeline.archive.run import (
     ArchiveOptions,
     Part,
@@ -228,6 +229,43 @@ def test_films_that_were_read_in_another_way_are_not_done(
     rows = merged(out)
     assert len(rows) == 11
     assert list(rows[0]) == csv_columns(Run.of(model, ScoringOptions()).scales)
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_row_is_taken_over_only_where_it_names_the_patient_as_this_run_does(
+    tmp_path, model, form, first
+):
+    healthy = LungDisease(0.0, 0.0)
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=128))
+    one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "out"
+    for folder in (one, two):
+        folder.mkdir()
+        write_phantom_dicom(phantom, folder / "a.dcm", SyntheticPatient(), datetime(2026, 1, 1))
+    scoring = ScoringOptions(force=True)
+    assert run(one, out, model, ArchiveOptions(form, identifiers=first), scoring).scored == 1
+    older = set((out / "parts").iterdir())
+    options = ArchiveOptions(form, identifiers=not first)
+    assert run(two, out, model, options, scoring).scored == 1
+    assert run(two, out, model, options, scoring).known == 1
+    (newer,) = set((out / "parts").iterdir()) - older
+    (row,) = unpack(newer.read_bytes(), newer.name)
+    assert row["file"] == str(two / "a.dcm")
+    assert ("patient_id" in row) is (not first)
+    assert row.get("patient_id") in (None, SyntheticPatient().patient_id)
+    assert (b"PHANTOM-" in newer.read_bytes()) is (not first)
+
+
+def test_a_copy_of_a_film_in_a_part_of_an_older_version_gets_a_row(films, tmp_path, model):
+    out = tmp_path / "out"
+    run(films, out, model)
+    for part in (out / "parts").iterdir():
+        rows = [json.loads(line) for line in part.read_text().splitlines()]
+        assert all(row.pop("reading") for row in rows)
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (films / "copy.png").write_bytes((films / "5.png").read_bytes())
+    assert run(films, out, model).known == 12
+    assert str(films / "copy.png") in {row["file"] for row in merged(out)}
 
 
 def test_shares_of_several_runs_make_the_whole(films, tmp_path, model):

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pneumoscore.pipeline.archive.parts import CONTENT, Row, part_number, unpack
 from pneumoscore.pipeline.archive.store import Store
 from pneumoscore.pipeline.run import Run
+from pneumoscore.pipeline.sinks.published import FILM_FIELDS
 
 __all__ = ["RowIndex"]
 
@@ -36,6 +37,9 @@ class RowIndex:
         Where the parts lie.
     run : Run, optional
         Rows of another model, or made under other options, are left out.
+    identifiers : bool, optional
+        With a run: whether its rows name patients; those that do and those that do not are
+        never taken for each other.
 
     Attributes
     ----------
@@ -45,7 +49,7 @@ class RowIndex:
         Of the newest part.
     """
 
-    def __init__(self, store: Store, run: Run | None = None) -> None:
+    def __init__(self, store: Store, run: Run | None = None, *, identifiers: bool = True) -> None:
         handle, self._path = tempfile.mkstemp(prefix="pneumoscore-", suffix=".index")
         os.close(handle)
         self._lock = threading.Lock()
@@ -62,7 +66,7 @@ class RowIndex:
             self.last = max(self.last, number)
             rows = unpack(store.read(name), name)
             self.columns = list(rows[0]) if rows else self.columns
-            self.add([row for row in rows if _fits(row, run)])
+            self.add([row for row in rows if _fits(row, run, identifiers)])
 
     def add(self, rows: list[Row]) -> None:
         """Take in rows; the last of a file counts."""
@@ -118,9 +122,11 @@ class RowIndex:
         self.close()
 
 
-def _fits(row: Row, run: Run | None) -> bool:
+def _fits(row: Row, run: Run | None, identifiers: bool) -> bool:
     if run is None:
         return True
+    if (FILM_FIELDS[0] in row) != identifiers:
+        return False
     options = run.options.published()
     made = (row["sha256"], row["voi"], row["force"])
     if made != (run.model.sha256, str(options["voi"]).lower(), str(options["force"]).lower()):

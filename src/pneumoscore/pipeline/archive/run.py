@@ -164,7 +164,7 @@ def run_archive(
     store.check(told)
     skipped: Counter[str] = Counter()
     with ExitStack() as stack:
-        index = RowIndex(store, Run.of(model, scoring))
+        index = RowIndex(store, Run.of(model, scoring), identifiers=options.identifiers)
         stack.callback(index.close)
         before = None if records is None else records.flush
         parts = ArchiveParts(store, index, options.form, options.identifiers, options.rows, before)

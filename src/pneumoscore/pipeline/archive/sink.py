@@ -73,7 +73,9 @@ class ArchiveParts(Sink):
             same = self._index.by_content(result.content)
             if same is None or self._has(result):
                 return
-            row = same | {"file": csv_row(result, self._run)[0]}
+            # An older version's part may lack a column, and never brings one of its own.
+            row = {name: same.get(name, "") for name in self._columns}
+            row["file"] = csv_row(result, self._run)[0]
         else:
             cells = csv_row(result, self._run, identifiers=self._identifiers)
             row = dict(zip(self._columns, [*cells, result.content or ""], strict=True))
