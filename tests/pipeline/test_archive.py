@@ -451,6 +451,29 @@ def test_the_command_says_what_it_did(films, tmp_path, tiny_folder, capsys):
     assert "no parts" in capsys.readouterr().err
 
 
+def test_merge_says_where_parts_hold_rows_of_several_options(films, tmp_path, tiny_folder, capsys):
+    out, table = tmp_path / "out", tmp_path / "table.csv"
+    (films / "bad.png").unlink()
+    said = []
+    for level in ("0.9", "0.8", "0.9"):
+        arguments = ["archive", "run", films, "--out", out, "--format", "csv",
+                     "--level", level, "--model", tiny_folder]  # fmt: skip
+        assert main([*map(str, arguments)]) == 0
+        capsys.readouterr()
+        assert main(["archive", "merge", str(out), "-o", str(table)]) == 0
+        merging = capsys.readouterr()
+        assert merging.out == "10 rows\n"
+        said.append(merging.err.splitlines())
+        (films / "9.png").unlink(missing_ok=True)
+    assert said[0] == []
+    assert said[1] == said[2]
+    kinds = [(line.split()[0], line.rpartition(", ")[2]) for line in said[1][1:]]
+    assert kinds == [("9", "level 0.8"), ("10", "level 0.9")]
+    with table.open(newline="") as stream:
+        levels = [row["opacity_level"] for row in csv.DictReader(stream)]
+    assert levels == ["0.8"] * 9 + ["0.9"]
+
+
 def test_films_are_recorded_before_their_part_is_written(tmp_path, model, tiny_folder, capsys):
     pytest.importorskip("sqlalchemy")
     healthy = LungDisease(0.0, 0.0)

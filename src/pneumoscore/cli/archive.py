@@ -26,7 +26,7 @@ from pneumoscore.cli.options import (
     write_target,
 )
 from pneumoscore.cli.progress import Counted, LateProgress
-from pneumoscore.cli.status import ExitStatus, say_error
+from pneumoscore.cli.status import ExitStatus, say, say_error
 from pneumoscore.settings import require_extra
 
 if TYPE_CHECKING:
@@ -275,9 +275,13 @@ def merge(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV table to write.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Write all parts as one CSV table, with the columns of 'score --csv'."""
+    """Write the newest row of each file as one CSV table, with the columns of 'score --csv'."""
     from pneumoscore.pipeline.archive.run import merge_to
     from pneumoscore.pipeline.outputs import Outputs
 
-    count = merge_to(folder, Outputs(overwrite=overwrite), write_target(out))
-    typer.echo(f"{count} rows")
+    done = merge_to(folder, Outputs(overwrite=overwrite), write_target(out))
+    typer.echo(f"{done.rows} rows")
+    if len(done.kinds) > 1:
+        say("the parts hold rows of several models or options; each file's newest row is merged:")
+        for kind, count in sorted(done.kinds.items()):
+            say(f"  {count} of {kind}")

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -47,6 +48,8 @@ class RowIndex:
         How many parts there are, and the newest one's number.
     columns : list of str
         Of the newest part.
+    kinds : Counter of str
+        Scored rows of all parts by what made them, for people: model and options.
     """
 
     def __init__(self, store: Store, run: Run | None = None, *, identifiers: bool = True) -> None:
@@ -58,6 +61,7 @@ class RowIndex:
         self.parts = 0
         self.last = 0
         self.columns: list[str] = []
+        self.kinds: Counter[str] = Counter()
         for name in store.names("parts"):
             number = part_number(name)
             if number is None:
@@ -66,6 +70,7 @@ class RowIndex:
             self.last = max(self.last, number)
             rows = unpack(store.read(name), name)
             self.columns = list(rows[0]) if rows else self.columns
+            self.kinds.update(_kind_of(row) for row in rows if not row["reason"])
             self.add([row for row in rows if _fits(row, run, identifiers)])
 
     def add(self, rows: list[Row]) -> None:
@@ -122,10 +127,23 @@ class RowIndex:
         self.close()
 
 
+def _kind_of(row: Row) -> str:
+    words = [f"{row['model']} {row['model_version']} ({row['sha256'][:8]})"]
+    levels = sorted({value for name, value in row.items() if name.endswith("_level") and value})
+    words += [f"level {level}" for level in levels]
+    words += [] if row["voi"] == "true" else ["without VOI"]
+    words += ["forced"] if row["force"] == "true" else []
+    return ", ".join(words + ([] if _has_identifiers(row) else ["without identifiers"]))
+
+
+def _has_identifiers(row: Row) -> bool:
+    return FILM_FIELDS[0] in row
+
+
 def _fits(row: Row, run: Run | None, identifiers: bool) -> bool:
     if run is None:
         return True
-    if (FILM_FIELDS[0] in row) != identifiers:
+    if _has_identifiers(row) != identifiers:
         return False
     options = run.options.published()
     made = (row["sha256"], row["voi"], row["force"])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArchiveOptions",
     "ArchiveState",
+    "Merged",
     "Part",
     "archive_state",
     "merge",
@@ -254,8 +255,26 @@ def archive_state(out: str) -> ArchiveState:
         return ArchiveState(index.parts, scored, failed, dict(reasons), tuple(sorted(models)))
 
 
-def merge(out: str, write: Callable[[bytes], object]) -> int:
-    """Write all rows as one CSV table, by file name, with the columns of ``score --csv``.
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merged table holds.
+
+    Attributes
+    ----------
+    rows : int
+        One for each file: the newest.
+    kinds : dict of str to int
+        Scored rows of all parts by what made them: model and options.
+    """
+
+    rows: int
+    kinds: dict[str, int]
+
+
+def merge(out: str, write: Callable[[bytes], object]) -> Merged:
+    """Write the newest row of each file as one CSV table, by file name.
+
+    The columns are those of ``score --csv``, as the newest part has them.
 
     Parameters
     ----------
@@ -263,19 +282,14 @@ def merge(out: str, write: Callable[[bytes], object]) -> int:
         Folder or URL of the results.
     write : callable
         Takes the table's bytes, bit by bit.
-
-    Returns
-    -------
-    int
-        Rows.
     """
     with _opened(open_store(out), out) as index:
         columns = [name for name in index.columns if name != CONTENT]
-        return _write_csv(index.rows(), write, columns)
+        return Merged(_write_csv(index.rows(), write, columns), dict(index.kinds))
 
 
-def merge_to(out: str, outputs: Outputs, path: Any) -> int:
-    """Write the merged table to a file, by the rule for outputs; return its rows."""
+def merge_to(out: str, outputs: Outputs, path: Any) -> Merged:
+    """Write the merged table to a file, by the rule for outputs."""
     with outputs.written(path, TABLE_HEAD) as stream:
         return merge(out, stream.write)
 
