@@ -492,6 +492,75 @@ def test_films_are_recorded_before_their_part_is_written(tmp_path, model, tiny_f
     assert "films       5" in capsys.readouterr().out
 
 
+def test_films_that_contradict_the_records_are_told(tmp_path, tiny_folder, capsys):
+    pytest.importorskip("sqlalchemy")
+    healthy = LungDisease(0.0, 0.0)
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=128))
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for day, sex in ((1, "F"), (2, "M")):
+        patient = SyntheticPatient(sex=sex)
+        write_phantom_dicom(phantom, folder / f"{day}.dcm", patient, datetime(2026, 1, day), day)
+    arguments = ["archive", "run", folder, "--out", tmp_path / "out", "--format", "csv",
+                 "--records", tmp_path / "records.db", "--force", "--model",
+                 tiny_folder]  # fmt: skip
+    assert main([*map(str, arguments)]) == 1
+    said = capsys.readouterr()
+    assert "2 films scored" in said.out
+    (error,) = (line for line in said.err.splitlines() if line.startswith("error: "))
+    assert str(folder / "2.dcm") in error
+    assert "the recorded one F" in error
+
+
+def test_films_that_cannot_be_recorded_end_with_status_1(films, tmp_path, tiny_folder, capsys):
+    pytest.importorskip("sqlalchemy")
+    arguments = ["archive", "run", films / "0.png", "--out", tmp_path / "out", "--format", "csv",
+                 "--records", tmp_path / "records.db", "--model", tiny_folder]  # fmt: skip
+    assert main([*map(str, arguments)]) == 1
+    assert "not recorded" in capsys.readouterr().err
+
+
+def test_what_had_no_score_before_is_no_success(films, tmp_path, tiny_folder, capsys):
+    (films / "copy of bad.png").write_bytes((films / "bad.png").read_bytes())
+    out = tmp_path / "out"
+    arguments = ["archive", "run", films, "--out", out, "--format", "csv", "--model", tiny_folder]
+    assert main([*map(str, arguments)]) == 1
+    for _ in range(2):
+        capsys.readouterr()
+        assert main([*map(str, arguments)]) == 1
+        said = capsys.readouterr()
+        assert "0 films scored, 12 were done before (2 without a score), 0 failed" in said.out
+        assert "failures.csv" in said.err
+        counts = json.loads((out / "run_report.json").read_text())["counts"]
+        assert (counts["resumed"], counts["resumed_without_score"]) == (12, 2)
+
+
+def test_an_empty_share_of_several_is_done(films, tmp_path, tiny_folder, capsys):
+    statuses = []
+    for number in range(1, 9):
+        arguments = ["archive", "run", films / "0.png", "--out", tmp_path / "out", "--format",
+                     "csv", "--part", f"{number}/8", "--model", tiny_folder]  # fmt: skip
+        statuses.append(main([*map(str, arguments)]))
+    said = capsys.readouterr()
+    assert statuses == [0] * 8
+    assert said.out.count("no films in share") == 7
+    assert said.out.count("1 films scored") == 1
+    (tmp_path / "empty").mkdir()
+    arguments = ["archive", "run", tmp_path / "empty", "--out", tmp_path / "out"]
+    assert main([*map(str, arguments), "--format", "csv", "--model", str(tiny_folder)]) == 3
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--filter", "foo=1"), ("--filter", "date=never"), ("--part", "9/8"), ("--part", "one")],
+)
+def test_an_option_that_cannot_be_read_is_wrong_usage(films, tmp_path, option, capsys):
+    arguments = ["archive", "run", str(films), "--out", str(tmp_path / "out"), *option]
+    assert main(arguments) == 2
+    assert option[0] in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_bad_files_of_every_kind_are_named_with_their_reason_and_stop_nothing(
     films, tmp_path, model, tiny_model
 ):
