@@ -434,6 +434,41 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_written(films, tmp_path, m
     assert merged(out) == merged(tmp_path / "whole")
 
 
+def test_a_full_folder_for_scratch_files_is_told_and_left_clean(
+    films, tmp_path, model, monkeypatch, capsys
+):
+    from pneumoscore.pipeline.archive import index
+
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    run(films, out, model)
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    # No page more than an empty database has: as on a disk without room.
+    monkeypatch.setattr(index, "_SCHEMA", index._SCHEMA + "PRAGMA max_page_count = 1;")
+    for command in (["status", out], ["merge", out, "-o", tmp_path / "table.csv"]):
+        assert main(["archive", *map(str, command)]) == 3
+        error = capsys.readouterr().err
+        assert error.startswith("error: the index of the parts cannot be kept in ")
+        assert "full" in error
+        assert "TMPDIR" in error
+    with pytest.raises(PneumoScoreError, match="TMPDIR"):
+        run(films, out, model)
+    assert list(scratch.iterdir()) == []
+    monkeypatch.undo()
+    assert run(films, out, model).known == 11
+
+
+def test_a_damaged_part_leaves_no_scratch_file(films, tmp_path, model, monkeypatch):
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    run(films, out, model)
+    next((out / "parts").iterdir()).write_text("{")
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with pytest.raises(PneumoScoreError, match="damaged"):
+        archive_state(str(out))
+    assert list(scratch.iterdir()) == []
+
+
 def test_the_command_says_what_it_did(films, tmp_path, tiny_folder, capsys):
     out = tmp_path / "out"
     arguments = ["archive", "run", films, "--out", out, "--format", "csv", "--model", tiny_folder]
