@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from pneumoscore.errors import NotScorableError, OutputError
-from pneumoscore.files import sha256_of, sync_folder, write, write_atomically, written_atomically
+from pneumoscore.files import (
+    FileIdentity,
+    identity_of,
+    program_mark,
+    sha256_of,
+    sync_folder,
+    write,
+    write_atomically,
+    written,
+    written_atomically,
+)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -86,6 +96,33 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
         write(other, b"new", inputs=[tmp_path], overwrite=True)
     assert film.read_bytes() == OWN
     assert other.read_bytes() == b"a film"
+
+
+def test_a_film_that_is_found_on_the_way_is_never_replaced(tmp_path: Path) -> None:
+    film = tmp_path / "film.png"
+    film.write_bytes(OWN)
+    with pytest.raises(OutputError, match="reads"):
+        write(film, b"new", read={identity_of(film)}, overwrite=True)
+    found: set[FileIdentity] = set()
+
+    def found_late() -> None:
+        with written(film, read=found, overwrite=True) as stream:
+            stream.write(b"new")
+            found.add(identity_of(film))
+
+    with pytest.raises(OutputError, match="reads"):
+        found_late()
+    assert film.read_bytes() == OWN
+    assert list(tmp_path.iterdir()) == [film]
+
+
+def test_a_phantom_is_a_film_to_all_but_phantoms(tmp_path: Path) -> None:
+    film = tmp_path / "film.png"
+    film.write_bytes(program_mark("phantom").encode())
+    with pytest.raises(OutputError, match="no earlier output"):
+        write(film, b"new")
+    write(film, b"another", kind="phantom")
+    assert film.read_bytes() == b"another"
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Whole files: hashed, marked as this program's own, and written by one rule.
 
 The rule for what a user names as an output (`check_output`, `written`): never a file that
-the run reads; nothing that was there, unless it is this program's own earlier output or the
-user said ``--overwrite``; a device, a pipe or an open descriptor (``/dev/stdout``) is written
-into; a link is followed. A file appears whole or not at all.
+the run reads; nothing that was there, unless it is this program's own earlier output (a phantom
+only for another phantom: to all else it is a film) or the user said ``--overwrite``; a device,
+a pipe or an open descriptor (``/dev/stdout``) is written into; a link is followed. A file
+appears whole or not at all.
 
 What this program writes carries its mark (`program_mark`), so that a later run may replace
 it and does not take it for a film.
@@ -17,7 +18,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -25,8 +26,14 @@ from typing import BinaryIO
 from pneumoscore.errors import OutputError
 
 __all__ = [
+    "LOOKED_AT",
+    "PHANTOM",
+    "FileIdentity",
+    "Header",
+    "check_object",
     "check_output",
     "first_line",
+    "identity_of",
     "mark_in",
     "mark_of",
     "program_mark",
@@ -39,12 +46,19 @@ __all__ = [
 ]
 
 _NAME_KEPT = 48
-_LOOKED_AT = 8192
+LOOKED_AT = 8192
+"""Bytes at either end of a file in which its mark lies."""
 _MARK = re.compile(rb"PneumoScore/[0-9][0-9A-Za-z.+-]* \(([a-z][a-z -]{0,30})\)")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 PRIVATE = 0o600
 """Mode of files that hold identifiers of patients."""
+PHANTOM = "phantom"
+"""What the mark of a synthetic film says."""
+FileIdentity = tuple[int, int]
+"""Device and number of a file, whatever its name."""
+Header = bytes | re.Pattern[bytes] | None
+"""What tables of one kind begin with."""
 
 
 def sha256_of(path: Path) -> str:
@@ -57,6 +71,18 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def identity_of(path: Path) -> FileIdentity:
+    """Return which file a path leads to.
+
+    Raises
+    ------
+    OSError
+        If it leads to none.
+    """
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def sync_folder(folder: Path) -> None:
@@ -124,8 +150,8 @@ def mark_of(path: Path) -> str | None:
         If the file cannot be read.
     """
     with path.open("rb") as stream:
-        head = stream.read(_LOOKED_AT)
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LOOKED_AT))
+        head = stream.read(LOOKED_AT)
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOOKED_AT))
         return mark_in(head) or mark_in(stream.read())
 
 
@@ -138,8 +164,10 @@ def check_output(
     path: Path,
     *,
     inputs: Iterable[Path] = (),
+    read: Container[FileIdentity] = (),
     overwrite: bool = False,
-    header: bytes | None = None,
+    header: Header = None,
+    kind: str | None = None,
 ) -> None:
     """Raise unless the rule lets `path` be written; looks, and changes nothing.
 
@@ -152,11 +180,16 @@ def check_output(
     inputs : iterable of Path, optional
         Files and folders that the run reads: what exists and is one of them, or lies in one
         and is not this program's own, is never replaced, `overwrite` or not.
+    read : container of FileIdentity, optional
+        Further files that the run reads, as those of a list: never replaced either.
     overwrite : bool, optional
         Whether the user allowed to replace what is there.
-    header : bytes, optional
-        First line of the table about to be written: a file that begins with the same line is
-        an earlier output of it. For formats that have no place for a mark.
+    header : bytes or pattern, optional
+        First line of the table about to be written, or what matches it: a file that begins so
+        is an earlier output of it. For formats that have no place for a mark.
+    kind : str, optional
+        What the output's mark will say. A phantom is an earlier output for another one
+        (`PHANTOM`) alone: for all else it is a film.
 
     Raises
     ------
@@ -175,23 +208,37 @@ def check_output(
         raise OutputError(f"{path} is a folder", "the name of a file to write")
     if not stat.S_ISREG(status.st_mode):
         return
+    _refuse_read(path, status, read)
     inside = False
     for given in inputs:
         if _same(given, status):
-            raise OutputError(f"{path} is a file that this run reads", "an output of another name")
+            raise _is_read(path)
         inside = inside or (given.is_dir() and path.resolve().is_relative_to(given.resolve()))
-    if status.st_size == 0 or _is_own(path, header):
+    if status.st_size == 0 or _is_own(path, header, kind):
         return
     if inside:
         raise OutputError(
             f"{path} lies in a folder that this run reads", "an output of another name"
         )
     if not overwrite:
-        raise OutputError(
-            f"{path} exists and is no earlier output of this program",
-            "a new name",
-            "name another file, or give --overwrite where the command has it",
-        )
+        raise _is_foreign(str(path))
+
+
+def _is_read(path: Path) -> OutputError:
+    return OutputError(f"{path} is a file that this run reads", "an output of another name")
+
+
+def _is_foreign(name: str) -> OutputError:
+    return OutputError(
+        f"{name} exists and is no earlier output of this program",
+        "a new name",
+        "name another file, or give --overwrite where the command has it",
+    )
+
+
+def _refuse_read(path: Path, status: os.stat_result, read: Container[FileIdentity]) -> None:
+    if (status.st_dev, status.st_ino) in read:
+        raise _is_read(path)
 
 
 def _same(given: Path, status: os.stat_result) -> bool:
@@ -201,12 +248,42 @@ def _same(given: Path, status: os.stat_result) -> bool:
         return False
 
 
-def _is_own(path: Path, header: bytes | None) -> bool:
-    if header:
-        with path.open("rb") as stream:
-            if stream.read(len(header)) == header:
-                return True
-    return mark_of(path) is not None
+def _is_own(path: Path, header: Header, kind: str | None) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(max(LOOKED_AT, len(header) if isinstance(header, bytes) else 0))
+    return _begins_with(head, header) or _is_result(mark_of(path), kind)
+
+
+def _is_result(mark: str | None, kind: str | None = None) -> bool:
+    return mark is not None and (mark != PHANTOM or kind == PHANTOM)
+
+
+def _begins_with(head: bytes, header: Header) -> bool:
+    """Return whether a file's first bytes are those of a table (see `check_output`)."""
+    if isinstance(header, re.Pattern):
+        return header.match(head) is not None
+    return bool(header) and head.startswith(header or b"")
+
+
+def check_object(name: str, head: bytes, header: Header = None) -> None:
+    """Raise unless an object of a store may be replaced, by the same rule.
+
+    Parameters
+    ----------
+    name : str
+        Its place, for the message.
+    head : bytes
+        Its first 8 KiB.
+    header : bytes or pattern, optional
+        As in `check_output`.
+
+    Raises
+    ------
+    OutputError
+        If it is not empty and no earlier output of this program.
+    """
+    if head and not _begins_with(head, header) and not _is_result(mark_in(head)):
+        raise _is_foreign(name)
 
 
 def _descriptor(path: Path) -> int | None:
@@ -221,8 +298,10 @@ def written(
     path: Path,
     *,
     inputs: Iterable[Path] = (),
+    read: Container[FileIdentity] = (),
     overwrite: bool = False,
-    header: bytes | None = None,
+    header: Header = None,
+    kind: str | None = None,
     private: bool = False,
     make_folder: bool = False,
 ) -> Iterator[BinaryIO]:
@@ -230,8 +309,8 @@ def written(
 
     Parameters
     ----------
-    path, inputs, overwrite, header
-        As in `check_output`.
+    path, inputs, read, overwrite, header, kind
+        As in `check_output`; what is `read` when the block ends counts too.
     private : bool, optional
         For files that hold identifiers of patients: only the owner may read them (0600).
         Others have the mode that the umask gives, and a file that is replaced keeps its own.
@@ -250,7 +329,7 @@ def written(
     OSError
         If it cannot be written.
     """
-    check_output(path, inputs=inputs, overwrite=overwrite, header=header)
+    check_output(path, inputs=inputs, read=read, overwrite=overwrite, header=header, kind=kind)
     descriptor = _descriptor(path)
     if descriptor is not None:
         with os.fdopen(os.dup(descriptor), "wb") as stream:
@@ -263,6 +342,8 @@ def written(
         target = path.resolve() if path.is_symlink() else path
         with written_atomically(target, private=private, make_folder=make_folder) as stream:
             yield stream
+            with contextlib.suppress(FileNotFoundError):
+                _refuse_read(path, path.stat(), read)
 
 
 def write(
@@ -270,8 +351,10 @@ def write(
     data: bytes,
     *,
     inputs: Iterable[Path] = (),
+    read: Container[FileIdentity] = (),
     overwrite: bool = False,
-    header: bytes | None = None,
+    header: Header = None,
+    kind: str | None = None,
     private: bool = False,
     make_folder: bool = False,
 ) -> None:
@@ -279,8 +362,10 @@ def write(
     with written(
         path,
         inputs=inputs,
+        read=read,
         overwrite=overwrite,
         header=header,
+        kind=kind,
         private=private,
         make_folder=make_folder,
     ) as stream:

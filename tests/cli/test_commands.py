@@ -372,6 +372,14 @@ def test_model_fit_makes_a_model_that_scores(
     assert replaced.status == 0
     # The same films give the same model, and so the same version.
     assert (tmp_path / "my-model" / "model.json").read_bytes() == model
+    (network,) = (path.name for path in (tmp_path / "my-model").glob("*.onnx"))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / network).write_text("mine")
+    refused = run("model", "fit", *options, "--out", other)
+    assert refused.status == 2
+    assert network in refused.err
+    assert {path.name: path.read_text() for path in other.iterdir()} == {network: "mine"}
 
 
 def test_model_fit_wants_a_table(run: Run, home: Path, tmp_path: Path, tiny_folder: Path) -> None:

@@ -277,6 +277,53 @@ def test_targets_that_cannot_be_written_are_found_before_scoring(
     assert outcome.err == f"error: {film}: File exists\n"
 
 
+def test_a_phantom_in_the_folder_of_overlays_is_kept(
+    run: Run, tmp_path: Path, tiny_folder: Path
+) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    film = maps / "a.png"
+    assert run("phantom", film, "--size", 128).status == 0
+    before = film.read_bytes()
+    for source in (film, maps):
+        outcome = run("score", source, "--overlay", maps, "--force", "--model", tiny_folder)
+        assert outcome.status == 0
+        assert film.read_bytes() == before
+        assert sorted(path.name for path in maps.iterdir()) == ["a-2.png", "a.png"]
+
+
+@pytest.mark.parametrize("option", ["--csv", "--html", "--report"])
+def test_a_film_of_a_list_is_never_replaced(
+    run: Run,
+    film: Path,
+    tmp_path: Path,
+    tiny_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+) -> None:
+    before = film.read_bytes()
+    names = io.BytesIO(os.fsencode(film) + b"\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(names))
+    outcome = run("score", "-", option, film, "--overwrite", "--model", tiny_folder)
+    assert outcome.status == 2
+    assert "reads" in outcome.err
+    assert outcome.out == ""
+    assert film.read_bytes() == before
+
+
+def test_a_film_behind_a_link_is_never_replaced(
+    run: Run, film: Path, tmp_path: Path, tiny_folder: Path
+) -> None:
+    before = film.read_bytes()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link.png").symlink_to(film)
+    outcome = run("score", folder, "--csv", film, "--overwrite", "--model", tiny_folder)
+    assert outcome.status == 2
+    assert "reads" in outcome.err
+    assert film.read_bytes() == before
+
+
 def test_level_widens_the_interval(run: Run, film: Path, tiny_folder: Path) -> None:
     def width(level: str) -> float:
         outcome = run("score", film, "--json", "--level", level, "--model", tiny_folder)

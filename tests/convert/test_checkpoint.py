@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pneumoscore.convert.checkpoint import read_state_dict
+from pneumoscore.convert.unpickling import Storage, StorageType, Tensor
 from pneumoscore.errors import ModelError
 
 FORMATS = [True, False]
@@ -205,6 +206,60 @@ def test_a_tensor_sees_only_its_own_storage(
     path = archive(tmp_path / "x.pt", pickled, {"0": bytes(16)})
     with pytest.raises(ModelError, match=r"x\.pt"):
         read_state_dict(path)
+
+
+def altered(pickled: bytes, before: bytes, state: bytes) -> bytes:
+    """Return a pickle with BUILD after the opcodes that make an object."""
+    start, end = pickled.index(before), pickled.index(before) + len(before)
+    return pickled[:start] + before + state + b"b" + pickled[end:]
+
+
+FAR = b"}(X\x05\x00\x00\x00shape(J\x00\x00\x00\x40tX\x07\x00\x00\x00strides(K\x01tu"
+
+
+@pytest.mark.parametrize(
+    ("made", "state"),
+    [
+        ("tensor", FAR),
+        ("tensor", b"N" + FAR + b"\x86"),  # the other form of a state, for slots
+        ("storage", b"}(X\x05\x00\x00\x00countJ\x00\x00\x00\x40u"),
+        ("storage", b"N}(X\x05\x00\x00\x00countJ\x00\x00\x00\x40u\x86"),
+        ("kind", b"(X\x03\x00\x00\x00<f8l"),
+        ("kind", b"}(X\x04\x00\x00\x00kindX\x03\x00\x00\x00<f8u"),
+    ],
+)
+def test_a_tensor_is_not_altered_once_it_is_described(
+    tmp_path: Path, made: str, state: bytes
+) -> None:
+    kind = b"ctorch\nFloatStorage\n"
+    storage = b"(X\x07\x00\x00\x00storage" + kind + b"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00(K\x04t(K\x01t\x89}tR"
+    pickled = b"\x80\x02}(X\x06\x00\x00\x00weight" + tensor + b"u."
+    data = {"0": struct.pack("<4f", 1, 2, 3, 4)}
+    whole = archive(tmp_path / "whole.pt", pickled, data)
+    np.testing.assert_array_equal(read_state_dict(whole)["weight"], [1, 2, 3, 4])
+    before = {"tensor": tensor, "storage": storage, "kind": kind}[made]
+    path = archive(tmp_path / "x.pt", altered(pickled, before, state), data)
+    with pytest.raises(ModelError, match="alters"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize("opcodes", [b"K\x00K\x01s", b"K\x01a", b"(K\x01e", b"(K\x00K\x01u"])
+@pytest.mark.parametrize("made", ["tensor", "storage"])
+def test_a_tensor_takes_no_items(tmp_path: Path, made: str, opcodes: bytes) -> None:
+    pickled = Reference(4, 0, (4,), (1,)).pickled()
+    end = pickled.index(b"Q") + 1 if made == "storage" else len(pickled) - 2
+    path = archive(tmp_path / "x.pt", pickled[:end] + opcodes + pickled[end:], {"0": bytes(16)})
+    with pytest.raises(ModelError, match=r"x\.pt"):
+        read_state_dict(path)
+
+
+def test_numbers_that_went_away_are_not_read() -> None:
+    storage = Storage(StorageType("<f4"), 4)
+    tensor = Tensor(storage, 0, (4,), (1,))
+    storage.values, storage.count = np.zeros(2, np.float32), 2
+    with pytest.raises(ModelError, match="beyond its storage"):
+        tensor.array()
 
 
 def test_a_right_description_is_read(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from copy import deepcopy
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +225,22 @@ def test_the_command_names_what_failed_and_goes_on(
     assert report.stat().st_mode & 0o777 == 0o600
     assert {entry.get("written") for entry in content["films"]} == {written.name, None}
     assert SECRET not in report.read_text()
+
+
+def test_a_film_of_a_list_is_never_replaced(
+    film: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, out, first = tmp_path / "site.key", tmp_path / "out", tmp_path / "a.dcm"
+    first.write_bytes(film)
+    assert main(["pacs", "key", str(key)]) == 0
+    command = ["deidentify", "-", "-o", str(out), "--key", str(key)]
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(f"{first}\n".encode())))
+    assert main(command) == 0
+    (written,) = out.iterdir()
+    before = written.read_bytes()
+    names = f"{first}\n{written}\n".encode()
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(names)))
+    capsys.readouterr()
+    assert main([*command, "--mask-edges", "0.1"]) == 1
+    assert "reads" in capsys.readouterr().err
+    assert written.read_bytes() == before

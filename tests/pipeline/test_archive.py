@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.fileset import FileSet
 
 from pneumoscore.cli import main
-from pneumoscore.errors import PneumoScoreError
+from pneumoscore.errors import OutputError, PneumoScoreError
 from pneumoscore.phantom import (
     LungDisease,
     PhantomSpec,
@@ -23,6 +23,7 @@ from pneumoscore.phantom import (
     render_phantom,
     write_phantom_dicom,
 )
+from pneumoscore.pipeline.archive.parts import unpack
 from pneumoscore.pipeline.archive.run import (
     ArchiveOptions,
     Part,
@@ -38,6 +39,7 @@ from pneumoscore.pipeline.sinks.tables import csv_columns
 from pneumoscore.pipeline.walk import expand
 from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.severity.model import SeverityModel
+from pneumoscore.severity.score import RESEARCH_NOTICE
 from tests.radiograph.conftest import load_benchmark
 
 ROWS = ArchiveOptions("jsonl", rows=4)
@@ -114,6 +116,29 @@ def test_a_second_run_scores_nothing_again(films, tmp_path, model):
     assert merged(out) == before
     report = json.loads((out / "run_report.json").read_text())
     assert report["counts"]["resumed"] == 11
+
+
+ODD_NAMES = [b"a\rb.png", b"a\nb.png", b"a\r\nb.png", b'"a",b.png', b"a;b\t.png", b"\xff\xfe.png"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_any_name_survives_the_way_through_a_part(films, tmp_path, model, form):
+    names = [os.fsdecode(name) for name in (*ODD_NAMES, "a\u2028b.png".encode())]
+    for number, name in enumerate(names):
+        (films / f"{number}.png").rename(films / name)
+    (films / "bad.png").rename(films / "=bad\r.png")
+    out = tmp_path / "out"
+    options = ArchiveOptions(form, rows=4)
+    assert run(films, out, model, options).scored == 10
+    parts = sorted(path.name for path in (out / "parts").iterdir())
+    rows = merged(out)
+    shown = {os.fsencode(path).decode("utf-8", "backslashreplace") for path in films.iterdir()}
+    assert {row["file"] for row in rows} == shown
+    assert all(row["notice"] == RESEARCH_NOTICE for row in rows)
+    with (out / "failures.csv").open(newline="") as stream:
+        assert [row["file"] for row in csv.DictReader(stream)] == [str(films / "=bad\r.png")]
+    assert run(films, out, model, options).known == 11
+    assert sorted(path.name for path in (out / "parts").iterdir()) == parts
 
 
 def test_what_is_refused_for_its_length_is_known_too(films, tmp_path, model):
@@ -206,6 +231,43 @@ def test_films_that_were_read_in_another_way_are_not_done(
     assert list(rows[0]) == csv_columns(Run.of(model, ScoringOptions()).scales)
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_row_is_taken_over_only_where_it_names_the_patient_as_this_run_does(
+    tmp_path, model, form, first
+):
+    healthy = LungDisease(0.0, 0.0)
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=128))
+    one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "out"
+    for folder in (one, two):
+        folder.mkdir()
+        write_phantom_dicom(phantom, folder / "a.dcm", SyntheticPatient(), datetime(2026, 1, 1))
+    scoring = ScoringOptions(force=True)
+    assert run(one, out, model, ArchiveOptions(form, identifiers=first), scoring).scored == 1
+    older = set((out / "parts").iterdir())
+    options = ArchiveOptions(form, identifiers=not first)
+    assert run(two, out, model, options, scoring).scored == 1
+    assert run(two, out, model, options, scoring).known == 1
+    (newer,) = set((out / "parts").iterdir()) - older
+    (row,) = unpack(newer.read_bytes(), newer.name)
+    assert row["file"] == str(two / "a.dcm")
+    assert ("patient_id" in row) is (not first)
+    assert row.get("patient_id") in (None, SyntheticPatient().patient_id)
+    assert (b"PHANTOM-" in newer.read_bytes()) is (not first)
+
+
+def test_a_copy_of_a_film_in_a_part_of_an_older_version_gets_a_row(films, tmp_path, model):
+    out = tmp_path / "out"
+    run(films, out, model)
+    for part in (out / "parts").iterdir():
+        rows = [json.loads(line) for line in part.read_text().splitlines()]
+        assert all(row.pop("reading") for row in rows)
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (films / "copy.png").write_bytes((films / "5.png").read_bytes())
+    assert run(films, out, model).known == 12
+    assert str(films / "copy.png") in {row["file"] for row in merged(out)}
+
+
 def test_shares_of_several_runs_make_the_whole(films, tmp_path, model):
     whole, shared = tmp_path / "whole", tmp_path / "shared"
     run(films, whole, model)
@@ -294,6 +356,40 @@ def test_object_storage_holds_the_same_parts(films, tmp_path, model):
     assert archive_state("memory://bucket/run").reasons == {"unreadable": 1}
 
 
+@pytest.mark.parametrize("name", ["failures.csv", "run_report.json"])
+@pytest.mark.parametrize("place", ["folder", "objects"])
+def test_a_file_of_the_users_is_kept(films, tmp_path, model, name, place):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    out = tmp_path / "out" if place == "folder" else f"memory://kept/{name}"
+    mine = b"mine" * 5000
+    if place == "folder":
+        out.mkdir()
+        (out / name).write_bytes(mine)
+    else:
+        MemoryFileSystem().pipe_file(f"/kept/{name}/{name}", mine)
+    with pytest.raises(OutputError, match=name):
+        run(films, out, model)
+    if place == "folder":
+        assert (out / name).read_bytes() == mine
+        assert [path.name for path in out.iterdir()] == [name]
+    else:
+        assert MemoryFileSystem().cat_file(f"/kept/{name}/{name}") == mine
+
+
+@pytest.mark.parametrize("place", ["folder", "memory://again/run"])
+def test_a_table_without_failures_is_known_again(films, tmp_path, model, place):
+    out = tmp_path / "out" if place == "folder" else place
+    (films / "bad.png").unlink()
+    scales = Run.of(model, ScoringOptions()).scales
+    for identifiers in (True, False):
+        options = ArchiveOptions("jsonl", identifiers=identifiers)
+        run(films, out, model, options)
+        if place == "folder":
+            with (out / "failures.csv").open(newline="") as stream:
+                assert list(csv.reader(stream)) == [csv_columns(scales, identifiers=identifiers)]
+
+
 @pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(
     tmp_path, tiny_model, tiny_folder, monkeypatch
@@ -338,6 +434,41 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_written(films, tmp_path, m
     assert merged(out) == merged(tmp_path / "whole")
 
 
+def test_a_full_folder_for_scratch_files_is_told_and_left_clean(
+    films, tmp_path, model, monkeypatch, capsys
+):
+    from pneumoscore.pipeline.archive import index
+
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    run(films, out, model)
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    # No page more than an empty database has: as on a disk without room.
+    monkeypatch.setattr(index, "_SCHEMA", index._SCHEMA + "PRAGMA max_page_count = 1;")
+    for command in (["status", out], ["merge", out, "-o", tmp_path / "table.csv"]):
+        assert main(["archive", *map(str, command)]) == 3
+        error = capsys.readouterr().err
+        assert error.startswith("error: the index of the parts cannot be kept in ")
+        assert "full" in error
+        assert "TMPDIR" in error
+    with pytest.raises(PneumoScoreError, match="TMPDIR"):
+        run(films, out, model)
+    assert list(scratch.iterdir()) == []
+    monkeypatch.undo()
+    assert run(films, out, model).known == 11
+
+
+def test_a_damaged_part_leaves_no_scratch_file(films, tmp_path, model, monkeypatch):
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    run(films, out, model)
+    next((out / "parts").iterdir()).write_text("{")
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with pytest.raises(PneumoScoreError, match="damaged"):
+        archive_state(str(out))
+    assert list(scratch.iterdir()) == []
+
+
 def test_the_command_says_what_it_did(films, tmp_path, tiny_folder, capsys):
     out = tmp_path / "out"
     arguments = ["archive", "run", films, "--out", out, "--format", "csv", "--model", tiny_folder]
@@ -353,6 +484,29 @@ def test_the_command_says_what_it_did(films, tmp_path, tiny_folder, capsys):
     assert main(["archive", "merge", str(out), "-o", str(table)]) == 0
     assert main(["archive", "status", str(tmp_path)]) == 3
     assert "no parts" in capsys.readouterr().err
+
+
+def test_merge_says_where_parts_hold_rows_of_several_options(films, tmp_path, tiny_folder, capsys):
+    out, table = tmp_path / "out", tmp_path / "table.csv"
+    (films / "bad.png").unlink()
+    said = []
+    for level in ("0.9", "0.8", "0.9"):
+        arguments = ["archive", "run", films, "--out", out, "--format", "csv",
+                     "--level", level, "--model", tiny_folder]  # fmt: skip
+        assert main([*map(str, arguments)]) == 0
+        capsys.readouterr()
+        assert main(["archive", "merge", str(out), "-o", str(table)]) == 0
+        merging = capsys.readouterr()
+        assert merging.out == "10 rows\n"
+        said.append(merging.err.splitlines())
+        (films / "9.png").unlink(missing_ok=True)
+    assert said[0] == []
+    assert said[1] == said[2]
+    kinds = [(line.split()[0], line.rpartition(", ")[2]) for line in said[1][1:]]
+    assert kinds == [("9", "level 0.8"), ("10", "level 0.9")]
+    with table.open(newline="") as stream:
+        levels = [row["opacity_level"] for row in csv.DictReader(stream)]
+    assert levels == ["0.8"] * 9 + ["0.9"]
 
 
 def test_films_are_recorded_before_their_part_is_written(tmp_path, model, tiny_folder, capsys):
@@ -371,6 +525,75 @@ def test_films_are_recorded_before_their_part_is_written(tmp_path, model, tiny_f
     assert "5 films scored" in capsys.readouterr().out
     assert main(["patient", "check", "--records", str(place)]) == 0
     assert "films       5" in capsys.readouterr().out
+
+
+def test_films_that_contradict_the_records_are_told(tmp_path, tiny_folder, capsys):
+    pytest.importorskip("sqlalchemy")
+    healthy = LungDisease(0.0, 0.0)
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=128))
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for day, sex in ((1, "F"), (2, "M")):
+        patient = SyntheticPatient(sex=sex)
+        write_phantom_dicom(phantom, folder / f"{day}.dcm", patient, datetime(2026, 1, day), day)
+    arguments = ["archive", "run", folder, "--out", tmp_path / "out", "--format", "csv",
+                 "--records", tmp_path / "records.db", "--force", "--model",
+                 tiny_folder]  # fmt: skip
+    assert main([*map(str, arguments)]) == 1
+    said = capsys.readouterr()
+    assert "2 films scored" in said.out
+    (error,) = (line for line in said.err.splitlines() if line.startswith("error: "))
+    assert str(folder / "2.dcm") in error
+    assert "the recorded one F" in error
+
+
+def test_films_that_cannot_be_recorded_end_with_status_1(films, tmp_path, tiny_folder, capsys):
+    pytest.importorskip("sqlalchemy")
+    arguments = ["archive", "run", films / "0.png", "--out", tmp_path / "out", "--format", "csv",
+                 "--records", tmp_path / "records.db", "--model", tiny_folder]  # fmt: skip
+    assert main([*map(str, arguments)]) == 1
+    assert "not recorded" in capsys.readouterr().err
+
+
+def test_what_had_no_score_before_is_no_success(films, tmp_path, tiny_folder, capsys):
+    (films / "copy of bad.png").write_bytes((films / "bad.png").read_bytes())
+    out = tmp_path / "out"
+    arguments = ["archive", "run", films, "--out", out, "--format", "csv", "--model", tiny_folder]
+    assert main([*map(str, arguments)]) == 1
+    for _ in range(2):
+        capsys.readouterr()
+        assert main([*map(str, arguments)]) == 1
+        said = capsys.readouterr()
+        assert "0 films scored, 12 were done before (2 without a score), 0 failed" in said.out
+        assert "failures.csv" in said.err
+        counts = json.loads((out / "run_report.json").read_text())["counts"]
+        assert (counts["resumed"], counts["resumed_without_score"]) == (12, 2)
+
+
+def test_an_empty_share_of_several_is_done(films, tmp_path, tiny_folder, capsys):
+    statuses = []
+    for number in range(1, 9):
+        arguments = ["archive", "run", films / "0.png", "--out", tmp_path / "out", "--format",
+                     "csv", "--part", f"{number}/8", "--model", tiny_folder]  # fmt: skip
+        statuses.append(main([*map(str, arguments)]))
+    said = capsys.readouterr()
+    assert statuses == [0] * 8
+    assert said.out.count("no films in share") == 7
+    assert said.out.count("1 films scored") == 1
+    (tmp_path / "empty").mkdir()
+    arguments = ["archive", "run", tmp_path / "empty", "--out", tmp_path / "out"]
+    assert main([*map(str, arguments), "--format", "csv", "--model", str(tiny_folder)]) == 3
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--filter", "foo=1"), ("--filter", "date=never"), ("--part", "9/8"), ("--part", "one")],
+)
+def test_an_option_that_cannot_be_read_is_wrong_usage(films, tmp_path, option, capsys):
+    arguments = ["archive", "run", str(films), "--out", str(tmp_path / "out"), *option]
+    assert main(arguments) == 2
+    assert option[0] in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_bad_files_of_every_kind_are_named_with_their_reason_and_stop_nothing(

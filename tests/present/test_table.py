@@ -72,3 +72,10 @@ def test_the_name_of_a_patient_is_broken_and_never_cut() -> None:
     lines = Table("", ("patient", "advice", "score"), rows, whole_names=True).lines(36)
     assert "".join(line.split("  ")[0] for line in lines[2:]) == name
     assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b", " a", "ü\u2028", "a\r\n"])
+def test_any_cell_is_read_as_it_was_written(cell: str) -> None:
+    line = csv_line([cell, "next"])
+    assert line.endswith(",next\n")
+    assert list(csv.reader(io.StringIO(line, newline=""))) == [[cell, "next"]]

@@ -26,7 +26,8 @@ from pneumoscore.cli.options import (
     write_target,
 )
 from pneumoscore.cli.progress import Counted, LateProgress
-from pneumoscore.cli.status import ExitStatus, say_error
+from pneumoscore.cli.status import ExitStatus, say, say_error
+from pneumoscore.errors import PneumoScoreError
 from pneumoscore.settings import require_extra
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def run(
     share_arenas()
     from pneumoscore.backbone.runtime import Device
     from pneumoscore.backbone.session import physical_cores
-    from pneumoscore.cli.terminal import conclude, tell, tell_skipped
+    from pneumoscore.cli.terminal import conclude, tell, tell_recorded, tell_skipped
     from pneumoscore.pipeline.archive.run import ArchiveOptions, Part, run_archive
     from pneumoscore.pipeline.header_filter import HeaderFilter
     from pneumoscore.pipeline.options import ScoringOptions
@@ -166,14 +167,17 @@ def run(
     )
     if device is _Device.CUDA and engine is _Engine.RAY:
         raise typer.BadParameter("--device cuda is for one machine; leave it out with --engine ray")
+    with _usage("--filter"):
+        wanted = HeaderFilter.of(filters or [])
+    with _usage("--part"):
+        share = Part.of(part)
     scoring = ScoringOptions(
         batch=_BATCH[device],
         level=settings.level,
         force=force,
         read=ReadOptions(voi=not no_voi),
-        wanted=HeaderFilter.of(filters or []),
+        wanted=wanted,
     )
-    share = Part.of(part)
     options = ArchiveOptions(form.value, rows, share, settings.identifiers, retry)
     # Batches side by side, a thread each, keep cores busier than threads that share a batch.
     lanes = (settings.threads or physical_cores()) if device is _Device.CPU else 1
@@ -200,14 +204,37 @@ def run(
             engine=_engine(engine, settings.model, address, settings.workers or 0, lanes),
             watch=watch,
         )
-    if done.files == 0:
+    if done.files == 0 and share.count > 1:
+        typer.echo(f"no films in share {share.number} of {share.count}")
+    elif done.files == 0:
         tell_skipped(done)
         say_error(f"no films in {', '.join(sources)}; expected DICOM or image files")
         raise typer.Exit(ExitStatus.NOTHING_DONE)
-    typer.echo(f"{done.scored} films scored, {done.known} were done before, {done.failed} failed")
+    else:
+        before = f"{done.known} were done before"
+        if done.known_failed:
+            before += f" ({done.known_failed} without a score)"
+        typer.echo(f"{done.scored} films scored, {before}, {done.failed} failed")
     conclude(done)
-    if done.failed:
+    if done.known_failed:
+        say(
+            f"{done.known_failed} of those done before have no score: failures{share.suffix}.csv "
+            "says why; --retry tries them again"
+        )
+    if place is not None:
+        tell_recorded(place.report)
+    unrecorded = place is not None and (place.refused or place.report.conflicts)
+    if done.failed or done.known_failed or unrecorded:
         raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+@contextmanager
+def _usage(option: str) -> Iterator[None]:
+    """Say that the command line is wrong where an option cannot be read."""
+    try:
+        yield
+    except PneumoScoreError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _counted(sources: list[str], share: Part, bar: LateProgress) -> Counted:
@@ -275,9 +302,13 @@ def merge(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="CSV table to write.")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Write all parts as one CSV table, with the columns of 'score --csv'."""
+    """Write the newest row of each file as one CSV table, with the columns of 'score --csv'."""
     from pneumoscore.pipeline.archive.run import merge_to
     from pneumoscore.pipeline.outputs import Outputs
 
-    count = merge_to(folder, Outputs(overwrite=overwrite), write_target(out))
-    typer.echo(f"{count} rows")
+    done = merge_to(folder, Outputs(overwrite=overwrite), write_target(out))
+    typer.echo(f"{done.rows} rows")
+    if len(done.kinds) > 1:
+        say("the parts hold rows of several models or options; each file's newest row is merged:")
+        for kind, count in sorted(done.kinds.items()):
+            say(f"  {count} of {kind}")

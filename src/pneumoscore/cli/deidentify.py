@@ -64,24 +64,28 @@ def deidentify(
     Films are named by their new UIDs.
     """
     from pneumoscore.errors import PneumoScoreError
-    from pneumoscore.files import check_output, write
+    from pneumoscore.files import write
     from pneumoscore.pacs.deidentify.film import CAVEATS
     from pneumoscore.pacs.deidentify.film import deidentify as clean
     from pneumoscore.pacs.deidentify.key import read_key
     from pneumoscore.pacs.errors import need
+    from pneumoscore.pipeline.outputs import Outputs
     from pneumoscore.pipeline.walk import expand
     from pneumoscore.radiograph.limits import ReadOptions
     from pneumoscore.radiograph.source import read_bytes
 
     need("dicomanonymizer")
     secret = read_key(key)
-    inputs = [Path(path) for path in paths if path != "-"]
+    inputs = tuple(Path(path) for path in paths if path != "-")
+    outputs = Outputs(inputs)
+    # A list names films that no argument does: they are known before anything is written.
+    given = list(outputs.noting(expand(paths)))
     if report is not None:
-        check_output(report, inputs=inputs)
+        outputs.check(report)
     out.mkdir(parents=True, exist_ok=True)
     films: list[dict[str, Any]] = []
     with LateProgress("films") as bar:
-        for found in expand(paths):
+        for found in given:
             entry: dict[str, Any] = {"file": str(found.path)}
             films.append(entry)
             try:
@@ -89,7 +93,7 @@ def deidentify(
                     raise PneumoScoreError(found.problem)
                 done = clean(read_bytes(found.path, ReadOptions()), secret, mask_edges)
                 target = out / f"{done.sop_instance_uid}.dcm"
-                write(target, done.data, inputs=inputs, overwrite=True)
+                write(target, done.data, inputs=inputs, read=outputs.read, overwrite=True)
             except PneumoScoreError as error:
                 bar.say(f"error: {printable(found.path)}: {error}")
                 entry["error"] = str(error)
@@ -118,7 +122,8 @@ def deidentify(
             },
             indent=1,
         )
-        write(report, text.encode("utf-8", "backslashreplace"), inputs=inputs, private=True)
+        with outputs.written(report, private=True) as stream:
+            stream.write(text.encode("utf-8", "backslashreplace"))
     if failed:
         say(f"{failed} of {len(films)} files were not written")
         raise typer.Exit(ExitStatus.SOME_FAILED)

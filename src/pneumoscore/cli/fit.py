@@ -78,6 +78,7 @@ def fit(
     mean. Needs the extra 'study'. RESEARCH USE ONLY, NOT FOR MEDICAL USE.
     """
     require_extra("study", "sklearn", "scipy", "pandas")
+    from pneumoscore.backbone.record import load_record
     from pneumoscore.backbone.registry import find_backbone
     from pneumoscore.backbone.session import Backbone
     from pneumoscore.cli.progress import LateProgress
@@ -86,9 +87,9 @@ def fit(
     from pneumoscore.study.cohorts import open_cohort
     from pneumoscore.study.fit import fit_severity_model
 
-    if not overwrite:
-        refuse_bundle_there(out)
     record = find_backbone(_default_backbone() if backbone is None else backbone)
+    if not overwrite:
+        refuse_bundle_there(out, *([load_record(record).file] if stand_alone else []))
     if not labels.is_file():
         raise PneumoScoreError(f"there is no table {labels}", "a CSV or Parquet file of labels")
     cohort = open_cohort(str(labels), None, images, mapping)

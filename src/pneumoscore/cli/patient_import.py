@@ -225,6 +225,8 @@ def _table_issuer(table: Path) -> str:
 
 
 def _tell(report: ImportReport, failed: int, skipped: int = 0) -> None:
+    from pneumoscore.cli.terminal import tell_recorded
+
     known = f"{report.known} scores were recorded already, {report.redated} films re-dated"
     if skipped:
         known = f"{skipped} files were recorded already; {known}"
@@ -234,10 +236,7 @@ def _tell(report: ImportReport, failed: int, skipped: int = 0) -> None:
         f"{report.films} new films of {report.patients} new patients, {report.scores} new scores; "
         f"{known}"
     )
-    for notice in report.notices:
-        say(notice)
-    for conflict in report.conflicts:
-        say_error(conflict)
+    tell_recorded(report)
     if failed or report.conflicts:
         raise typer.Exit(ExitStatus.SOME_FAILED)
     if not (report.films or report.scores or report.known or skipped):

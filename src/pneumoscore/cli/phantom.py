@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pneumoscore.cli.options import Overwrite, new_app, write_target
-from pneumoscore.files import check_output
+from pneumoscore.files import PHANTOM, check_output
 from pneumoscore.present.text import printable
 
 __all__ = ["app"]
@@ -84,7 +84,7 @@ def phantom(
         write_phantom_png,
     )
 
-    check_output(write_target(out), overwrite=overwrite)
+    check_output(write_target(out), overwrite=overwrite, kind=PHANTOM)
     suffix = out.suffix.lower()
     if suffix not in (".png", ".dcm"):
         raise typer.BadParameter(

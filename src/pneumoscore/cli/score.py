@@ -138,7 +138,9 @@ def score(
     skipped: Counter[str] = Counter()
     missing: list[Path] = []
     with LateProgress("scoring", terminal=False if json and sys.stdout.isatty() else None) as bar:
-        found, total = _counted(expand(paths, skipped=skipped), bar)
+        # A list names films that no argument does: they are known before an output is opened.
+        whole = bar.watched or "-" in paths
+        found, total = _counted(outputs.noting(expand(paths, skipped=skipped)), whole)
         done = run_job(
             _noting_missing(found, missing),
             opened,
@@ -159,9 +161,9 @@ def score(
         raise typer.Exit(ExitStatus.SOME_FAILED)
 
 
-def _counted(found: Iterator[Found], bar: LateProgress) -> tuple[Iterable[Found], int | None]:
-    """Look at all names first if someone watches the bar; else take them as they come."""
-    if not bar.watched:
+def _counted(found: Iterator[Found], whole: bool) -> tuple[Iterable[Found], int | None]:
+    """Look at the whole of the names first, or take them as they come."""
+    if not whole:
         return found, None
     everything = list(found)
     return everything, len(everything)

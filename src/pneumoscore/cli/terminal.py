@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscore.cli.progress import LateProgress
-from pneumoscore.cli.status import say
+from pneumoscore.cli.status import say, say_error
 from pneumoscore.cli.table import TableRow, print_table
 from pneumoscore.pipeline.sinks import Sink
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pneumoscore.pipeline.outputs import Outputs
     from pneumoscore.pipeline.result import FileResult
     from pneumoscore.pipeline.run import RunReport
+    from pneumoscore.records.types import ImportReport
 
-__all__ = ["TerminalTable", "conclude", "file_sinks", "tell", "tell_skipped"]
+__all__ = ["TerminalTable", "conclude", "file_sinks", "tell", "tell_recorded", "tell_skipped"]
 
 _ROWS = 200
 
@@ -114,6 +115,14 @@ def tell_skipped(report: RunReport) -> None:
     """Say what folders held and was passed over."""
     if report.skipped:
         say(f"passed over in folders: {_listed(report.skipped)}")
+
+
+def tell_recorded(report: ImportReport) -> None:
+    """Say what a person should look at, and which films the records did not take."""
+    for notice in report.notices:
+        say(notice)
+    for conflict in report.conflicts:
+        say_error(conflict)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

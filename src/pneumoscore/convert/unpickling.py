@@ -89,8 +89,18 @@ class AttributeBag:
         """Drop items: a bag is no container."""
 
 
-@dataclass(frozen=True, slots=True)
-class StorageType:
+class _Fixed:
+    """What a pickle makes and may not alter: its opcode BUILD would set attributes unchecked."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        raise ModelError("the checkpoint alters a tensor that it described", "a whole checkpoint")
+
+
+# Without slots: a frozen dataclass with slots gets a __setstate__ of its own.
+@dataclass(frozen=True)
+class StorageType(_Fixed):
     """What a storage holds: a NumPy type, or bfloat16, which NumPy has not."""
 
     kind: str
@@ -108,8 +118,10 @@ class StorageType:
         return np.frombuffer(data, dtype=self.kind)
 
 
-class Storage:
+class Storage(_Fixed):
     """A run of numbers that tensors look into; filled late in the stream format."""
+
+    __slots__ = ("count", "kind", "values")
 
     def __init__(self, kind: StorageType, count: int) -> None:
         self.kind = kind
@@ -117,8 +129,10 @@ class Storage:
         self.values: Array | None = None
 
 
-class Tensor:
+class Tensor(_Fixed):
     """A view of a storage, made when all storages are filled."""
+
+    __slots__ = ("offset", "shape", "storage", "strides")
 
     def __init__(
         self, storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
@@ -127,12 +141,17 @@ class Tensor:
         whole = all(isinstance(item, int) and item >= 0 for item in numbers)
         if not whole or len(shape) != len(strides):
             raise ModelError("a tensor has an impossible shape", "a whole checkpoint")
-        count = int(np.prod(shape, dtype=object)) if shape else 1
-        last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-        # Checked here because NumPy does not: a wrong stride would read foreign memory.
-        if count > storage.count or (count and last >= storage.count):
-            raise ModelError("a tensor reaches beyond its storage", "a whole checkpoint")
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
+        self._stay_within(storage.count)
+
+    def _stay_within(self, numbers: int) -> None:
+        """Raise if the tensor takes more than so many numbers of its storage."""
+        count = int(np.prod(self.shape, dtype=object)) if self.shape else 1
+        steps = zip(self.shape, self.strides, strict=True)
+        last = self.offset + sum((length - 1) * step for length, step in steps)
+        # Checked here because NumPy does not: a wrong stride would read foreign memory.
+        if count > numbers or (count and last >= numbers):
+            raise ModelError("a tensor reaches beyond its storage", "a whole checkpoint")
 
     @property
     def stored_bytes(self) -> int:
@@ -144,6 +163,7 @@ class Tensor:
         values = self.storage.values
         if values is None or values.size < self.storage.count:
             raise ModelError("a tensor's numbers are missing", "a whole checkpoint")
+        self._stay_within(values.size)
         strides = tuple(step * values.itemsize for step in self.strides)
         view = np.lib.stride_tricks.as_strided(
             values[self.offset :], self.shape, strides, writeable=False

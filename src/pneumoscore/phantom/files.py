@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscore.files import program_mark, written
+from pneumoscore.files import PHANTOM, program_mark, written
 
 from .spec import Phantom
 
@@ -84,7 +84,7 @@ def write_phantom_png(
     Raises
     ------
     OutputError
-        If a file is there that is not this program's own.
+        If a file is there that is no earlier output of this program.
     OSError
         If it cannot be written.
     """
@@ -92,9 +92,9 @@ def write_phantom_png(
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_text("Software", program_mark("phantom"))
+    texts.add_text("Software", program_mark(PHANTOM))
     levels = np.round(phantom.pixels * 65535.0).astype(np.uint16)
-    with written(Path(path), overwrite=overwrite) as stream:
+    with written(Path(path), overwrite=overwrite, kind=PHANTOM) as stream:
         Image.fromarray(levels).save(stream, format="PNG", compress_level=4, pnginfo=texts)
 
 
@@ -128,14 +128,14 @@ def write_phantom_dicom(
     Raises
     ------
     OutputError
-        If a file is there that is not this program's own.
+        If a file is there that is no earlier output of this program.
     OSError
         If it cannot be written.
     ValueError
         If a number is below 1.
     """
     dataset = phantom_dataset(phantom, patient, acquired_at, study_number, series_number)
-    with written(Path(path), overwrite=overwrite) as stream:
+    with written(Path(path), overwrite=overwrite, kind=PHANTOM) as stream:
         dataset.save_as(stream, enforce_file_format=True)
 
 
@@ -251,7 +251,7 @@ def _describe_equipment(dataset: Dataset, phantom: Phantom) -> None:
     """General Equipment and DX Detector modules (PS3.3 C.7.5.1, C.8.11.4)."""
     dataset.Manufacturer = "PneumoScore phantom"
     dataset.ManufacturerModelName = "Projection phantom"
-    dataset.SoftwareVersions = program_mark("phantom")
+    dataset.SoftwareVersions = program_mark(PHANTOM)
     dataset.DetectorType = "DIRECT"
     dataset.DetectorConfiguration = "AREA"
     spacing = f"{phantom.pixel_spacing_mm:.6f}"

@@ -58,7 +58,9 @@ class RunReport:
     began : datetime
         In UTC.
     scored, failed, known : int
-        Files with a score, without one, and those whose score was kept before.
+        Files with a score, without one, and those that were done before.
+    known_failed : int
+        Of those that were done before, how many have no score.
     reasons : Counter of str
         Failures by `FailureReason`.
     flags : Counter of str
@@ -75,6 +77,7 @@ class RunReport:
     scored: int = 0
     failed: int = 0
     known: int = 0
+    known_failed: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -122,6 +125,7 @@ class RunReport:
                 "scored": self.scored,
                 "failed": self.failed,
                 "resumed": self.known,
+                "resumed_without_score": self.known_failed,
             },
             "failures": dict(sorted(self.reasons.items())),
             "flags": dict(sorted(self.flags.items())),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscore.errors import ModelError
-from pneumoscore.files import write
+from pneumoscore.files import FileIdentity, write
 from pneumoscore.present.film_view import Film, film_view
 from pneumoscore.present.lettering import (
     FAINT_INK,
@@ -191,6 +191,7 @@ def save_picture(
     path: str | os.PathLike[str],
     *,
     inputs: Sequence[Path] = (),
+    read: Container[FileIdentity] = (),
     overwrite: bool = False,
 ) -> None:
     """Write a picture as PNG (`picture_png`), as a whole or not at all.
@@ -201,7 +202,7 @@ def save_picture(
         From `overlay_image` or `explain_image`.
     path : path
         The file.
-    inputs, overwrite
+    inputs, read, overwrite
         As in `pneumoscore.files.check_output`.
 
     Raises
@@ -211,7 +212,7 @@ def save_picture(
     OSError
         If it cannot be written.
     """
-    write(Path(path), picture_png(image), inputs=inputs, overwrite=overwrite)
+    write(Path(path), picture_png(image), inputs=inputs, read=read, overwrite=overwrite)
 
 
 def film_jpeg(film: Film, score: Score, longest: int) -> bytes:

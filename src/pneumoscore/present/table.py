@@ -178,8 +178,9 @@ def csv_line(cells: Sequence[str]) -> str:
     '\'=1+1,-0.5,"a,b"\n'
     """
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerow([harmless(cell) for cell in cells])
-    return stream.getvalue()
+    # The usual line end, \r\n: cells are quoted for the letters of the line end alone.
+    csv.writer(stream).writerow([harmless(cell) for cell in cells])
+    return stream.getvalue().removesuffix("\r\n") + "\n"
 
 
 def harmless(cell: str) -> str:

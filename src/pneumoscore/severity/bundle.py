@@ -203,8 +203,15 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     write_atomically(folder / "model.json", to_json(form))
 
 
-def refuse_bundle_there(folder: Path) -> None:
+def refuse_bundle_there(folder: Path, *brought: str) -> None:
     """Raise if a folder holds files of a severity model; call it before long work.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model about to be written.
+    *brought : str
+        Names of further files that it will hold, as its backbone's.
 
     Raises
     ------
@@ -213,7 +220,7 @@ def refuse_bundle_there(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file", "a folder for the model")
-    there = [name for name in _FILES if (folder / name).exists()]
+    there = [name for name in (*_FILES, *brought) if (folder / name).exists()]
     if there:
         raise OutputError(
             f"{folder} holds {', '.join(there)}",

@@ -14,6 +14,7 @@ from pneumoscore.backbone.session import Backbone
 from pneumoscore.cohort.checks import CohortError, check_cohort, refuse_faults
 from pneumoscore.cohort.types import Cohort
 from pneumoscore.errors import ModelError
+from pneumoscore.files import written_atomically
 from pneumoscore.severity.bundle import (
     Bundle,
     available_bundles,
@@ -66,28 +67,32 @@ class FittedModel:
         backbone : Path, optional
             Record of the backbone; its files are copied, so that the bundle stands alone.
         overwrite : bool, optional
-            Replace a model that is in the folder.
+            Replace a model that is in the folder, and a file of the backbone's name.
 
         Raises
         ------
         OutputError
-            If there is one.
+            If one is there.
         ModelError
             If the record cannot be read.
         OSError
             If the folder cannot be written.
         """
         target = Path(folder)
+        network = None if backbone is None else load_record(backbone).file
         if not overwrite:
-            refuse_bundle_there(target)
+            refuse_bundle_there(target, *([] if network is None else [network]))
         bundle = self.bundle
-        if backbone is not None:
-            record = load_record(backbone)
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(backbone.parent / record.file, target / record.file)
-            shutil.copyfile(backbone, target / "backbone.json")
+        if backbone is not None and network is not None:
+            _copy(backbone.parent / network, target / network)
+            _copy(backbone, target / "backbone.json")
             bundle = replace(bundle, backbone="backbone.json")
         write_bundle(bundle, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as taken, written_atomically(target) as stream:
+        shutil.copyfileobj(taken, stream)
 
 
 def fit_severity_model(

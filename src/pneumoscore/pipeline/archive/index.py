@@ -7,12 +7,16 @@ import os
 import sqlite3
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from pneumoscore.errors import PneumoScoreError
 from pneumoscore.pipeline.archive.parts import CONTENT, Row, part_number, unpack
 from pneumoscore.pipeline.archive.store import Store
 from pneumoscore.pipeline.run import Run
+from pneumoscore.pipeline.sinks.published import FILM_FIELDS
 
 __all__ = ["RowIndex"]
 
@@ -36,6 +40,9 @@ class RowIndex:
         Where the parts lie.
     run : Run, optional
         Rows of another model, or made under other options, are left out.
+    identifiers : bool, optional
+        With a run: whether its rows name patients; those that do and those that do not are
+        never taken for each other.
 
     Attributes
     ----------
@@ -43,17 +50,34 @@ class RowIndex:
         How many parts there are, and the newest one's number.
     columns : list of str
         Of the newest part.
+    kinds : Counter of str
+        Scored rows of all parts by what made them, for people: model and options.
+
+    Raises
+    ------
+    PneumoScoreError
+        From any method, if the scratch file cannot be kept; if a part is damaged.
     """
 
-    def __init__(self, store: Store, run: Run | None = None) -> None:
-        handle, self._path = tempfile.mkstemp(prefix="pneumoscore-", suffix=".index")
+    def __init__(self, store: Store, run: Run | None = None, *, identifiers: bool = True) -> None:
+        handle, path = tempfile.mkstemp(prefix="pneumoscore-", suffix=".index")
         os.close(handle)
+        self._path = Path(path)
         self._lock = threading.Lock()
         self._database = sqlite3.connect(self._path, check_same_thread=False)
-        self._database.executescript(_SCHEMA)
         self.parts = 0
         self.last = 0
         self.columns: list[str] = []
+        self.kinds: Counter[str] = Counter()
+        try:
+            with self._using() as database:
+                database.executescript(_SCHEMA)
+            self._take_in(store, run, identifiers)
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_in(self, store: Store, run: Run | None, identifiers: bool) -> None:
         for name in store.names("parts"):
             number = part_number(name)
             if number is None:
@@ -62,15 +86,29 @@ class RowIndex:
             self.last = max(self.last, number)
             rows = unpack(store.read(name), name)
             self.columns = list(rows[0]) if rows else self.columns
-            self.add([row for row in rows if _fits(row, run)])
+            self.kinds.update(_kind_of(row) for row in rows if not row["reason"])
+            self.add([row for row in rows if _fits(row, run, identifiers)])
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        """Have the database for oneself; what fails there says what to do."""
+        try:
+            with self._lock:
+                yield self._database
+        except sqlite3.Error as error:
+            raise PneumoScoreError(
+                f"the index of the parts cannot be kept in {self._path.parent} ({error})",
+                "room for about 1.5 kB a row",
+                "make room there, or name a larger folder in TMPDIR",
+            ) from error
 
     def add(self, rows: list[Row]) -> None:
         """Take in rows; the last of a file counts."""
         values = [
             (row["file"], row[CONTENT], int(bool(row["reason"])), json.dumps(row)) for row in rows
         ]
-        with self._lock:
-            self._database.executemany("REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+        with self._using() as database:
+            database.executemany("REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
 
     def by_content(self, content: str) -> Row | None:
         """Return a row of a film with these bytes; None if there is none."""
@@ -83,22 +121,22 @@ class RowIndex:
     def rows(self, *, failed: bool | None = None) -> Iterator[Row]:
         """Yield all rows by file name, or those that failed, or those that did not."""
         where = "" if failed is None else f"WHERE failed = {int(failed)}"
-        with self._lock:
-            cursor = self._database.execute(f"SELECT row FROM rows {where} ORDER BY file")
+        with self._using() as database:
+            cursor = database.execute(f"SELECT row FROM rows {where} ORDER BY file")
             for (text,) in cursor:
                 yield json.loads(text)
 
     def counts(self) -> tuple[int, int]:
         """Return how many files have a score, and how many failed."""
-        with self._lock:
-            every, failed = self._database.execute(
+        with self._using() as database:
+            every, failed = database.execute(
                 "SELECT count(*), coalesce(sum(failed), 0) FROM rows"
             ).fetchone()
         return every - failed, failed
 
     def _one(self, query: str, value: str) -> Row | None:
-        with self._lock:
-            found = self._database.execute(query, (value,)).fetchone()
+        with self._using() as database:
+            found = database.execute(query, (value,)).fetchone()
         if found is None:
             return None
         row: Row = json.loads(found[0])
@@ -109,7 +147,7 @@ class RowIndex:
         with self._lock:
             self._database.close()
         with suppress(OSError):
-            os.unlink(self._path)  # noqa: PTH108
+            self._path.unlink()
 
     def __enter__(self) -> RowIndex:
         return self
@@ -118,9 +156,24 @@ class RowIndex:
         self.close()
 
 
-def _fits(row: Row, run: Run | None) -> bool:
+def _kind_of(row: Row) -> str:
+    words = [f"{row['model']} {row['model_version']} ({row['sha256'][:8]})"]
+    levels = sorted({value for name, value in row.items() if name.endswith("_level") and value})
+    words += [f"level {level}" for level in levels]
+    words += [] if row["voi"] == "true" else ["without VOI"]
+    words += ["forced"] if row["force"] == "true" else []
+    return ", ".join(words + ([] if _has_identifiers(row) else ["without identifiers"]))
+
+
+def _has_identifiers(row: Row) -> bool:
+    return FILM_FIELDS[0] in row
+
+
+def _fits(row: Row, run: Run | None, identifiers: bool) -> bool:
     if run is None:
         return True
+    if _has_identifiers(row) != identifiers:
+        return False
     options = run.options.published()
     made = (row["sha256"], row["voi"], row["force"])
     if made != (run.model.sha256, str(options["voi"]).lower(), str(options["force"]).lower()):

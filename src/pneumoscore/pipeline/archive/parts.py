@@ -57,7 +57,8 @@ def pack(rows: Sequence[Row], columns: Sequence[str], form: PartFormat) -> bytes
         return _parquet(rows, columns)
     text = io.StringIO()
     if form == "csv":
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        # The usual line end, \r\n: cells are quoted for the letters of the line end alone.
+        writer = csv.DictWriter(text, columns)
         writer.writeheader()
         writer.writerows(rows)
     else:

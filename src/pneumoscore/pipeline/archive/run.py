@@ -22,6 +22,7 @@ from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.outputs import Outputs
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport
+from pneumoscore.pipeline.sinks.tables import TABLE_HEAD, csv_columns
 from pneumoscore.pipeline.walk import Found, expand
 from pneumoscore.severity.model import SeverityModel
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArchiveOptions",
     "ArchiveState",
+    "Merged",
     "Part",
     "archive_state",
     "merge",
@@ -150,11 +152,20 @@ def run_archive(
     -------
     RunReport
         It and the table of failures are written beside the parts.
+
+    Raises
+    ------
+    OutputError
+        If a file of their names is there that this program did not write.
     """
     store = open_store(out)
+    failures = f"failures{options.part.suffix}.csv"
+    told = f"run_report{options.part.suffix}.json"
+    store.check(failures, TABLE_HEAD)
+    store.check(told)
     skipped: Counter[str] = Counter()
     with ExitStack() as stack:
-        index = RowIndex(store, Run.of(model, scoring))
+        index = RowIndex(store, Run.of(model, scoring), identifiers=options.identifiers)
         stack.callback(index.close)
         before = None if records is None else records.flush
         parts = ArchiveParts(store, index, options.form, options.identifiers, options.rows, before)
@@ -170,11 +181,11 @@ def run_archive(
             skipped=skipped,
             watch=watch,
         )
-        suffix = options.part.suffix
-        with store.writing(f"failures{suffix}.csv") as stream:
-            _write_csv(index.rows(failed=True), stream.write)
+        columns = csv_columns(report.run.scales, identifiers=options.identifiers)
+        with store.writing(failures) as stream:
+            _write_csv(index.rows(failed=True), stream.write, columns)
         form = json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"
-        with store.writing(f"run_report{suffix}.json") as stream:
+        with store.writing(told) as stream:
             stream.write(form.encode("utf-8"))
     return report
 
@@ -188,24 +199,23 @@ def _known(index: RowIndex, *, retry: bool) -> Callable[[str], bool]:
 
 
 def _write_csv(
-    rows: Iterable[Row], write: Callable[[bytes], object], columns: Sequence[str] = ()
+    rows: Iterable[Row], write: Callable[[bytes], object], columns: Sequence[str]
 ) -> int:
-    """Write rows as CSV, without the hash of the content, row by row; return how many.
+    """Write a table of some columns, row by row; return how many rows.
 
-    The columns are those of the first row unless they are given.
+    What a row lacks is empty, and what no column holds is left out.
     """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
+    writer.writeheader()
     count = 0
-    names = [name for name in columns if name != CONTENT]
     for row in rows:
-        row.pop(CONTENT, None)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names or list(row), restval="", extrasaction="ignore")
-        if count == 0:
-            names = names or list(row)
-            writer.writeheader()
         writer.writerow(row)
         write(text.getvalue().encode("utf-8"))
+        text.seek(0)
+        text.truncate()
         count += 1
+    write(text.getvalue().encode("utf-8"))
     return count
 
 
@@ -245,8 +255,26 @@ def archive_state(out: str) -> ArchiveState:
         return ArchiveState(index.parts, scored, failed, dict(reasons), tuple(sorted(models)))
 
 
-def merge(out: str, write: Callable[[bytes], object]) -> int:
-    """Write all rows as one CSV table, by file name, with the columns of ``score --csv``.
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merged table holds.
+
+    Attributes
+    ----------
+    rows : int
+        One for each file: the newest.
+    kinds : dict of str to int
+        Scored rows of all parts by what made them: model and options.
+    """
+
+    rows: int
+    kinds: dict[str, int]
+
+
+def merge(out: str, write: Callable[[bytes], object]) -> Merged:
+    """Write the newest row of each file as one CSV table, by file name.
+
+    The columns are those of ``score --csv``, as the newest part has them.
 
     Parameters
     ----------
@@ -254,19 +282,15 @@ def merge(out: str, write: Callable[[bytes], object]) -> int:
         Folder or URL of the results.
     write : callable
         Takes the table's bytes, bit by bit.
-
-    Returns
-    -------
-    int
-        Rows.
     """
     with _opened(open_store(out), out) as index:
-        return _write_csv(index.rows(), write, index.columns)
+        columns = [name for name in index.columns if name != CONTENT]
+        return Merged(_write_csv(index.rows(), write, columns), dict(index.kinds))
 
 
-def merge_to(out: str, outputs: Outputs, path: Any) -> int:
-    """Write the merged table to a file, by the rule for outputs; return its rows."""
-    with outputs.written(path) as stream:
+def merge_to(out: str, outputs: Outputs, path: Any) -> Merged:
+    """Write the merged table to a file, by the rule for outputs."""
+    with outputs.written(path, TABLE_HEAD) as stream:
         return merge(out, stream.write)
 
 

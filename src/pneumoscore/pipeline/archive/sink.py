@@ -57,6 +57,7 @@ class ArchiveParts(Sink):
         self._columns: list[str] = []
         self._number = index.last
         self._run: Run | None = None
+        self._known_failed = 0
 
     def open(self, run: Run) -> None:
         """Fix the columns."""
@@ -70,10 +71,17 @@ class ArchiveParts(Sink):
         assert self._run is not None
         if result.known:
             assert result.content is not None
-            same = self._index.by_content(result.content)
-            if same is None or self._has(result):
+            file = csv_row(result, self._run)[0]
+            own = self._index.by_file(file)
+            there = own is not None and own[CONTENT] == result.content
+            same = own if there else self._index.by_content(result.content)
+            if same is None:
                 return
-            row = same | {"file": csv_row(result, self._run)[0]}
+            self._known_failed += bool(same["reason"])
+            if there:
+                return
+            # An older version's part may lack a column, and never brings one of its own.
+            row = {name: same.get(name, "") for name in self._columns} | {"file": file}
         else:
             cells = csv_row(result, self._run, identifiers=self._identifiers)
             row = dict(zip(self._columns, [*cells, result.content or ""], strict=True))
@@ -83,8 +91,8 @@ class ArchiveParts(Sink):
             self._write()
 
     def finish(self, report: RunReport) -> None:
-        """Write what is left."""
-        del report
+        """Write what is left, and count what has no score from before."""
+        report.known_failed = self._known_failed
         self._write()
 
     def abandon(self) -> None:
@@ -92,11 +100,6 @@ class ArchiveParts(Sink):
         if self._before is None:
             with suppress(OSError):
                 self._write()
-
-    def _has(self, result: FileResult) -> bool:
-        assert self._run is not None
-        row = self._index.by_file(csv_row(result, self._run)[0])
-        return row is not None and row[CONTENT] == result.content
 
     def _write(self) -> None:
         if self._rows:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.files import written_atomically
+from pneumoscore.files import LOOKED_AT, Header, check_object, check_output, written_atomically
 from pneumoscore.settings import require_extra
 
 __all__ = ["Store", "open_store"]
@@ -27,6 +27,9 @@ class Store(Protocol):
     def read(self, name: str) -> bytes:
         """Return a file's bytes."""
 
+    def check(self, name: str, header: Header = None) -> None:
+        """Raise OutputError where a file is no earlier output of this program."""
+
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """Open a file that appears whole when the block ends; a folder's for its owner only."""
 
@@ -42,6 +45,9 @@ class _Folder:
 
     def read(self, name: str) -> bytes:
         return (self._folder / name).read_bytes()
+
+    def check(self, name: str, header: Header = None) -> None:
+        check_output(self._folder / name, header=header)
 
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
         return written_atomically(self._folder / name, private=True)
@@ -70,6 +76,12 @@ class _Objects:
     def read(self, name: str) -> bytes:
         data: bytes = self._files.cat_file(f"{self._root}/{name}")
         return data
+
+    def check(self, name: str, header: Header = None) -> None:
+        place = f"{self._root}/{name}"
+        if self._files.exists(place):
+            with self._files.open(place, "rb") as stream:
+                check_object(place, stream.read(LOOKED_AT), header)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from pneumoscore.errors import OutputError
-from pneumoscore.files import check_output
 from pneumoscore.pipeline.outputs import Outputs
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run
@@ -35,7 +34,7 @@ class Overlays(Sink):
 
     def __init__(self, folder: Path, outputs: Outputs | None = None) -> None:
         self._folder = folder
-        self._inputs = (outputs or Outputs()).inputs
+        self._outputs = outputs or Outputs()
         self._taken: set[str] = set()
 
     def open(self, run: Run) -> None:
@@ -52,7 +51,7 @@ class Overlays(Sink):
         scale = result.score.scales[0].scale.name
         picture = overlay_image(result.view, result.score, scale)
         path = self._free_path(picture_name(result.path, result.member))
-        save_picture(picture, path, inputs=self._inputs)
+        save_picture(picture, path, inputs=self._outputs.inputs, read=self._outputs.read)
         result.outputs["overlay"] = os.fsencode(path).decode("utf-8", "backslashreplace")
 
     def _free_path(self, stem: str) -> Path:
@@ -65,7 +64,7 @@ class Overlays(Sink):
 
     def _may_write(self, name: str) -> bool:
         try:
-            check_output(self._folder / f"{name}.png", inputs=self._inputs)
+            self._outputs.check(self._folder / f"{name}.png", overwrite=False)
         except OutputError:
             return False
         return True

@@ -58,6 +58,8 @@ class RecordsSink(Sink):
         Of all batches so far.
     known : int
         Files that were known by their content.
+    refused : int
+        Scored films that could not be recorded.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class RecordsSink(Sink):
         self._waiting: list[FilmRecord] = []
         self.report = ImportReport()
         self.known = 0
+        self.refused = 0
 
     def open(self, run: Run) -> None:
         """Refuse a model whose name and version another one has."""
@@ -90,6 +93,7 @@ class RecordsSink(Sink):
         try:
             self._waiting.append(self._intake(result))
         except PneumoScoreError as error:
+            self.refused += 1
             if self._refuse is not None:
                 self._refuse(result, str(error))
         if len(self._waiting) >= _BATCH:

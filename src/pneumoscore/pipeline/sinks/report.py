@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pneumoscore.files import check_output
 from pneumoscore.pipeline.outputs import Outputs
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport
@@ -32,8 +31,7 @@ class ReportFile(Sink):
     def open(self, run: Run) -> None:
         """Check that it may be written."""
         del run
-        outputs = self._outputs
-        check_output(self._path, inputs=outputs.inputs, overwrite=outputs.overwrite)
+        self._outputs.check(self._path)
 
     def add(self, result: FileResult) -> None:
         """Take nothing: the report counts by itself."""

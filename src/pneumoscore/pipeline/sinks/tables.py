@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,8 +20,10 @@ from pneumoscore.present.table import harmless
 from pneumoscore.severity.scale import Scale
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
-__all__ = ["CsvTable", "JsonLines", "csv_columns", "csv_row", "json_line"]
+__all__ = ["TABLE_HEAD", "CsvTable", "JsonLines", "csv_columns", "csv_row", "json_line"]
 
+TABLE_HEAD = re.compile(rb"file,[a-z0-9_,]*,schema,program,notice\r\n")
+"""First line of a table of any model, with or without identifiers."""
 _PARTS = ("low", "high", "level", "right", "left", "raw")
 
 
