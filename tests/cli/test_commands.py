@@ -126,6 +126,22 @@ def test_closed_standard_streams_are_borne(
     assert csv.read_text().startswith("file,")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes as POSIX has them")
+@pytest.mark.parametrize("words", [["--version"], ["score"], ["score", "--json"]])
+def test_a_reader_that_goes_away_is_told_by_the_status(
+    words: list[str], film: Path, tiny_folder: Path
+) -> None:
+    if "score" in words:
+        words = [*words, str(film), "--model", str(tiny_folder)]
+    code = "import sys; from pneumoscore.cli import main; sys.exit(main())"
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
     outcome = run("no-such-command")
     assert outcome.status == 2
