@@ -103,14 +103,38 @@ def test_the_shell_completes_commands() -> None:
     assert done.stdout.split() == ["score"]
 
 
-@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc"])
-def test_scoring_needs_no_home(home: str | None, film: Path, tiny_folder: Path) -> None:
+def without_home(home: str | None, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command for a user that the system does not know."""
     kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
-    environment = kept if home is None else {**kept, "HOME": home}
-    code = "import sys; from pneumoscore.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "score", str(film), "--model", str(tiny_folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    environment = {**kept, **more} if home is None else {**kept, **more, "HOME": home}
+    code = (
+        "import os, sys; os.getuid = lambda: 54321; "
+        "from pneumoscore.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc", "/dev/null"])
+def test_scoring_needs_no_home(home: str | None, film: Path) -> None:
+    done = without_home(home, "score", str(film), "--force")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_home_that_has_no_sense_is_wrong_usage_and_none_is_needed_to_list(
+    film: Path, tmp_path: Path
+) -> None:
+    for variable in ("PNEUMOSCORE_HOME", "PNEUMOSCORE_SETTINGS"):
+        done = without_home(None, "score", str(film), **{variable: "~no-such-user/x"})
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {variable}: '~no-such-user/x'; expected a path")
+    settings = tmp_path / "s.toml"
+    settings.write_text("home = 5")
+    done = without_home(None, "model", "list", PNEUMOSCORE_SETTINGS=str(settings))
+    assert (done.returncode, done.stderr) == (2, f"error: {settings}:1: 5; expected a path\n")
+    assert "built in" in without_home("/dev/null", "model", "list").stdout
+    done = without_home(None, "patient", "check")
+    assert (done.returncode, "set PNEUMOSCORE_HOME" in done.stderr) == (2, True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell that closes descriptors")
