@@ -272,6 +272,12 @@ def test_demo_makes_films_maps_table_and_page(
     assert RESEARCH_NOTICE in page
     patients = {read_radiograph(folder / f"day-{day}.dcm").metadata.patient_id for day in days}
     assert len(patients) == 1
+    (patient,) = patients
+    assert f",{patient}," in (folder / "scores.csv").read_text()
+    monkeypatch.setenv("PNEUMOSCORE_IDENTIFIERS", "false")
+    assert run("demo", folder, "--model", tiny_folder).status == 0
+    assert str(patient) not in (folder / "scores.csv").read_text()
+    assert "2026-01-0" not in (folder / "scores.csv").read_text()
 
 
 @pytest.fixture
