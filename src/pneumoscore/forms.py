@@ -273,7 +273,10 @@ def _plain(kind: type, value: Any) -> Any:
     if kind in (str, bool) and isinstance(value, kind):
         return value
     if kind is Path and isinstance(value, str):
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            raise _MisfitError("a path below the home of a known user") from None
     raise _MisfitError(_WORDS.get(kind, "a path"))
 
 

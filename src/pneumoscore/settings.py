@@ -21,7 +21,7 @@ import importlib.util
 import os
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -180,13 +180,31 @@ def _of_text(said: str, kind: Any) -> Any:
     return said
 
 
-def settings_path() -> Path:
-    """Return where the settings file is looked for."""
+def settings_path() -> Path | None:
+    """Return where the settings file is looked for; None for a user without a home folder.
+
+    Raises
+    ------
+    SettingsError
+        If ``PNEUMOSCORE_SETTINGS`` names the home of a user that the system does not know.
+    """
     if chosen := os.environ.get(FILE_VARIABLE):
-        return Path(chosen).expanduser()
+        path: Path = field_value(Path, chosen, FILE_VARIABLE, error=SettingsError)
+        return path
     from platformdirs import user_config_path
 
-    return user_config_path("pneumoscore", appauthor=False) / "pneumoscore.toml"
+    folder = _platform_folder(user_config_path)
+    return None if folder is None else folder / "pneumoscore.toml"
+
+
+def _platform_folder(find: Callable[..., Path]) -> Path | None:
+    """Return a folder of platformdirs; None where there is no HOME and the user is unknown."""
+    try:
+        folder = find("pneumoscore", appauthor=False)
+    except RuntimeError:
+        return None
+    # Else "~" would be a folder's name.
+    return folder if folder.is_absolute() else None
 
 
 def load_settings(path: Path | None = None) -> SettingsFile:
@@ -204,6 +222,8 @@ def load_settings(path: Path | None = None) -> SettingsFile:
     """
     named = path is not None or bool(os.environ.get(FILE_VARIABLE))
     place = settings_path() if path is None else path
+    if place is None:
+        return SettingsFile()
     try:
         text = place.read_text(encoding="utf-8")
         import tomllib
@@ -238,16 +258,18 @@ def home_folder() -> Path:
     for a user's program data (platformdirs): on Linux ``$XDG_DATA_HOME/pneumoscore`` or
     ``~/.local/share/pneumoscore``, on macOS ``~/Library/Application Support/pneumoscore``, on
     Windows ``%LOCALAPPDATA%\pneumoscore``.
+
+    Raises
+    ------
+    SettingsError
+        If there is none, or a setting has no sense.
     """
-    if chosen := os.environ.get(HOME_VARIABLE):
-        return Path(chosen).expanduser()
-    if said := load_settings().tables.get("", {}).get("home"):
-        return Path(said).expanduser()
+    if (said := load_settings().section("", Settings).home) is not None:
+        return said
     from platformdirs import user_data_path
 
-    folder = user_data_path("pneumoscore", appauthor=False)
-    if not folder.is_absolute():
-        # No HOME, and a user that the system does not know: "~" would be a folder's name.
+    folder = _platform_folder(user_data_path)
+    if folder is None:
         raise SettingsError(
             "this user has no home folder", "a place for program data", f"set {HOME_VARIABLE}"
         )

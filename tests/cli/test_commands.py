@@ -103,14 +103,38 @@ def test_the_shell_completes_commands() -> None:
     assert done.stdout.split() == ["score"]
 
 
-@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc"])
-def test_scoring_needs_no_home(home: str | None, film: Path, tiny_folder: Path) -> None:
+def without_home(home: str | None, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command for a user that the system does not know."""
     kept = {key: os.environ[key] for key in ("PATH", "PYTHONPATH") if key in os.environ}
-    environment = kept if home is None else {**kept, "HOME": home}
-    code = "import sys; from pneumoscore.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "score", str(film), "--model", str(tiny_folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    environment = {**kept, **more} if home is None else {**kept, **more, "HOME": home}
+    code = (
+        "import os, sys; os.getuid = lambda: 54321; "
+        "from pneumoscore.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc", "/dev/null"])
+def test_scoring_needs_no_home(home: str | None, film: Path) -> None:
+    done = without_home(home, "score", str(film), "--force")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_home_that_has_no_sense_is_wrong_usage_and_none_is_needed_to_list(
+    film: Path, tmp_path: Path
+) -> None:
+    for variable in ("PNEUMOSCORE_HOME", "PNEUMOSCORE_SETTINGS"):
+        done = without_home(None, "score", str(film), **{variable: "~no-such-user/x"})
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {variable}: '~no-such-user/x'; expected a path")
+    settings = tmp_path / "s.toml"
+    settings.write_text("home = 5")
+    done = without_home(None, "model", "list", PNEUMOSCORE_SETTINGS=str(settings))
+    assert (done.returncode, done.stderr) == (2, f"error: {settings}:1: 5; expected a path\n")
+    assert "built in" in without_home("/dev/null", "model", "list").stdout
+    done = without_home(None, "patient", "check")
+    assert (done.returncode, "set PNEUMOSCORE_HOME" in done.stderr) == (2, True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell that closes descriptors")
@@ -124,6 +148,22 @@ def test_closed_standard_streams_are_borne(
     done = subprocess.run(f"{command} {closed}", shell=True, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert csv.read_text().startswith("file,")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes as POSIX has them")
+@pytest.mark.parametrize("words", [["--version"], ["score"], ["score", "--json"]])
+def test_a_reader_that_goes_away_is_told_by_the_status(
+    words: list[str], film: Path, tiny_folder: Path
+) -> None:
+    if "score" in words:
+        words = [*words, str(film), "--model", str(tiny_folder)]
+    code = "import sys; from pneumoscore.cli import main; sys.exit(main())"
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
@@ -232,6 +272,12 @@ def test_demo_makes_films_maps_table_and_page(
     assert RESEARCH_NOTICE in page
     patients = {read_radiograph(folder / f"day-{day}.dcm").metadata.patient_id for day in days}
     assert len(patients) == 1
+    (patient,) = patients
+    assert f",{patient}," in (folder / "scores.csv").read_text()
+    monkeypatch.setenv("PNEUMOSCORE_IDENTIFIERS", "false")
+    assert run("demo", folder, "--model", tiny_folder).status == 0
+    assert str(patient) not in (folder / "scores.csv").read_text()
+    assert "2026-01-0" not in (folder / "scores.csv").read_text()
 
 
 @pytest.fixture

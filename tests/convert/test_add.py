@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -176,6 +177,16 @@ def test_a_stored_backbone_is_copied_with_its_record(stored: Path) -> None:
         32,
         32,
     )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"version": "9"}, {"licence": "CC0"}, {"findings": FINDINGS}, {"training_data": "films"}],
+)
+def test_a_record_says_itself_what_it_is(stored: Path, told: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="says so itself"):
+        add_backbone(stored, "copy", **told)
+    assert "copy" not in available_backbones()
 
 
 def test_a_taken_name_is_refused_unless_it_may_be_replaced(stored: Path) -> None:

@@ -116,6 +116,18 @@ def test_fetching_installs_once(published: Path, home: Path) -> None:
     assert Backbone.open(NAME, threads=1).record == record
 
 
+def test_a_file_that_is_given_is_never_left_out_unsaid(
+    published: Path, home: Path, tmp_path: Path
+) -> None:
+    record = fetch_backbone(NAME, from_file=published)
+    assert fetch_backbone(NAME, from_file=published) == record
+    with pytest.raises(ModelError, match="there is no file"):
+        fetch_backbone(NAME, from_file=tmp_path / "absent.pt")
+    (tmp_path / "other.pt").write_bytes(b"another")
+    with pytest.raises(ModelError, match=f"model remove {NAME}"):
+        fetch_backbone(NAME, from_file=tmp_path / "other.pt")
+
+
 def test_a_pinned_hash_is_checked(
     published: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
 from pydicom.fileset import FileSet
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from pneumoscore.cli import main
 from pneumoscore.errors import OutputError, PneumoScoreError
@@ -347,6 +350,51 @@ def test_filters_are_read_or_refused():
     for word in ("modality", "sex=F", "date=2020-13-01", "view="):
         with pytest.raises(PneumoScoreError, match="expected"):
             HeaderFilter.of([word])
+
+
+def test_values_of_a_filter_that_is_given_again_are_joined():
+    assert HeaderFilter.of(["modality=DX", "view=PA", "modality=CR"]).modality == ("DX", "CR")
+    with pytest.raises(PneumoScoreError, match="one range"):
+        HeaderFilter.of(["date=2020-01-02", "date=2021-01-02"])
+
+
+def test_a_filter_reads_the_headers_that_scoring_reads(tmp_path):
+    healthy = LungDisease(0.0, 0.0)
+    phantom = render_phantom(PhantomSpec(healthy, healthy, size=128))
+    film = tmp_path / "film.dcm"
+    write_phantom_dicom(phantom, film, SyntheticPatient(), datetime(2026, 1, 1), 1)
+    wanted, other = HeaderFilter.of(["modality=DX"]), HeaderFilter.of(["modality=CT"])
+    options = ReadOptions()
+    bare = io.BytesIO()
+    header = dcmread(film)
+    header.save_as(bare, implicit_vr=False, little_endian=True, enforce_file_format=False)
+    bare = bare.getvalue()[132:]
+    # Without the file meta information too.
+    bare = bare[12 + int.from_bytes(bare[8:12], "little") :]
+    assert bare[:2] == b"\x08\x00"
+    long = dcmread(film)
+    long.add_new(0x00091001, "OB", bytes(2**20))
+    long.save_as(tmp_path / "long.dcm")
+    for source in (film, film.read_bytes(), bare, tmp_path / "long.dcm"):
+        assert wanted.why_not(source, options) is None
+        assert other.why_not(source, options) == "other modality"
+    view = HeaderFilter.of([f"view={header.ViewPosition}"])
+    assert view.why_not(tmp_path / "long.dcm", options) is None
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    assert wanted.why_not(tmp_path / "a.png", options) == "no header"
+
+
+def test_a_filter_inflates_no_more_than_a_film_may(tmp_path):
+    header = Dataset()
+    header.Modality = "DX"
+    header.add_new(0x00091001, "OB", bytes(4 * 2**20))
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    header.file_meta.MediaStorageSOPClassUID = header.file_meta.MediaStorageSOPInstanceUID = "1.2"
+    header.save_as(tmp_path / "bomb.dcm", enforce_file_format=True)
+    wanted = HeaderFilter.of(["modality=DX"])
+    assert wanted.why_not(tmp_path / "bomb.dcm", ReadOptions()) is None
+    assert wanted.why_not(tmp_path / "bomb.dcm", ReadOptions(max_file_bytes=2**20)) == "no header"
 
 
 def test_object_storage_holds_the_same_parts(films, tmp_path, model):

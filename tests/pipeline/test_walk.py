@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pneumoscore.errors import SettingsError
+from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.walk import Found, expand
 
 
@@ -120,6 +122,18 @@ def test_lists_of_other_codes_name_the_same_files(tmp_path, codec, mark):
     text = "".join(f"{film}\r\n" for film in films)
     found = list(expand(["-"], list_file=io.BytesIO(mark + text.encode(codec))))
     assert found == [Found(film) for film in films]
+
+
+def test_a_list_of_damaged_utf16_is_refused():
+    with pytest.raises(SettingsError, match="damaged UTF-16"):
+        list(expand(["-"], list_file=io.BytesIO(b"\xff\xfea")))
+
+
+def test_a_name_of_half_a_letter_survives():
+    listed = "\ufefffilm\ud800.png\n".encode("utf-16-le", "surrogatepass")
+    (item,) = expand(["-"], list_file=io.BytesIO(listed))
+    assert str(item.reason) == "missing"
+    assert FileResult(item.path).file.encode("utf-8").endswith(b".png")
 
 
 def test_what_is_passed_over_is_counted(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pneumoscore.errors import OutputError
 from pneumoscore.records.backup import backup, check_file, check_records, restore
 from pneumoscore.records.corrections import merge_patients
 from pneumoscore.records.database import Records
@@ -51,6 +53,50 @@ def test_backup_and_restore(filled: Records, tmp_path: Path, record: MakeRecord)
         assert read_timeline(restored, "b").notes == read_timeline(filled, "b").notes
         assert read_audit(restored)[-1].action == "restore"
         assert add_films(restored, [record("a", 9)], source="goes on").films == 1
+
+
+def test_a_backup_replaces_an_earlier_backup_and_nothing_else(
+    filled: Records, tmp_path: Path, record: MakeRecord
+) -> None:
+    thesis, other, records = (tmp_path / name for name in ("thesis.txt", "other.db", "r.db"))
+    thesis.write_text("Chapter 1")
+    with contextlib.closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE patients (id)")
+        connection.commit()
+    with Records.open(records) as opened:
+        add_films(opened, [record(day=0)], source="test")
+    for file in (thesis, other, records):
+        before = file.read_bytes()
+        with pytest.raises(OutputError, match="--overwrite"):
+            backup(filled, file)
+        assert file.read_bytes() == before
+    for file in (thesis, tmp_path / "new.db"):
+        assert backup(filled, file, overwrite=file == thesis)["films"] == 6
+    add_films(filled, [record("a", 9)], source="a day later")
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "new.db")
+    assert backup(filled, tmp_path / "new.db")["films"] == 7
+    assert backup(filled, link)["films"] == 7
+    assert link.is_symlink()
+    with pytest.raises(OutputError, match="no regular file"):
+        backup(filled, tmp_path)
+
+
+def test_a_backup_is_no_pipe_and_no_records_in_use(
+    filled: Records, tmp_path: Path, record: MakeRecord
+) -> None:
+    with Records.open(tmp_path / "r.db") as opened:
+        add_films(opened, [record(day=0)], source="test")
+        with pytest.raises(OutputError, match="in use"):
+            backup(filled, tmp_path / "r.db", overwrite=True)
+    if hasattr(os, "mkfifo"):
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        with pytest.raises(OutputError, match="no regular file"):
+            backup(filled, pipe, overwrite=True)
+        with pytest.raises(OutputError, match="no regular file"):
+            restore(tmp_path / "r.db", pipe, replace=True)
+        assert pipe.is_fifo()
 
 
 @pytest.mark.postgresql

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -276,6 +277,21 @@ def test_damaged_bundles_are_refused_by_name(folder, change):
     (folder / "model.json").write_text(json.dumps(data | change))
     with pytest.raises(ModelError):
         SeverityModel.open(folder, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "remedy"),
+    [
+        ("card.md", "Für Forschung".encode("latin-1"), "save it"),
+        ("gate.npz", b"", "copy the model"),
+        ("gate.npz", b"PK no arrays", "copy the model"),
+    ],
+)
+def test_damaged_files_beside_a_model_are_named(folder, name, data, remedy):
+    (folder / name).write_bytes(data)
+    with pytest.raises(ModelError, match=re.escape(name)) as caught:
+        read_bundle(folder)
+    assert caught.value.remedy.startswith(remedy)
 
 
 @pytest.mark.parametrize(

@@ -41,22 +41,23 @@ def available_backbones() -> dict[str, Path]:
     ModelError
         If the folder of added backbones exists but cannot be read.
     """
-    found: dict[str, Path] = {}
-    for folder in (weights_folder(), backbones_folder()):
-        try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise ModelError(
-                f"the folder {folder} cannot be read ({error.strerror})",
-                "a folder of backbones",
-                f"mend its permissions, or set {HOME_VARIABLE} to another folder",
-            ) from error
-        for path in paths:
-            if is_name(path.stem):
-                found.setdefault(path.stem, path)
-    return found
+    built_in = _records_in(weights_folder())
+    return {**built_in, **_records_in(backbones_folder()), **built_in}
+
+
+def _records_in(folder: Path) -> dict[str, Path]:
+    """Return the record path of every backbone in a folder, which need not exist, by name."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise ModelError(
+            f"the folder {folder} cannot be read ({error.strerror})",
+            "a folder of backbones",
+            f"mend its permissions, or set {HOME_VARIABLE} to another folder",
+        ) from error
+    return {path.stem: path for path in paths if is_name(path.stem)}
 
 
 def find_backbone(name: str) -> Path:
@@ -68,6 +69,10 @@ def find_backbone(name: str) -> Path:
         If there is none; the message says which file was expected where, and which command
         puts it there.
     """
+    # Built-in ones need no home folder, and are found where there is none.
+    built_in = _records_in(weights_folder())
+    if name in built_in:
+        return built_in[name]
     found = available_backbones()
     if name in found:
         return found[name]

@@ -131,23 +131,44 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status (see `pneumoscore.cli.main`)."""
     if argv is None:
         _never_fail_to_print()
-    command = typer.main.get_command(app)
     try:
-        command.main(args=None if argv is None else list(argv), prog_name="pneumoscore")
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else ExitStatus.DONE
+        return _status(argv)
     except (OutputError, SettingsError) as error:
         say_error(str(error))
         return ExitStatus.USAGE
     except PneumoScoreError as error:
         say_error(str(error))
     except BrokenPipeError:
-        # Nobody reads what is printed, as after `| head`; the rest of it has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _print_nowhere()
         return ExitStatus.PIPE_CLOSED
     except OSError as error:
         say_error(_os_error_line(error))
     return ExitStatus.NOTHING_DONE
+
+
+def _status(argv: Sequence[str] | None) -> int:
+    """Run the command, have all that it printed on its way, and return its exit status."""
+    command = typer.main.get_command(app)
+    status: int = ExitStatus.DONE
+    try:
+        command.main(args=None if argv is None else list(argv), prog_name="pneumoscore")
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            # Typer has an answer of its own to it, status 1.
+            raise stop.__context__ from None
+        status = stop.code if isinstance(stop.code, int) else ExitStatus.DONE
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return status
+
+
+def _print_nowhere() -> None:
+    """Let go of a stream that nobody reads, as after `| head`; the rest has nowhere to go."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _never_fail_to_print() -> None:

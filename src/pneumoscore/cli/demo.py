@@ -81,7 +81,7 @@ def _on_files(folder: Path, model: str | None, threads: int | None, overwrite: b
     opened = SeverityModel.open(settings.model, threads=settings.threads)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    outputs = Outputs(overwrite=overwrite)
+    outputs = Outputs(overwrite=overwrite, identifiers=settings.identifiers)
     title = "Demonstration: one synthetic patient over five days"
     sinks = [
         *file_sinks(outputs, overlay=folder / "overlays"),

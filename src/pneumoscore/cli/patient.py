@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pneumoscore.cli import patient_corrections, patient_import, patient_study, patient_views
-from pneumoscore.cli.options import new_app
+from pneumoscore.cli.options import Overwrite, new_app
 from pneumoscore.cli.patient_options import (
     Actor,
     PatientId,
@@ -91,12 +91,16 @@ def note(
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup to write.")],
     records: RecordsPlace = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Write all records to one file, checked before it gets its name."""
+    """Write all records to one file, checked before it gets its name.
+
+    An earlier backup is replaced, other files with --overwrite only.
+    """
     from pneumoscore.records.backup import backup as run
 
     with open_records(records) as place:
-        counts = run(place, file)
+        counts = run(place, file, overwrite=overwrite)
     typer.echo(f"{file}: {counts['films']} films, {counts['scores']} scores, whole")
 
 

@@ -53,7 +53,7 @@ def add_backbone(
     path : str or Path
         One of: a PyTorch checkpoint of a DenseNet-121 with the parameter names of torchvision
         or torchxrayvision (read without executing it); an ONNX file; the ``.json`` record of a
-        backbone, which is copied with its file.
+        backbone, which is copied with its file, and takes nothing but a name.
     name : str
         Name under which it will be found.
     input : InputSpec, optional
@@ -79,14 +79,25 @@ def add_backbone(
     Raises
     ------
     ModelError
-        If the name is taken, the file cannot be read or does not fit, or it is not said how it
-        is fed.
+        If the name is taken, the file cannot be read or does not fit, it is not said how it
+        is fed, or a record comes with what it says itself.
     MissingExtraError
         If the conversion needs onnx and it is not installed.
     """
     path = Path(path)
     _require_free(name, overwrite)
     if path.suffix == ".json":
+        told = {
+            "input": input,
+            "findings": findings,
+            "outputs": outputs,
+            "version": version,
+            "training data": _unless_unknown(training_data),
+            "licence": _unless_unknown(licence),
+            "url": url,
+            "details": details,
+        }
+        _refuse_told(path, [what for what, value in told.items() if value])
         return _copy(path, name)
     require_extra("convert", "onnx")
     from pneumoscore.convert.contract import to_contract
@@ -116,6 +127,20 @@ def add_backbone(
         gradient=not reason,
         details=kept,
     )
+
+
+def _unless_unknown(said: str) -> str | None:
+    return None if said == "unknown" else said
+
+
+def _refuse_told(record: Path, told: Sequence[str]) -> None:
+    """Raise if a record, which is copied as it is, comes with what it says itself."""
+    if told:
+        raise ModelError(
+            f"{', '.join(told)} of {record.name}, a record, which says so itself",
+            "its name alone",
+            "leave these options out",
+        )
 
 
 def _require_free(name: str, overwrite: bool) -> None:

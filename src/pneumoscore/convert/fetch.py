@@ -26,6 +26,8 @@ Progress = Callable[[int, int | None], None]
 BLOCK = 1 << 18
 LONGEST_SILENCE_SECONDS = 30.0
 LARGEST_DOWNLOAD = 512 * 1024 * 1024
+_SOURCE = "source_sha256"
+"""What a record's details call the hash of the published file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +122,23 @@ def fetch_backbone(
     Raises
     ------
     ModelError
-        If the name is unknown, the download fails or is incomplete, or the file is another
-        than the published one.
+        If the name is unknown, the download fails or is incomplete, the file is another than
+        the published one, or a backbone of another file is installed.
     """
     if name not in PUBLISHED:
         raise ModelError(f"backbone {name!r} cannot be fetched", f"one of {', '.join(PUBLISHED)}")
+    if from_file is not None:
+        _require_file(PUBLISHED[name], Path(from_file))
     installed = available_backbones().get(name)
     if installed is not None and not overwrite:
-        return load_record(installed)
+        record = load_record(installed)
+        if from_file is not None and sha256_of(Path(from_file)) != record.details.get(_SOURCE):
+            raise ModelError(
+                f"{name} is installed already, from another file than {from_file}",
+                "a backbone that is not there yet",
+                f"run `pneumoscore model remove {name}` first, or leave --from out",
+            )
+        return record
     # Asked before the download, not after it.
     require_extra("convert", "onnx")
     published = PUBLISHED[name]
@@ -191,11 +202,14 @@ def download(url: str, path: Path, progress: Progress | None = None) -> str:
     return digest.hexdigest()
 
 
+def _require_file(published: PublishedBackbone, file: Path) -> None:
+    if not file.is_file():
+        raise ModelError(f"there is no file {file}", f"the published file of {published.url}")
+
+
 def _convert(
     name: str, published: PublishedBackbone, file: Path, overwrite: bool
 ) -> BackboneRecord:
-    if not file.is_file():
-        raise ModelError(f"there is no file {file}", f"the published file of {published.url}")
     found = sha256_of(file)
     if published.sha256 is not None and found != published.sha256:
         raise ModelError(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pneumoscore.errors import FailureReason, ImageTooLargeError, UnreadableFileError
 from pneumoscore.files import mark_in
@@ -57,14 +58,21 @@ def _kind(path: Path) -> str | None:
     if path.name.upper() == "DICOMDIR":
         return "DICOMDIR"
     try:
-        if zipfile.is_zipfile(path):
+        if _is_zip(path):
             return "ZIP"
         # Looking for a TAR in any file would take gzip's word for it; names are safer here.
-        if ".tar" in path.suffixes or path.suffix == ".tgz":
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        if ".tar" in suffixes or suffixes[-1:] == [".tgz"]:
             return "TAR" if tarfile.is_tarfile(path) else None
     except _DAMAGED:
         return None
     return None
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file is a ZIP; four bytes near the end of any film may look like one's end."""
+    with path.open("rb") as stream:
+        return stream.read(2) == b"PK" and zipfile.is_zipfile(stream)
 
 
 def _inside(path: Path, kind: str, skipped: Counter[str]) -> Iterator[Found]:
@@ -77,10 +85,8 @@ def _inside(path: Path, kind: str, skipped: Counter[str]) -> Iterator[Found]:
         else:
             with tarfile.open(path) as archive:
                 for member in archive:
-                    if member.isfile():
-                        with closing(archive.extractfile(member)) as stream:  # type: ignore[type-var]
-                            head = stream.read(_LOOKED_AT) if stream is not None else b""
-                        yield from _looked_at(path, member.name, head, skipped)
+                    if not member.isdir():
+                        yield from _taped(archive, path, member, skipped)
     except _DAMAGED as error:
         words = f"a damaged {kind} file ({type(error).__name__}); export or copy it again"
         yield Found(path, words, FailureReason.UNREADABLE)
@@ -105,6 +111,23 @@ def _zipped(
     yield from _looked_at(path, info.filename, head, skipped)
 
 
+def _taped(
+    archive: tarfile.TarFile, path: Path, member: tarfile.TarInfo, skipped: Counter[str]
+) -> Iterator[Found]:
+    """Yield a member of a TAR file; a hard link is the file that it stands for."""
+    if not (member.isfile() or member.islnk()):
+        skipped["no regular file"] += 1
+        return
+    try:
+        with closing(archive.extractfile(member)) as stream:  # type: ignore[type-var]
+            head = stream.read(_LOOKED_AT) if stream is not None else b""
+    except KeyError:
+        words = "a link to nothing; export or copy the archive file again"
+        yield Found(path, words, FailureReason.UNREADABLE, member=member.name)
+        return
+    yield from _looked_at(path, member.name, head, skipped)
+
+
 def _looked_at(path: Path, name: str, head: bytes, skipped: Counter[str]) -> Iterator[Found]:
     inner = PurePosixPath(name)
     if inner.name.startswith("."):
@@ -124,26 +147,37 @@ def _listed(path: Path) -> Iterator[Found]:
     from pydicom import dcmread
 
     try:
-        records = dcmread(path).DirectoryRecordSequence
+        records = list(dcmread(path).DirectoryRecordSequence)
     except Exception as error:  # a hostile DICOMDIR may raise anything
-        words = f"a damaged DICOMDIR ({type(error).__name__}); name its folder instead"
-        yield Found(path, words, FailureReason.UNREADABLE)
+        yield Found(path, _damaged_directory(error), FailureReason.UNREADABLE)
         return
     for record in records:
-        parts = record.get("ReferencedFileID")
-        if str(record.get("DirectoryRecordType", "")).upper() != "IMAGE" or not parts:
-            continue
-        names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
-        if any(part in ("", ".", "..") or "/" in part or "\\" in part for part in names):
-            words = "a DICOMDIR that points outside its folder; name its films instead"
-            yield Found(path, words, FailureReason.UNREADABLE)
-            continue
-        film = path.parent.joinpath(*names)
-        if film.is_file():
-            yield Found(film)
-        else:
-            words = "listed by DICOMDIR and not there; bring it back"
-            yield Found(film, words, FailureReason.MISSING)
+        try:
+            film = _of_record(record, path)
+        except Exception as error:  # so may each of its records
+            film = Found(path, _damaged_directory(error), FailureReason.UNREADABLE)
+        if film is not None:
+            yield film
+
+
+def _damaged_directory(error: Exception) -> str:
+    return f"a damaged DICOMDIR ({type(error).__name__}); name its folder instead"
+
+
+def _of_record(record: Any, path: Path) -> Found | None:
+    """Return the film that one record of a DICOMDIR names; None for one of no image."""
+    parts = record.get("ReferencedFileID")
+    if str(record.get("DirectoryRecordType", "")).upper() != "IMAGE" or not parts:
+        return None
+    names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
+    if any(part in ("", ".", "..") or "/" in part or "\\" in part for part in names):
+        words = "a DICOMDIR that points outside its folder; name its films instead"
+        return Found(path, words, FailureReason.UNREADABLE)
+    film = path.parent.joinpath(*names)
+    if film.is_file():
+        return Found(film)
+    words = "listed by DICOMDIR and not there; bring it back"
+    return Found(film, words, FailureReason.MISSING)
 
 
 def member_bytes(path: Path, member: str, limit: int) -> bytes:
@@ -193,7 +227,7 @@ def _opened(path: Path) -> zipfile.ZipFile | tarfile.TarFile:
     if key != wanted:
         if archive is not None:
             archive.close()
-        archive = zipfile.ZipFile(path) if zipfile.is_zipfile(path) else tarfile.open(path)  # noqa: SIM115
+        archive = zipfile.ZipFile(path) if _is_zip(path) else tarfile.open(path)  # noqa: SIM115
         _open.last = (wanted, archive)
     assert archive is not None
     return archive

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pneumoscore.errors import FailureReason, UnreadableFileError, failure_reason
+from pneumoscore.errors import (
+    FailureReason,
+    SettingsError,
+    UnreadableFileError,
+    failure_reason,
+)
 from pneumoscore.files import mark_in
 from pneumoscore.radiograph.source import kind_of
 
@@ -106,6 +111,11 @@ def expand(
     Found
         What is missing, unreadable, a link to nothing or no regular file comes with a problem
         and stops nothing.
+
+    Raises
+    ------
+    SettingsError
+        If a list is damaged UTF-16.
     """
     counts: Counter[str] = Counter() if skipped is None else skipped
     found = _expanded(paths, list_file, counts, containers)
@@ -132,9 +142,15 @@ def _expanded(
 
 def _listed(stream: BinaryIO) -> list[str]:
     data = stream.read()
-    text = _utf16(data)
-    if text is not None:
-        return [line for line in text.splitlines() if line.strip()]
+    try:
+        text = _utf16(data)
+        if text is not None:
+            return [_name(line) for line in text.splitlines() if line.strip()]
+    except UnicodeError:
+        raise SettingsError(
+            "a list of names that is damaged UTF-16",
+            "names one a line, in UTF-8 or UTF-16, or ended by NUL",
+        ) from None
     data = data.removeprefix(codecs.BOM_UTF8)
     if b"\0" in data:
         names = data.split(b"\0")
@@ -153,8 +169,15 @@ def _utf16(data: bytes) -> str | None:
     if len(data) >= _SHORTEST_UTF16 and len(data) % 2 == 0:
         for codec, zeros in (("utf-16-le", data[1::2]), ("utf-16-be", data[::2])):
             if not any(zeros):
-                return data.decode(codec)
+                return data.decode(codec, "surrogatepass")
     return None
+
+
+def _name(line: str) -> str:
+    """Return a name as the system holds it, bytes that are no UTF-8 as its own escapes."""
+    if os.name == "nt":
+        return line  # its names are UTF-16 themselves
+    return os.fsdecode(line.encode("utf-8", "surrogatepass"))
 
 
 def _one(path: Path, skipped: Counter[str], containers: bool, *, named: bool) -> Iterator[Found]:

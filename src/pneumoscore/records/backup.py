@@ -16,6 +16,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
+from pneumoscore.errors import OutputError
+from pneumoscore.files import check_output
 from pneumoscore.records.database import Records, records_url
 from pneumoscore.records.errors import RecordsError, translated
 from pneumoscore.records.lock import locked
@@ -26,6 +28,10 @@ from pneumoscore.records.site_schema import SITE_TABLES
 __all__ = ["backup", "check_file", "check_records", "restore"]
 
 _GROUP = 1000
+_SQLITE = b"SQLite format 3\0"
+# Read and write version in the header of an SQLite file (https://sqlite.org/fileformat.html):
+# 1 without a log, as a backup is left; 2 with one, as records are from their first opening on.
+_WITHOUT_LOG = b"\1\1"
 
 
 def check_file(file: Path) -> None:
@@ -71,7 +77,9 @@ def _counts(connection: Connection) -> dict[str, int]:
     }
 
 
-def backup(records: Records, target: Path, *, actor: str | None = None) -> dict[str, int]:
+def backup(
+    records: Records, target: Path, *, overwrite: bool = False, actor: str | None = None
+) -> dict[str, int]:
     """Write one state of the records to one file, checked before it gets its name.
 
     Others may write meanwhile.
@@ -81,7 +89,9 @@ def backup(records: Records, target: Path, *, actor: str | None = None) -> dict[
     records : Records
         Open.
     target : Path
-        The file; an old one is replaced as a whole.
+        The file; an earlier backup is replaced as a whole, and a link is followed.
+    overwrite : bool, optional
+        Whether a file that is no backup may be replaced.
     actor : str, optional
         Who, for the audit, which keeps the backup's place.
 
@@ -94,9 +104,14 @@ def backup(records: Records, target: Path, *, actor: str | None = None) -> dict[
     ------
     RecordsError
         If the records are damaged or the file cannot be written.
+    OutputError
+        If what is there must not be replaced.
     """
+    _require_regular(target)
+    target = Path(os.path.realpath(target))
     if records.file is not None and _same_file(records.file, target):
         raise RecordsError("the backup would be the records themselves", "another file")
+    _check_target(target, overwrite)
     with _appearing(target) as temporary:
         if records.file is not None:
             _copy_pages(records.file, temporary)
@@ -109,8 +124,44 @@ def backup(records: Records, target: Path, *, actor: str | None = None) -> dict[
         _fold_log(temporary)
     with records.writing() as connection:
         # An erasure looks here for the backups that hold a patient.
-        add_audit(connection, actor or actor_name(), "backup", {"file": str(target.absolute())})
+        add_audit(connection, actor or actor_name(), "backup", {"file": str(target)})
     return counts
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    """Raise unless a backup may take the place of what is there (`check_output`)."""
+    try:
+        check_output(target, overwrite=overwrite or _is_backup(target))
+        log = target.with_name(f"{target.name}-wal")
+        # What is in the log of records would be read as changes of the backup.
+        in_use = target.exists() and log.exists()
+    except OSError as error:
+        raise RecordsError(
+            f"{target} cannot be looked at ({error.strerror})", "a file that may be written"
+        ) from error
+    if in_use:
+        raise OutputError(f"{target} are records in use: {log.name} is beside", "another file")
+
+
+def _require_regular(target: Path) -> None:
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{target} is no regular file", "the name of a file to write")
+
+
+def _is_backup(file: Path) -> bool:
+    """Whether a file is an earlier backup: a database of ours that nobody opened as records."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        head = stream.read(20)
+    if not (head.startswith(_SQLITE) and head[18:] == _WITHOUT_LOG):
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as opened:
+            names = {name for (name,) in opened.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error:
+        return False
+    return {"alembic_version", audit.name, patients.name} <= names
 
 
 def restore(
@@ -168,6 +219,7 @@ def restore(
 
 
 def _restore_file(source: Path, target: Path, replace: bool) -> None:
+    _require_regular(target)
     if target.exists() and target.stat().st_size and not replace:
         raise RecordsError(
             f"there are records at {target}",

@@ -163,7 +163,7 @@ def read_bundle(folder: Path) -> Bundle:
     card = folder / "card.md"
     try:
         form["gate"] = _with_arrays(form.get("gate") or {}, folder / "gate.npz")
-        form["card"] = card.read_text(encoding="utf-8") if card.is_file() else ""
+        form["card"] = _read_card(card) if card.is_file() else ""
         return from_form(Bundle, form, "the model")
     except OSError as error:
         raise ModelError(
@@ -308,11 +308,25 @@ def _with_arrays(rules: Any, path: Path) -> Any:
     return rules | parts
 
 
+def _read_card(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{path.name} is not in UTF-8", "a model card in UTF-8", "save it in that code"
+        ) from error
+
+
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     import zipfile
+    import zlib
 
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path.name} cannot be read", "the arrays of the quality gate") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(
+            f"{path.name} cannot be read",
+            "the arrays of the quality gate",
+            "copy the model again, or fit it anew",
+        ) from error

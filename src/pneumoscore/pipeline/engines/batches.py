@@ -88,7 +88,8 @@ def read_one(
     try:
         data = found.data(options.read.max_file_bytes)
         if options.wanted is not None:
-            why = options.wanted.why_not(found.path if data is None else data)
+            source = found.path if data is None else data
+            why = options.wanted.why_not(source, options.read)
             if why is not None:
                 return _Waiting(found, ReadFilm(), passed_over=why)
         return _Waiting(found, read(found.path if data is None else data, known))
