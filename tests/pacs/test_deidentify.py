@@ -49,6 +49,12 @@ PLANTED = (
 )
 
 
+def secret_code() -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = SECRET, "99L", f"{SECRET} code"
+    return code
+
+
 def planted(film: Dataset, number: int = 1) -> Dataset:
     """Return a film with the secret in attributes, sequences, private elements and overlays."""
     out = deepcopy(film)
@@ -74,6 +80,20 @@ def planted(film: Dataset, number: int = 1) -> Dataset:
     source.PurposeOfReferenceCodeSequence = [inner]
     out.SourceImageSequence = [source]
     out.RequestAttributesSequence = [request]
+    person = Dataset()
+    person.PersonIdentificationCodeSequence = [secret_code()]
+    person.InstitutionCodeSequence = [secret_code()]
+    observer = Dataset()
+    observer.VerifyingOrganization = SECRET
+    observer.VerifyingObserverIdentificationCodeSequence = [secret_code()]
+    out.OperatorIdentificationSequence = [person]
+    out.InstitutionCodeSequence = [secret_code()]
+    out.PersonIdentificationCodeSequence = [secret_code()]
+    out.VerifyingObserverSequence = [observer]
+    step = Dataset()
+    step.ReferencedSOPClassUID = out.SOPClassUID
+    step.ReferencedSOPInstanceUID = "1.2.3.77"
+    out.ReferencedPerformedProcedureStepSequence = [step]
     out.private_block(0x0011, "SECRET CREATOR", create=True).add_new(2, "UN", SECRET.encode())
     out.add_new(0x60000022, "LO", SECRET)
     out.add_new(0x60001500, "LO", SECRET)
@@ -100,6 +120,28 @@ def test_no_planted_secret_is_left_anywhere(film: bytes, tmp_path: Path) -> None
     dataset = dcmread(path)
     assert not [element for element in dataset.iterall() if element.tag.is_private]
     assert not [element for element in dataset.iterall() if element.tag.group >> 8 == 0x60]
+
+
+def test_sequences_of_codes_are_removed_and_references_stay(film: bytes) -> None:
+    done = deidentify(film, KEY)
+    dataset = dcmread(BytesIO(done.data))
+    for keyword in (
+        "OperatorIdentificationSequence",
+        "InstitutionCodeSequence",
+        "PersonIdentificationCodeSequence",
+        "VerifyingObserverSequence",
+    ):
+        assert keyword not in dataset
+        assert done.actions["removed"][keyword] == 1
+    (step,) = dataset.ReferencedPerformedProcedureStepSequence
+    assert step.ReferencedSOPInstanceUID == KEY.uid("1.2.3.77")
+
+
+def test_a_performed_step_that_says_more_than_references_is_removed(phantom_film: Dataset) -> None:
+    film = planted(phantom_film)
+    film.ReferencedPerformedProcedureStepSequence[0].InstitutionName = SECRET
+    dataset = dcmread(BytesIO(deidentify(film_bytes(film), KEY).data))
+    assert "ReferencedPerformedProcedureStepSequence" not in dataset
 
 
 def test_method_is_coded_and_report_says_what_was_done(film: bytes) -> None:

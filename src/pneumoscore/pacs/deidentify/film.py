@@ -124,7 +124,7 @@ def _clean(dataset: Dataset, work: _Work) -> None:
     """Carry out the profile on one level and on all below it."""
     for element in list(dataset):
         action = action_for(element)
-        if element.VR == "SQ" and action not in (Action.REMOVE, Action.EMPTY):
+        if element.VR == "SQ" and action is Action.KEEP:
             for item in element.value or []:
                 _clean(item, work)
             continue
