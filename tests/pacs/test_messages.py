@@ -13,7 +13,7 @@ import pytest
 from pydicom import dcmread
 
 from pneumoscore.pacs.messages.fhir import check_codes, film_bundle
-from pneumoscore.pacs.messages.hl7 import film_message
+from pneumoscore.pacs.messages.hl7 import escaped, film_message
 from pneumoscore.pacs.objects.build import ObjectOptions
 from pneumoscore.pacs.objects.film import FilmOutcome, ScoringTerms, score_film
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
@@ -144,6 +144,10 @@ def test_a_name_cannot_forge_a_segment(outcome: FilmOutcome) -> None:
     message = film_message(header, outcome.report)
     assert message.count("PID|") == 1
     assert "Doe\\F\\x\\T\\y\\E\\z\\R\\^^^HOSPITAL" in message
+
+
+def test_a_message_keeps_wide_spaces_and_joiners_and_no_control_character() -> None:
+    assert escaped("山田\u3000رضا\u200cپور\r") == "山田\u3000رضا\u200cپور "
 
 
 def serve_mllp(code: str, taken: list[bytes]) -> tuple[int, threading.Thread]:

@@ -21,6 +21,7 @@ from pneumoscore.pacs.objects.film import (
     describe_input,
     score_film,
 )
+from pneumoscore.pacs.objects.header import film_header, read_header
 from pneumoscore.pacs.objects.result import Refusal, objects_uid
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.quality import QualityGate
@@ -247,6 +248,36 @@ def test_a_film_that_nothing_can_refer_to_is_an_error(
     with pytest.raises(HeaderError, match="UID") as caught:
         score_film(film_bytes(film), model)
     assert "passwd" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber"])
+def test_an_identifier_with_control_characters_is_an_error(
+    phantom_film: Dataset, keyword: str
+) -> None:
+    film = deepcopy(phantom_film)
+    put(film, keyword, "47\x0111")
+    with pytest.raises(HeaderError, match="control characters") as caught:
+        film_header(read_header(film_bytes(film)))
+    assert "47" not in str(caught.value)
+    put(film, keyword, "4711\0")
+    assert film_header(read_header(film_bytes(film))).text(keyword) == "4711"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Yamada^Taro=山田\u3000太郎", "Yamada^Taro=山田\u3000太郎"),
+        ("رضا\u200cپور^X", "رضا\u200cپور^X"),
+        ("Doe\x07^Jane", "Doe^Jane"),
+    ],
+)
+def test_names_keep_all_but_control_characters(
+    phantom_film: Dataset, written: str, kept: str
+) -> None:
+    film = deepcopy(phantom_film)
+    film.SpecificCharacterSet = "ISO_IR 192"
+    put(film, "PatientName", written)
+    assert film_header(read_header(film_bytes(film))).text("PatientName") == kept
 
 
 def test_the_command_writes_objects_once_and_names_what_failed(

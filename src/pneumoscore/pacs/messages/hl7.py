@@ -8,7 +8,7 @@ from pydicom.sr.coding import Code
 
 from pneumoscore.pacs.identity import CODING_SCHEME, PRODUCT, software_version
 from pneumoscore.pacs.objects import codes as ours
-from pneumoscore.pacs.objects.header import FilmHeader
+from pneumoscore.pacs.objects.header import FilmHeader, without_controls
 from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
@@ -26,8 +26,7 @@ def escaped(text: str) -> str:
     >>> escaped("a|b\\c")
     'a\\F\\b\\E\\c'
     """
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    return "".join(_ESCAPES.get(char, char) for char in plain)
+    return "".join(_ESCAPES.get(char, char) for char in without_controls(text, " "))
 
 
 def film_message(header: FilmHeader, report: FilmReport, now: datetime | None = None) -> str:

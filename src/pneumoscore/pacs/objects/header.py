@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
+from unicodedata import category
 
 from pydicom import config, dcmread
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
@@ -26,7 +27,7 @@ from pneumoscore.pacs.identity import is_uid
 from pneumoscore.radiograph.charset import codecs_of, decoded
 from pneumoscore.radiograph.guard import translated
 
-__all__ = ["FilmHeader", "film_header", "read_header"]
+__all__ = ["FilmHeader", "film_header", "read_header", "without_controls"]
 
 # Patient, General Study and Patient Study modules (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2).
 _TYPE_2 = (
@@ -67,6 +68,8 @@ _AGE = re.compile(r"\d{3}[DWMY]", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,10}(\.\d{0,10})?", re.ASCII)
 _LONGEST_DECIMAL = 16
 _SEXES = ("M", "F", "O")
+# Without a letter of it, each may name somebody else.
+_IDENTIFYING = ("PatientID", "IssuerOfPatientID", "AccessionNumber")
 _FRONTAL = ["L", "F"]
 
 
@@ -156,7 +159,9 @@ def film_header(dataset: Dataset) -> FilmHeader:
     Raises
     ------
     HeaderError
-        If the film lacks one of its four UIDs, or one is malformed: nothing can refer to it.
+        If the film lacks one of its four UIDs, or one is malformed: nothing can refer to it; or
+        if patient id, issuer or accession number holds control characters, which no result may
+        hold: without them it could be another patient's.
     """
     uids = {
         keyword: _plain(dataset, keyword)
@@ -199,7 +204,14 @@ def _copied(dataset: Dataset) -> list[DataElement]:
     codecs = codecs_of(_plain(dataset, "SpecificCharacterSet").split("\\"))
     out = []
     for keyword in _TYPE_2 + _OPTIONAL:
-        value = _usable(keyword, _text(dataset, keyword, codecs))
+        text = _text(dataset, keyword, codecs)
+        if keyword in _IDENTIFYING and without_controls(text) != text:
+            raise HeaderError(
+                f"a film with control characters in its {dictionary_description(keyword)}",
+                "letters, digits and signs",
+                "correct it in the archive",
+            )
+        value = _usable(keyword, text)
         if value or keyword in _TYPE_2:
             out.append(_element(keyword, value))
     for keyword in _SEQUENCES:
@@ -214,6 +226,19 @@ def _copied(dataset: Dataset) -> list[DataElement]:
             except UnreadableFileError:
                 continue
     return out
+
+
+def without_controls(text: str, instead: str = "") -> str:
+    r"""Return text with control characters (Unicode's Cc) left out or replaced.
+
+    Wide spaces and joiners, which cannot be printed alone either, are parts of names.
+
+    Examples
+    --------
+    >>> without_controls("Doe\r\nJane"), without_controls("Doe\tJane", " ")
+    ('DoeJane', 'Doe Jane')
+    """
+    return "".join(instead if category(char) == "Cc" else char for char in text)
 
 
 def _element(keyword: str, value: str) -> DataElement:
@@ -254,7 +279,7 @@ def _text(dataset: Dataset, keyword: str, codecs: Sequence[str]) -> str:
 
 def _usable(keyword: str, text: str) -> str:
     """Return `text`, or nothing where it is no value of its kind: archives refuse such results."""
-    text = "".join(char for char in text if char.isprintable())
+    text = without_controls(text)
     vr = dictionary_VR(keyword)
     if keyword == "PatientSex":
         return text.strip() if text.strip() in _SEXES else ""
