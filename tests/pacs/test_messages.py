@@ -6,6 +6,7 @@ import io
 import socket
 import threading
 from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,15 @@ def test_every_reference_points_into_the_bundle_and_ids_repeat(outcome: FilmOutc
     assert film_bundle(outcome.header, outcome.report) == bundle
 
 
+def test_a_second_film_of_a_study_replaces_nothing_of_the_first(outcome: FilmOutcome) -> None:
+    second = replace(outcome.header, sop_instance_uid="1.2.3.99")
+    first, other = (film_bundle(it, outcome.report) for it in (outcome.header, second))
+    urls = [{entry["request"]["url"] for entry in bundle["entry"]} for bundle in (first, other)]
+    assert urls[0].isdisjoint(urls[1])
+    studies = [resources(bundle, "ImagingStudy")[0] for bundle in (first, other)]
+    assert studies[0]["identifier"] == studies[1]["identifier"]
+
+
 def test_a_code_outside_a_required_value_set_is_an_error(outcome: FilmOutcome) -> None:
     bundle = film_bundle(outcome.header, outcome.report)
     bundle["entry"][0]["resource"]["status"] = "nonsense"
@@ -134,8 +144,6 @@ def test_a_message_is_read_by_another_library(
 
 
 def test_a_name_cannot_forge_a_segment(outcome: FilmOutcome) -> None:
-    from dataclasses import replace
-
     from pydicom.dataelem import DataElement
 
     evil = "Doe|x&y\\z~"
