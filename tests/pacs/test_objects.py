@@ -217,6 +217,33 @@ def test_the_segmentation_covers_the_films_pixels(outcomes: dict[str, FilmOutcom
     assert 0 < dataset.pixel_array.sum() < dataset.Rows * dataset.Columns
 
 
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("L\\F", ["L", "F"]),
+        ("R\\F", ["L", "F"]),
+        ("F\\L", ["L", "F"]),
+        ("h \\r", ["L", "F"]),
+        ("RA\\F", ["LP", "F"]),
+        ("P\\F", ["P", "F"]),
+        ("", []),
+        ("X", []),
+    ],
+)
+def test_capture_and_segmentation_say_how_each_of_them_lies(
+    phantom_film: Dataset, model: SeverityModel, stored: str, shown: list[str], tmp_path: Path
+) -> None:
+    film = deepcopy(phantom_film)
+    put(film, "PatientOrientation", stored)
+    _, *made = score_film(film_bytes(film), model, ScoringTerms(force=True), ALL).objects
+    capture, segmentation = (dcmread(BytesIO(item.data)) for item in made)
+    said = [part.strip().upper() for part in stored.split("\\")] if shown else []
+    assert list(capture.PatientOrientation or []) == shown
+    assert list(segmentation.PatientOrientation or []) == said
+    for item in made:
+        assert dciodvfy_errors(saved(item, tmp_path)) == []
+
+
 def test_uids_follow_from_film_model_and_kind(
     header_films: dict[str, bytes], model: SeverityModel, outcomes: dict[str, FilmOutcome]
 ) -> None:

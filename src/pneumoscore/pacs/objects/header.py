@@ -26,6 +26,7 @@ from pneumoscore.pacs.errors import HeaderError
 from pneumoscore.pacs.identity import is_uid
 from pneumoscore.radiograph.charset import codecs_of, decoded
 from pneumoscore.radiograph.guard import translated
+from pneumoscore.radiograph.orientation import stated_orientation
 
 __all__ = ["FilmHeader", "film_header", "read_header", "without_controls"]
 
@@ -70,7 +71,6 @@ _LONGEST_DECIMAL = 16
 _SEXES = ("M", "F", "O")
 # Without a letter of it, each may name somebody else.
 _IDENTIFYING = ("PatientID", "IssuerOfPatientID", "AccessionNumber")
-_FRONTAL = ["L", "F"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +85,8 @@ class FilmHeader:
         Of the film; ``"DX"`` where it says nothing.
     rows, columns : int
         Of the stored image.
-    orientation : tuple of str
-        Patient Orientation (0020,0020); left and foot, a frontal film's, where it says nothing.
+    orientation : tuple of str or None
+        Patient Orientation (0020,0020) of the stored image; None where it says nothing.
     spacing : tuple of str or None
         Row and column spacing at the detector, else in the patient, as the file writes it.
     copied : tuple of DataElement
@@ -100,7 +100,7 @@ class FilmHeader:
     modality: str
     rows: int
     columns: int
-    orientation: tuple[str, str]
+    orientation: tuple[str, str] | None
     spacing: tuple[str, str] | None
     copied: tuple[DataElement, ...]
 
@@ -116,7 +116,8 @@ class FilmHeader:
         out.StudyInstanceUID = self.study_instance_uid
         out.Modality = "DX"
         out.Rows, out.Columns = self.rows, self.columns
-        out.PatientOrientation = list(self.orientation)
+        # highdicom wants one even where the film says nothing, and knows none of two letters.
+        out.PatientOrientation = ["L", "F"]
         if self.spacing is not None:
             out.ImagerPixelSpacing = list(self.spacing)
         return out
@@ -175,9 +176,7 @@ def film_header(dataset: Dataset) -> FilmHeader:
                 "the identifiers that every archived film has",
                 "send it from the archive",
             )
-    orientation = _plain(dataset, "PatientOrientation").split("\\")
-    known = len(orientation) == 2 and all(re.fullmatch("[AFHLPR]{1,3}", it) for it in orientation)
-    right, down = orientation if known else _FRONTAL
+    orientation = [part.strip() for part in _plain(dataset, "PatientOrientation").split("\\")]
     return FilmHeader(
         sop_class_uid=uids["SOPClassUID"],
         sop_instance_uid=uids["SOPInstanceUID"],
@@ -186,7 +185,7 @@ def film_header(dataset: Dataset) -> FilmHeader:
         modality=_plain(dataset, "Modality")[:16] or "DX",
         rows=_number(dataset, "Rows"),
         columns=_number(dataset, "Columns"),
-        orientation=(right, down),
+        orientation=stated_orientation(orientation),
         spacing=_spacing(dataset),
         copied=tuple(_copied(dataset)),
     )

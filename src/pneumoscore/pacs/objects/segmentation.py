@@ -137,5 +137,5 @@ def segmentation_dataset(
         content_label="PNEUMOSCORE",
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
-    image.PatientOrientation = list(header.orientation)
+    image.PatientOrientation = list(header.orientation or ())
     return image
