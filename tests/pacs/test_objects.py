@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,8 @@ from pneumoscore.pacs.objects.film import (
     score_film,
 )
 from pneumoscore.pacs.objects.header import film_header, read_header
-from pneumoscore.pacs.objects.result import Refusal, objects_uid
+from pneumoscore.pacs.objects.result import Refusal, objects_uid, report_uids, unusual
+from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.score import Score
@@ -256,6 +259,70 @@ def test_uids_follow_from_film_model_and_kind(
     assert first.objects[0].sop_instance_uid == objects_uid(source, model.identity, "report")
     assert len({item.sop_instance_uid for item in first.objects}) == 3
     assert again.radiograph.digest() == first.pixels_sha256
+
+
+def test_the_uid_of_a_usual_report_stays(model: SeverityModel) -> None:
+    identity = replace(model.identity, sha256="0" * 64)
+    fixed = "2.25.299320009526778153008509263888448059502"
+    assert objects_uid("1.2.3", identity, "report") == fixed
+    usual = ObjectOptions()
+    assert (
+        unusual(
+            level=ScoringTerms().level,
+            report_class=usual.report_class,
+            scale=usual.scale,
+            share=usual.share,
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("terms", "options", "others"),
+    [
+        ({"level": 0.8}, {}, {"report", "capture", "segmentation"}),
+        ({"read": ReadOptions(voi=False)}, {}, {"report", "capture", "segmentation"}),
+        ({}, {"report_class": "enhanced"}, {"report"}),
+        ({}, {"share": 0.03}, {"segmentation"}),
+        ({"force": True}, {}, set()),
+    ],
+)
+def test_other_content_has_another_uid(
+    header_films: dict[str, bytes],
+    model: SeverityModel,
+    terms: dict[str, Any],
+    options: dict[str, Any],
+    others: set[str],
+) -> None:
+    made = [
+        score_film(header_films["ascii"], model, ScoringTerms(**how), replace(ALL, **which))
+        for how, which in (({}, {}), (terms, options))
+    ]
+    usual, changed = ({item.kind: item for item in outcome.objects} for outcome in made)
+    differ = {kind for kind in usual if usual[kind].data != changed[kind].data}
+    assert others <= differ
+    for kind, item in usual.items():
+        one, two = dcmread(BytesIO(item.data)), dcmread(BytesIO(changed[kind].data))
+        assert (one.SOPInstanceUID != two.SOPInstanceUID) == (kind in others)
+        assert (one.SeriesInstanceUID != two.SeriesInstanceUID) == (kind in others)
+    source, level = made[1].header.sop_instance_uid, made[1].report.level
+    assert level is not None
+    assert changed["report"].sop_instance_uid in report_uids(source, model.identity, level)
+
+
+def test_a_forced_score_and_the_refusal_have_two_uids(
+    tiny_model: object, header_films: dict[str, bytes], tmp_path: Path
+) -> None:
+    gate = QualityGate(smallest_side=1000)
+    folder = tiny_model.write_model(tmp_path / "strict", gate=gate)  # type: ignore[attr-defined]
+    strict = SeverityModel.open(folder)
+    refused, forced = (
+        score_film(header_films["ascii"], strict, ScoringTerms(force=force))
+        for force in (False, True)
+    )
+    uids = [it.objects[0].sop_instance_uid for it in (refused, forced)]
+    assert uids[0] != uids[1]
+    assert set(uids) <= report_uids(forced.header.sop_instance_uid, strict.identity, 0.9)
 
 
 @pytest.mark.parametrize(

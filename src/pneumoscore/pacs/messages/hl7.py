@@ -10,7 +10,7 @@ from pydicom.sr.coding import Code
 from pneumoscore.pacs.identity import CODING_SCHEME, PRODUCT, software_version
 from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader, without_controls
-from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
+from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
 __all__ = ["escaped", "film_message"]
@@ -51,7 +51,7 @@ def film_message(header: FilmHeader, report: FilmReport, now: datetime | None = 
         Segments ended by carriage returns; to be sent as UTF-8.
     """
     made = (now or datetime.now()).strftime("%Y%m%d%H%M%S")
-    uid = objects_uid(header.sop_instance_uid, report.model, "hl7")
+    uid = report.uid(header.sop_instance_uid, "hl7")
     segments = [
         f"MSH|^~\\&|{PRODUCT.upper()}||||{made}||ORU^R01^ORU_R01|"
         f"{uid[-_LONGEST_CONTROL:]}|P|2.5.1||||||UNICODE UTF-8",

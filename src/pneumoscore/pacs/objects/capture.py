@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pneumoscore.files import program_mark
 from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.pacs.objects.header import FilmHeader
-from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
+from pneumoscore.pacs.objects.result import FilmReport, Refusal, unusual
 from pneumoscore.present.film_picture import capture_image
 from pneumoscore.present.film_view import Film
 from pneumoscore.radiograph.orientation import upright_orientation
@@ -50,6 +50,7 @@ def capture_dataset(header: FilmHeader, report: FilmReport, film: Film, scale_na
     if isinstance(score, Refusal):
         raise ValueError("a refused film has no map")
     reference = header.reference()
+    source_uid, terms = header.sop_instance_uid, unusual(scale=scale_name)
     # The picture is of the film as the reader turned it.
     shown = None if header.orientation is None else upright_orientation(header.orientation)
     picture = np.asarray(capture_image(film, score, scale_name).convert("RGB"))
@@ -59,9 +60,9 @@ def capture_dataset(header: FilmHeader, report: FilmReport, film: Film, scale_na
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        series_instance_uid=objects_uid(header.sop_instance_uid, report.model, "capture series"),
+        series_instance_uid=report.uid(source_uid, "capture series", *terms),
         series_number=_SERIES_NUMBER,
-        sop_instance_uid=objects_uid(header.sop_instance_uid, report.model, "capture"),
+        sop_instance_uid=report.uid(source_uid, "capture", *terms),
         instance_number=1,
         manufacturer=MANUFACTURER,
         patient_orientation=reference.PatientOrientation,
