@@ -218,9 +218,62 @@ def test_an_overlay_in_unused_bits_of_the_pixels_is_cleared(
     done = deidentify(encoded.read_bytes(), KEY)
     dataset = dcmread(BytesIO(done.data))
     np.testing.assert_array_equal(np.frombuffer(dataset.PixelData, order), picture.ravel())
-    assert done.actions["removed"]["overlay in unused bits of pixels"] == 1
+    assert done.actions["removed"]["unused bits of pixels"] == 1
     masked = dcmread(BytesIO(deidentify(encoded.read_bytes(), KEY, edges=0.1).data)).pixel_array
     np.testing.assert_array_equal(masked[30:-30, 30:-30], picture[30:-30, 30:-30])
+
+
+def test_unused_bits_are_cleared_where_no_overlay_is_declared(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    picture = film.pixel_array.copy()
+    letters = np.zeros_like(picture)
+    letters[:40, :200:3] = 0x8000
+    film.PixelData = (picture | letters).tobytes()
+    done = deidentify(film_bytes(film), KEY)
+    np.testing.assert_array_equal(
+        np.frombuffer(dcmread(BytesIO(done.data)).PixelData, "<u2"), picture.ravel()
+    )
+    assert done.actions["removed"]["unused bits of pixels"] == 1
+
+
+@pytest.mark.parametrize("letters", [False, True])
+def test_signs_are_no_overlay(phantom_film: Dataset, letters: bool) -> None:
+    film = deepcopy(phantom_film)
+    picture = film.pixel_array.astype("<i2") - np.int16(1 << (film.BitsStored - 1))
+    film.PixelRepresentation = 1
+    stored = picture.copy()
+    if letters:
+        stored[:40, :200:3] ^= np.int16(0x4000)
+    film.PixelData = stored.tobytes()
+    done = deidentify(film_bytes(film), KEY)
+    np.testing.assert_array_equal(
+        np.frombuffer(dcmread(BytesIO(done.data)).PixelData, "<i2"), picture.ravel()
+    )
+    assert ("unused bits of pixels" in done.actions["removed"]) == letters
+
+
+def test_edges_of_every_frame_are_masked(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    picture = film.pixel_array
+    film.NumberOfFrames = 3
+    film.PixelData = np.stack([picture, picture[::-1], picture]).tobytes()
+    masked = dcmread(BytesIO(deidentify(film_bytes(film), KEY, edges=0.1).data)).pixel_array
+    for frame, kept in zip(masked, (picture, picture[::-1], picture), strict=True):
+        edges = np.concatenate(
+            [frame[:25].ravel(), frame[-25:].ravel(), frame[:, :25].ravel(), frame[:, -25:].ravel()]
+        )
+        assert len(np.unique(edges)) == 1
+        np.testing.assert_array_equal(frame[30:-30, 30:-30], kept[30:-30, 30:-30])
+
+
+def test_edges_of_single_bits_are_refused(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    film.BitsAllocated, film.BitsStored, film.HighBit = 1, 1, 0
+    film.PixelData = bytes(film.Rows * film.Columns // 8)
+    with pytest.raises(UnsupportedImageError, match="1 bit"):
+        deidentify(film_bytes(film), KEY, edges=0.1)
+    kept = dcmread(BytesIO(deidentify(film_bytes(film), KEY).data))
+    assert kept.PixelData == film.PixelData
 
 
 def test_a_report_is_refused(phantom_film: Dataset) -> None:
