@@ -320,3 +320,35 @@ def test_the_command_names_what_failed_and_goes_on(
     assert report.stat().st_mode & 0o777 == 0o600
     assert {entry.get("written") for entry in content["films"]} == {written.name, None}
     assert SECRET not in report.read_text()
+
+
+def test_an_output_folder_among_the_films_is_refused(
+    film: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films, key = tmp_path / "films", tmp_path / "site.key"
+    films.mkdir()
+    (films / "a.dcm").write_bytes(film)
+    assert main(["pacs", "key", str(key)]) == 0
+    for out in (films, films / "deep" / "out"):
+        assert main(["deidentify", str(films), "-o", str(out), "--key", str(key)]) == 2
+        assert "which this run reads" in capsys.readouterr().err
+    assert [path.name for path in films.iterdir()] == ["a.dcm"]
+
+
+def test_a_second_film_of_one_uid_is_not_written_over_the_first(
+    film: bytes, phantom_film: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films, key, out = tmp_path / "films", tmp_path / "site.key", tmp_path / "out"
+    films.mkdir()
+    (films / "a.dcm").write_bytes(film)
+    other = planted(phantom_film)
+    other.PixelData = bytes(len(other.PixelData))
+    (films / "b.dcm").write_bytes(film_bytes(other))
+    assert main(["pacs", "key", str(key)]) == 0
+    assert main(["deidentify", str(films), "-o", str(out), "--key", str(key)]) == 1
+    said = capsys.readouterr()
+    assert "1 films written" in said.out
+    assert "b.dcm" in said.err
+    assert "SOP Instance UID of another film" in said.err
+    (written,) = out.iterdir()
+    assert dcmread(written).pixel_array.any()
