@@ -110,9 +110,12 @@ def mask_edges(dataset: Dataset, share: float) -> None:
     pixels = dataset.pixel_array
     dark = pixels.max() if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels.min()
     rows, columns = int(np.ceil(dataset.Rows * share)), int(np.ceil(dataset.Columns * share))
-    inner = (slice(rows, dataset.Rows - rows), slice(columns, dataset.Columns - columns))
-    if int(dataset.get("NumberOfFrames") or 1) > 1:
-        inner = (slice(None), *inner)
+    frames = int(dataset.get("NumberOfFrames") or 1) > 1
+    inner = (
+        *([slice(None)] if frames else []),
+        slice(rows, dataset.Rows - rows),
+        slice(columns, dataset.Columns - columns),
+    )
     masked = np.full_like(pixels, dark)
     masked[inner] = pixels[inner]
     dataset.PixelData = masked.tobytes()
