@@ -357,6 +357,12 @@ def test_an_identifier_with_control_characters_is_an_error(
     assert film_header(read_header(film_bytes(film))).text(keyword) == "4711"
 
 
+def test_another_number_with_control_characters_is_left_out(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    put(film, "OtherPatientIDs", "47\x0111")
+    assert film_header(read_header(film_bytes(film))).text("OtherPatientIDs") == ""
+
+
 @pytest.mark.parametrize(
     ("written", "kept"),
     [

@@ -278,7 +278,9 @@ def _text(dataset: Dataset, keyword: str, codecs: Sequence[str]) -> str:
 
 def _usable(keyword: str, text: str) -> str:
     """Return `text`, or nothing where it is no value of its kind: archives refuse such results."""
-    text = without_controls(text)
+    given, text = text, without_controls(text)
+    if keyword == "OtherPatientIDs" and text != given:
+        return ""
     vr = dictionary_VR(keyword)
     if keyword == "PatientSex":
         return text.strip() if text.strip() in _SEXES else ""
