@@ -49,6 +49,12 @@ PLANTED = (
 )
 
 
+def secret_code() -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = SECRET, "99L", f"{SECRET} code"
+    return code
+
+
 def planted(film: Dataset, number: int = 1) -> Dataset:
     """Return a film with the secret in attributes, sequences, private elements and overlays."""
     out = deepcopy(film)
@@ -74,6 +80,20 @@ def planted(film: Dataset, number: int = 1) -> Dataset:
     source.PurposeOfReferenceCodeSequence = [inner]
     out.SourceImageSequence = [source]
     out.RequestAttributesSequence = [request]
+    person = Dataset()
+    person.PersonIdentificationCodeSequence = [secret_code()]
+    person.InstitutionCodeSequence = [secret_code()]
+    observer = Dataset()
+    observer.VerifyingOrganization = SECRET
+    observer.VerifyingObserverIdentificationCodeSequence = [secret_code()]
+    out.OperatorIdentificationSequence = [person]
+    out.InstitutionCodeSequence = [secret_code()]
+    out.PersonIdentificationCodeSequence = [secret_code()]
+    out.VerifyingObserverSequence = [observer]
+    step = Dataset()
+    step.ReferencedSOPClassUID = out.SOPClassUID
+    step.ReferencedSOPInstanceUID = "1.2.3.77"
+    out.ReferencedPerformedProcedureStepSequence = [step]
     out.private_block(0x0011, "SECRET CREATOR", create=True).add_new(2, "UN", SECRET.encode())
     out.add_new(0x60000022, "LO", SECRET)
     out.add_new(0x60001500, "LO", SECRET)
@@ -100,6 +120,28 @@ def test_no_planted_secret_is_left_anywhere(film: bytes, tmp_path: Path) -> None
     dataset = dcmread(path)
     assert not [element for element in dataset.iterall() if element.tag.is_private]
     assert not [element for element in dataset.iterall() if element.tag.group >> 8 == 0x60]
+
+
+def test_sequences_of_codes_are_removed_and_references_stay(film: bytes) -> None:
+    done = deidentify(film, KEY)
+    dataset = dcmread(BytesIO(done.data))
+    for keyword in (
+        "OperatorIdentificationSequence",
+        "InstitutionCodeSequence",
+        "PersonIdentificationCodeSequence",
+        "VerifyingObserverSequence",
+    ):
+        assert keyword not in dataset
+        assert done.actions["removed"][keyword] == 1
+    (step,) = dataset.ReferencedPerformedProcedureStepSequence
+    assert step.ReferencedSOPInstanceUID == KEY.uid("1.2.3.77")
+
+
+def test_a_performed_step_that_says_more_than_references_is_removed(phantom_film: Dataset) -> None:
+    film = planted(phantom_film)
+    film.ReferencedPerformedProcedureStepSequence[0].InstitutionName = SECRET
+    dataset = dcmread(BytesIO(deidentify(film_bytes(film), KEY).data))
+    assert "ReferencedPerformedProcedureStepSequence" not in dataset
 
 
 def test_method_is_coded_and_report_says_what_was_done(film: bytes) -> None:
@@ -176,9 +218,62 @@ def test_an_overlay_in_unused_bits_of_the_pixels_is_cleared(
     done = deidentify(encoded.read_bytes(), KEY)
     dataset = dcmread(BytesIO(done.data))
     np.testing.assert_array_equal(np.frombuffer(dataset.PixelData, order), picture.ravel())
-    assert done.actions["removed"]["overlay in unused bits of pixels"] == 1
+    assert done.actions["removed"]["unused bits of pixels"] == 1
     masked = dcmread(BytesIO(deidentify(encoded.read_bytes(), KEY, edges=0.1).data)).pixel_array
     np.testing.assert_array_equal(masked[30:-30, 30:-30], picture[30:-30, 30:-30])
+
+
+def test_unused_bits_are_cleared_where_no_overlay_is_declared(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    picture = film.pixel_array.copy()
+    letters = np.zeros_like(picture)
+    letters[:40, :200:3] = 0x8000
+    film.PixelData = (picture | letters).tobytes()
+    done = deidentify(film_bytes(film), KEY)
+    np.testing.assert_array_equal(
+        np.frombuffer(dcmread(BytesIO(done.data)).PixelData, "<u2"), picture.ravel()
+    )
+    assert done.actions["removed"]["unused bits of pixels"] == 1
+
+
+@pytest.mark.parametrize("letters", [False, True])
+def test_signs_are_no_overlay(phantom_film: Dataset, letters: bool) -> None:
+    film = deepcopy(phantom_film)
+    picture = film.pixel_array.astype("<i2") - np.int16(1 << (film.BitsStored - 1))
+    film.PixelRepresentation = 1
+    stored = picture.copy()
+    if letters:
+        stored[:40, :200:3] ^= np.int16(0x4000)
+    film.PixelData = stored.tobytes()
+    done = deidentify(film_bytes(film), KEY)
+    np.testing.assert_array_equal(
+        np.frombuffer(dcmread(BytesIO(done.data)).PixelData, "<i2"), picture.ravel()
+    )
+    assert ("unused bits of pixels" in done.actions["removed"]) == letters
+
+
+def test_edges_of_every_frame_are_masked(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    picture = film.pixel_array
+    film.NumberOfFrames = 3
+    film.PixelData = np.stack([picture, picture[::-1], picture]).tobytes()
+    masked = dcmread(BytesIO(deidentify(film_bytes(film), KEY, edges=0.1).data)).pixel_array
+    for frame, kept in zip(masked, (picture, picture[::-1], picture), strict=True):
+        edges = np.concatenate(
+            [frame[:25].ravel(), frame[-25:].ravel(), frame[:, :25].ravel(), frame[:, -25:].ravel()]
+        )
+        assert len(np.unique(edges)) == 1
+        np.testing.assert_array_equal(frame[30:-30, 30:-30], kept[30:-30, 30:-30])
+
+
+def test_edges_of_single_bits_are_refused(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    film.BitsAllocated, film.BitsStored, film.HighBit = 1, 1, 0
+    film.PixelData = bytes(film.Rows * film.Columns // 8)
+    with pytest.raises(UnsupportedImageError, match="1 bit"):
+        deidentify(film_bytes(film), KEY, edges=0.1)
+    kept = dcmread(BytesIO(deidentify(film_bytes(film), KEY).data))
+    assert kept.PixelData == film.PixelData
 
 
 def test_a_report_is_refused(phantom_film: Dataset) -> None:
@@ -244,3 +339,35 @@ def test_a_film_of_a_list_is_never_replaced(
     assert main([*command, "--mask-edges", "0.1"]) == 1
     assert "reads" in capsys.readouterr().err
     assert written.read_bytes() == before
+
+
+def test_an_output_folder_among_the_films_is_refused(
+    film: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films, key = tmp_path / "films", tmp_path / "site.key"
+    films.mkdir()
+    (films / "a.dcm").write_bytes(film)
+    assert main(["pacs", "key", str(key)]) == 0
+    for out in (films, films / "deep" / "out"):
+        assert main(["deidentify", str(films), "-o", str(out), "--key", str(key)]) == 2
+        assert "which this run reads" in capsys.readouterr().err
+    assert [path.name for path in films.iterdir()] == ["a.dcm"]
+
+
+def test_a_second_film_of_one_uid_is_not_written_over_the_first(
+    film: bytes, phantom_film: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films, key, out = tmp_path / "films", tmp_path / "site.key", tmp_path / "out"
+    films.mkdir()
+    (films / "a.dcm").write_bytes(film)
+    other = planted(phantom_film)
+    other.PixelData = bytes(len(other.PixelData))
+    (films / "b.dcm").write_bytes(film_bytes(other))
+    assert main(["pacs", "key", str(key)]) == 0
+    assert main(["deidentify", str(films), "-o", str(out), "--key", str(key)]) == 1
+    said = capsys.readouterr()
+    assert "1 films written" in said.out
+    assert "b.dcm" in said.err
+    assert "SOP Instance UID of another film" in said.err
+    (written,) = out.iterdir()
+    assert dcmread(written).pixel_array.any()

@@ -5,22 +5,26 @@ from __future__ import annotations
 import io
 import socket
 import threading
+from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from pneumoscore.pacs.messages.fhir import check_codes, film_bundle
-from pneumoscore.pacs.messages.hl7 import film_message
+from pneumoscore.pacs.messages.hl7 import escaped, film_message
 from pneumoscore.pacs.objects.build import ObjectOptions
 from pneumoscore.pacs.objects.film import FilmOutcome, ScoringTerms, score_film
+from pneumoscore.pacs.objects.header import film_header, read_header
 from pneumoscore.pacs.objects.result import FilmReport, Refusal
 from pneumoscore.pacs.targets import Parcel
 from pneumoscore.pacs.targets.mllp import MllpTarget
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.score import RESEARCH_NOTICE, Score
+from tests.fixtures.pacs import film_bytes
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +87,15 @@ def test_every_reference_points_into_the_bundle_and_ids_repeat(outcome: FilmOutc
     assert film_bundle(outcome.header, outcome.report) == bundle
 
 
+def test_a_second_film_of_a_study_replaces_nothing_of_the_first(outcome: FilmOutcome) -> None:
+    second = replace(outcome.header, sop_instance_uid="1.2.3.99")
+    first, other = (film_bundle(it, outcome.report) for it in (outcome.header, second))
+    urls = [{entry["request"]["url"] for entry in bundle["entry"]} for bundle in (first, other)]
+    assert urls[0].isdisjoint(urls[1])
+    studies = [resources(bundle, "ImagingStudy")[0] for bundle in (first, other)]
+    assert studies[0]["identifier"] == studies[1]["identifier"]
+
+
 def test_a_code_outside_a_required_value_set_is_an_error(outcome: FilmOutcome) -> None:
     bundle = film_bundle(outcome.header, outcome.report)
     bundle["entry"][0]["resource"]["status"] = "nonsense"
@@ -131,8 +144,6 @@ def test_a_message_is_read_by_another_library(
 
 
 def test_a_name_cannot_forge_a_segment(outcome: FilmOutcome) -> None:
-    from dataclasses import replace
-
     from pydicom.dataelem import DataElement
 
     evil = "Doe|x&y\\z~"
@@ -144,6 +155,44 @@ def test_a_name_cannot_forge_a_segment(outcome: FilmOutcome) -> None:
     message = film_message(header, outcome.report)
     assert message.count("PID|") == 1
     assert "Doe\\F\\x\\T\\y\\E\\z\\R\\^^^HOSPITAL" in message
+
+
+def test_a_message_keeps_wide_spaces_and_joiners_and_no_control_character() -> None:
+    assert escaped("山田\u3000رضا\u200cپور\r") == "山田\u3000رضا\u200cپور "
+
+
+@pytest.mark.parametrize(
+    ("dicom", "hl7"),
+    [
+        ("Adams^John Robert^Quincy^Rev.^Jr.", "Adams^John Robert^Quincy^Jr.^Rev."),
+        ("Adams^John^^Rev.", "Adams^John^^^Rev."),
+        ("Adams^John^^^Jr.", "Adams^John^^Jr."),
+        ("Adams^John", "Adams^John"),
+        ("Adams^John^^^^", "Adams^John"),
+    ],
+)
+def test_a_name_has_the_order_of_hl7(
+    phantom_film: Dataset, outcome: FilmOutcome, dicom: str, hl7: str
+) -> None:
+    film = deepcopy(phantom_film)
+    film.PatientName = dicom
+    header = film_header(read_header(film_bytes(film)))
+    assert parsed(film_message(header, outcome.report)).pid.pid_5.value == hl7
+
+
+def test_each_number_has_its_unit(outcome: FilmOutcome) -> None:
+    read = parsed(film_message(outcome.header, outcome.report))
+    units = {row.obx_3.obx_3_1.value: row.obx_6.value for row in read.obx}
+    assert units.pop("interval_level") == "%^percent^UCUM"
+    assert set(units.values()) == {"1^no units^UCUM", ""}
+
+
+def test_several_flags_are_told_apart(outcome: FilmOutcome, refused: FilmReport) -> None:
+    rows = parsed(film_message(outcome.header, refused)).obx
+    keys = [(row.obx_3.value, row.obx_4.value) for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert [sub for code, sub in keys if code.startswith("quality_flag^")] == ["1", "2"]
+    assert {sub for code, sub in keys if not code.startswith("quality_flag^")} == {""}
 
 
 def serve_mllp(code: str, taken: list[bytes]) -> tuple[int, threading.Thread]:

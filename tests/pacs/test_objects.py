@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,9 @@ from pneumoscore.pacs.objects.film import (
     describe_input,
     score_film,
 )
-from pneumoscore.pacs.objects.result import Refusal, objects_uid
+from pneumoscore.pacs.objects.header import film_header, read_header
+from pneumoscore.pacs.objects.result import Refusal, objects_uid, report_uids, unusual
+from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.severity.model import SeverityModel
 from pneumoscore.severity.quality import QualityGate
 from pneumoscore.severity.score import Score
@@ -216,6 +220,33 @@ def test_the_segmentation_covers_the_films_pixels(outcomes: dict[str, FilmOutcom
     assert 0 < dataset.pixel_array.sum() < dataset.Rows * dataset.Columns
 
 
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("L\\F", ["L", "F"]),
+        ("R\\F", ["L", "F"]),
+        ("F\\L", ["L", "F"]),
+        ("h \\r", ["L", "F"]),
+        ("RA\\F", ["LP", "F"]),
+        ("P\\F", ["P", "F"]),
+        ("", []),
+        ("X", []),
+    ],
+)
+def test_capture_and_segmentation_say_how_each_of_them_lies(
+    phantom_film: Dataset, model: SeverityModel, stored: str, shown: list[str], tmp_path: Path
+) -> None:
+    film = deepcopy(phantom_film)
+    put(film, "PatientOrientation", stored)
+    _, *made = score_film(film_bytes(film), model, ScoringTerms(force=True), ALL).objects
+    capture, segmentation = (dcmread(BytesIO(item.data)) for item in made)
+    said = [part.strip().upper() for part in stored.split("\\")] if shown else []
+    assert list(capture.PatientOrientation or []) == shown
+    assert list(segmentation.PatientOrientation or []) == said
+    for item in made:
+        assert dciodvfy_errors(saved(item, tmp_path)) == []
+
+
 def test_uids_follow_from_film_model_and_kind(
     header_films: dict[str, bytes], model: SeverityModel, outcomes: dict[str, FilmOutcome]
 ) -> None:
@@ -228,6 +259,70 @@ def test_uids_follow_from_film_model_and_kind(
     assert first.objects[0].sop_instance_uid == objects_uid(source, model.identity, "report")
     assert len({item.sop_instance_uid for item in first.objects}) == 3
     assert again.radiograph.digest() == first.pixels_sha256
+
+
+def test_the_uid_of_a_usual_report_stays(model: SeverityModel) -> None:
+    identity = replace(model.identity, sha256="0" * 64)
+    fixed = "2.25.299320009526778153008509263888448059502"
+    assert objects_uid("1.2.3", identity, "report") == fixed
+    usual = ObjectOptions()
+    assert (
+        unusual(
+            level=ScoringTerms().level,
+            report_class=usual.report_class,
+            scale=usual.scale,
+            share=usual.share,
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("terms", "options", "others"),
+    [
+        ({"level": 0.8}, {}, {"report", "capture", "segmentation"}),
+        ({"read": ReadOptions(voi=False)}, {}, {"report", "capture", "segmentation"}),
+        ({}, {"report_class": "enhanced"}, {"report"}),
+        ({}, {"share": 0.03}, {"segmentation"}),
+        ({"force": True}, {}, set()),
+    ],
+)
+def test_other_content_has_another_uid(
+    header_films: dict[str, bytes],
+    model: SeverityModel,
+    terms: dict[str, Any],
+    options: dict[str, Any],
+    others: set[str],
+) -> None:
+    made = [
+        score_film(header_films["ascii"], model, ScoringTerms(**how), replace(ALL, **which))
+        for how, which in (({}, {}), (terms, options))
+    ]
+    usual, changed = ({item.kind: item for item in outcome.objects} for outcome in made)
+    differ = {kind for kind in usual if usual[kind].data != changed[kind].data}
+    assert others <= differ
+    for kind, item in usual.items():
+        one, two = dcmread(BytesIO(item.data)), dcmread(BytesIO(changed[kind].data))
+        assert (one.SOPInstanceUID != two.SOPInstanceUID) == (kind in others)
+        assert (one.SeriesInstanceUID != two.SeriesInstanceUID) == (kind in others)
+    source, level = made[1].header.sop_instance_uid, made[1].report.level
+    assert level is not None
+    assert changed["report"].sop_instance_uid in report_uids(source, model.identity, level)
+
+
+def test_a_forced_score_and_the_refusal_have_two_uids(
+    tiny_model: object, header_films: dict[str, bytes], tmp_path: Path
+) -> None:
+    gate = QualityGate(smallest_side=1000)
+    folder = tiny_model.write_model(tmp_path / "strict", gate=gate)  # type: ignore[attr-defined]
+    strict = SeverityModel.open(folder)
+    refused, forced = (
+        score_film(header_films["ascii"], strict, ScoringTerms(force=force))
+        for force in (False, True)
+    )
+    uids = [it.objects[0].sop_instance_uid for it in (refused, forced)]
+    assert uids[0] != uids[1]
+    assert set(uids) <= report_uids(forced.header.sop_instance_uid, strict.identity, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -247,6 +342,42 @@ def test_a_film_that_nothing_can_refer_to_is_an_error(
     with pytest.raises(HeaderError, match="UID") as caught:
         score_film(film_bytes(film), model)
     assert "passwd" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber"])
+def test_an_identifier_with_control_characters_is_an_error(
+    phantom_film: Dataset, keyword: str
+) -> None:
+    film = deepcopy(phantom_film)
+    put(film, keyword, "47\x0111")
+    with pytest.raises(HeaderError, match="control characters") as caught:
+        film_header(read_header(film_bytes(film)))
+    assert "47" not in str(caught.value)
+    put(film, keyword, "4711\0")
+    assert film_header(read_header(film_bytes(film))).text(keyword) == "4711"
+
+
+def test_another_number_with_control_characters_is_left_out(phantom_film: Dataset) -> None:
+    film = deepcopy(phantom_film)
+    put(film, "OtherPatientIDs", "47\x0111")
+    assert film_header(read_header(film_bytes(film))).text("OtherPatientIDs") == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Yamada^Taro=山田\u3000太郎", "Yamada^Taro=山田\u3000太郎"),
+        ("رضا\u200cپور^X", "رضا\u200cپور^X"),
+        ("Doe\x07^Jane", "Doe^Jane"),
+    ],
+)
+def test_names_keep_all_but_control_characters(
+    phantom_film: Dataset, written: str, kept: str
+) -> None:
+    film = deepcopy(phantom_film)
+    film.SpecificCharacterSet = "ISO_IR 192"
+    put(film, "PatientName", written)
+    assert film_header(read_header(film_bytes(film))).text("PatientName") == kept
 
 
 def test_the_command_writes_objects_once_and_names_what_failed(

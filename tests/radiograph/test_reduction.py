@@ -140,6 +140,23 @@ def test_jpeg_2000_of_any_size_and_tiling_at_any_resolution(files, shape, side, 
     assert np.abs(read.pixels - right).mean() < 0.02
 
 
+def test_colours_of_a_palette_are_averaged_and_not_its_indices(files):
+    film = files.synthetic_film(400, 404)
+    colours = np.random.default_rng(3).integers(0, 65536, size=(3, 256)).astype("<u2")
+    attributes = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for index, name in enumerate(("Red", "Green", "Blue")):
+        attributes[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        attributes[f"{name}PaletteColorLookupTableData"] = colours[index].tobytes()
+    file = BytesIO()
+    Image.fromarray(film).save(file, "JPEG2000", no_jp2=True, irreversible=False)
+    from tests.radiograph.test_situations import wrapped
+
+    data = wrapped(files, file.getvalue(), film.shape, "1.2.840.10008.1.2.4.90", 8, **attributes)
+    read = read_radiograph(data, options=ReadOptions(least_side=100, trim=False))
+    luminance = (np.array([0.299, 0.587, 0.114]) @ colours / 65535)[film]
+    np.testing.assert_allclose(read.pixels, means(luminance, 4)[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("syntax", ["JPEG 2000 lossless", "JPEG 2000", "JPEG baseline"])
 @pytest.mark.parametrize("side", [100, 50])
 def test_a_decoder_that_shrinks_moves_the_film_nowhere(files, syntax, side):

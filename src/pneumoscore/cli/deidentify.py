@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,7 +62,8 @@ def deidentify(
     Every level of nesting is cleaned and private elements and overlays are removed. UIDs,
     patient ids, accession numbers and study ids become pseudonyms that follow from the key, so
     that references and series of films hold; each patient's dates move by the same days.
-    Films are named by their new UIDs.
+    Films are named by their new UIDs; of several with one UID the first is written. The output
+    folder must lie outside the folders of films.
     """
     from pneumoscore.errors import PneumoScoreError
     from pneumoscore.files import write
@@ -77,12 +79,14 @@ def deidentify(
     need("dicomanonymizer")
     secret = read_key(key)
     inputs = tuple(Path(path) for path in paths if path != "-")
+    _check_apart(out, inputs)
     outputs = Outputs(inputs)
     # A list names films that no argument does: they are known before anything is written.
     given = list(outputs.noting(expand(paths)))
     if report is not None:
         outputs.check(report)
     out.mkdir(parents=True, exist_ok=True)
+    written: set[Path] = set()
     films: list[dict[str, Any]] = []
     with LateProgress("films") as bar:
         for found in given:
@@ -93,7 +97,14 @@ def deidentify(
                     raise PneumoScoreError(found.problem)
                 done = clean(read_bytes(found.path, ReadOptions()), secret, mask_edges)
                 target = out / f"{done.sop_instance_uid}.dcm"
+                if target in written:
+                    raise PneumoScoreError(
+                        "the SOP Instance UID of another film of this run",
+                        "one film of each",
+                        "leave the wrong one out",
+                    )
                 write(target, done.data, inputs=inputs, read=outputs.read, overwrite=True)
+                written.add(target)
             except PneumoScoreError as error:
                 bar.say(f"error: {printable(found.path)}: {error}")
                 entry["error"] = str(error)
@@ -127,6 +138,16 @@ def deidentify(
     if failed:
         say(f"{failed} of {len(films)} files were not written")
         raise typer.Exit(ExitStatus.SOME_FAILED)
+
+
+def _check_apart(out: Path, inputs: Iterable[Path]) -> None:
+    from pneumoscore.errors import OutputError
+
+    for given in inputs:
+        if given.is_dir() and out.resolve().is_relative_to(given.resolve()):
+            raise OutputError(
+                f"{out} lies in {given}, which this run reads", "a folder beside the films"
+            )
 
 
 def _mark() -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoscore.cli.options import ModelName, new_app, settings_with
+from pneumoscore.cli.options import LevelOrSetting, ModelName, new_app, settings_with
 from pneumoscore.cli.pacs_options import ToCa, ToCert, ToKey
 from pneumoscore.cli.pacs_web_options import (
     Accession,
@@ -48,12 +48,13 @@ def reconcile(
     to_key: ToKey = None,
     to_ca: ToCa = None,
     model: ModelName = None,
+    level: LevelOrSetting = None,
 ) -> None:
     """List the films in an archive without a report of this model.
 
-    The report of a film and a model has a UID that follows from both, so it is looked for, not
-    guessed. One line a film: study and SOP Instance UID. The exit status is 1 while there are
-    films without a result that were not sent.
+    The report of a film and a model has a UID that follows from both and from --level, so it is
+    looked for, not guessed. One line a film: study and SOP Instance UID. The exit status is 1
+    while there are films without a result that were not sent.
     """
     from pneumoscore.pacs.errors import PeerError, need
 
@@ -61,7 +62,7 @@ def reconcile(
     from pneumoscore.pacs.association import Credentials
     from pneumoscore.pacs.dicomweb import Archive
     from pneumoscore.pacs.listener.journal import silence_libraries
-    from pneumoscore.pacs.objects.result import objects_uid
+    from pneumoscore.pacs.objects.result import report_uids
     from pneumoscore.pacs.send import send_films
     from pneumoscore.pacs.targets import parse_node
     from pneumoscore.severity.model import SeverityModel
@@ -69,7 +70,8 @@ def reconcile(
     query = film_query(since, until, patient, accession, modality)
     node = parse_node(send_to) if send_to else None
     credentials = Credentials(to_cert, to_key, to_ca)
-    identity = SeverityModel.open(settings_with(model=model).model).identity
+    settings = settings_with(model=model, level=level)
+    identity = SeverityModel.open(settings.model).identity
     silence_libraries()
     archive = Archive(url)
     reports: dict[str, set[str]] = {}
@@ -78,7 +80,7 @@ def reconcile(
         looked += 1
         if film.study not in reports:
             reports[film.study] = archive.report_uids(film.study)
-        if objects_uid(film.instance, identity, "report") in reports[film.study]:
+        if reports[film.study] & report_uids(film.instance, identity, settings.level):
             continue
         without += 1
         typer.echo(f"{film.study} {film.instance}")

@@ -17,7 +17,7 @@ __all__ = ["HeaderError", "PeerError", "need"]
 
 
 class HeaderError(PneumoScoreError):
-    """A film whose header lacks what a result must refer to."""
+    """A film whose header lacks or garbles what a result must name."""
 
     reason = FailureReason.UNSUPPORTED
 

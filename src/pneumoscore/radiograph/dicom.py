@@ -182,7 +182,9 @@ def _reduction(scale: float) -> tuple[str, ...]:
 def _colour_film(
     file: DicomFile, element: PixelElement, layout: PixelLayout, options: ReadOptions
 ) -> Film:
-    stored = decode(file.data, element, layout, file.syntax, options.least_side).values
+    # Indices of a palette have no mean: a decoder must not shrink them.
+    side = None if layout.photometric == "PALETTE COLOR" else options.least_side
+    stored = decode(file.data, element, layout, file.syntax, side).values
     pixels, transforms = colour_pixels(stored, file.elements, layout)
     factor = block_factor(pixels.shape, options.least_side)
     scale = factor * 2 ** round(math.log2(layout.rows / pixels.shape[0]))

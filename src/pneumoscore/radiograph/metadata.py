@@ -8,6 +8,7 @@ from datetime import date
 
 from pneumoscore.errors import UnreadableFileError
 from pneumoscore.radiograph.elements import Elements
+from pneumoscore.radiograph.orientation import stated_orientation
 from pneumoscore.radiograph.times import Moment, calendar_day, film_moment
 from pneumoscore.radiograph.types import RadiographMetadata
 
@@ -17,7 +18,6 @@ _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _FIRST_BIRTH = 1800
 _OLDEST_DAYS = 130 * 365
-_DIRECTION = re.compile(r"[APRLHF]{1,3}")
 _SPACINGS = (0x00280030, 0x00181164, 0x00182010)
 # View Code Sequence (CID 4010, SCT with the older SRT), to the terms of View Position; a
 # lateral film without side counts as a left one.
@@ -105,7 +105,7 @@ def read_metadata(elements: Elements) -> RadiographMetadata:
         view=_view(elements),
         laterality=elements.text(0x00200062),
         body_part=_body_part(elements),
-        patient_orientation=_orientation(elements),
+        patient_orientation=stated_orientation(elements.texts(0x00200020)),
         acquired_at=moment.at if moment else None,
         acquired_by=moment.by if moment else None,
         utc_offset_minutes=moment.utc_offset_minutes if moment else None,
@@ -133,14 +133,6 @@ def _age(elements: Elements, born: date | None, moment: Moment | None) -> float 
         return stated
     days = (moment.at.date() - born).days
     return days / 365.25 if 0 <= days < _OLDEST_DAYS else None
-
-
-def _orientation(elements: Elements) -> tuple[str, str] | None:
-    """Return where rows and columns lead (PS3.3 C.7.6.1.1.1), or None if that is not said."""
-    stated = [text.upper() for text in elements.texts(0x00200020)]
-    if len(stated) != 2 or not all(_DIRECTION.fullmatch(text) for text in stated):
-        return None
-    return stated[0], stated[1]
 
 
 def _body_part(elements: Elements) -> str | None:

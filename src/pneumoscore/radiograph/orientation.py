@@ -2,9 +2,62 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from pneumoscore.radiograph.film import Film, turned
 
-__all__ = ["as_exif_says", "upright"]
+__all__ = ["as_exif_says", "stated_orientation", "upright", "upright_orientation"]
+
+_DIRECTION = re.compile("[AFHLPR]{1,3}")
+_OPPOSITE = str.maketrans("AFHLPR", "PHFRAL")
+
+
+def stated_orientation(values: Sequence[str]) -> tuple[str, str] | None:
+    """Return where rows and columns lead (PS3.3 C.7.6.1.1.1), or None if that is not said.
+
+    Parameters
+    ----------
+    values : sequence of str
+        Of Patient Orientation (0020,0020), without padding.
+
+    Examples
+    --------
+    >>> stated_orientation(["l", "F"]), stated_orientation(["X"])
+    (('L', 'F'), None)
+    """
+    stated = [text.upper() for text in values]
+    if len(stated) != 2 or not all(_DIRECTION.fullmatch(text) for text in stated):
+        return None
+    return stated[0], stated[1]
+
+
+def _turns(orientation: tuple[str, str]) -> tuple[bool, bool, bool]:
+    """Return what `turned` is to do: exchange rows and columns, rows upside down, mirror."""
+    row, column = (direction[0] for direction in orientation)
+    sideways = row in "HF" and column in "LR"
+    if not sideways and not (row in "LR" and column in "HF"):
+        return False, False, False
+    across, down = (column, row) if sideways else (row, column)
+    return sideways, down == "H", across == "R"
+
+
+def upright_orientation(orientation: tuple[str, str]) -> tuple[str, str]:
+    """Return where rows and columns lead once `upright` has turned the film.
+
+    Examples
+    --------
+    >>> upright_orientation(("R", "F")), upright_orientation(("H", "RP")), upright_orientation(
+    ...     ("P", "F")
+    ... )
+    (('L', 'F'), ('LA', 'F'), ('P', 'F'))
+    """
+    sideways, upside_down, mirrored = _turns(orientation)
+    across, down = orientation[::-1] if sideways else orientation
+    return (
+        across.translate(_OPPOSITE) if mirrored else across,
+        down.translate(_OPPOSITE) if upside_down else down,
+    )
 
 
 def upright(film: Film, orientation: tuple[str, str] | None) -> Film:
@@ -25,14 +78,11 @@ def upright(film: Film, orientation: tuple[str, str] | None) -> Film:
     """
     if orientation is None:
         return film
+    turns = _turns(orientation)
+    if not any(turns):
+        return film
     row, column = (direction[0] for direction in orientation)
-    sideways = row in "HF" and column in "LR"
-    if not sideways and not (row in "LR" and column in "HF"):
-        return film
-    across, down = (column, row) if sideways else (row, column)
-    if not sideways and across == "L" and down == "F":
-        return film
-    film = turned(film, sideways, down == "H", across == "R")
+    film = turned(film, *turns)
     return film.noted(f"patient orientation {row}/{column}")
 
 

@@ -13,7 +13,7 @@ from pydicom.uid import UID
 
 from pneumoscore.errors import UnsupportedImageError
 from pneumoscore.pacs.deidentify.key import Key
-from pneumoscore.pacs.deidentify.pixels import clear_unused_bits, has_embedded_overlay, mask_edges
+from pneumoscore.pacs.deidentify.pixels import clear_unused_bits, mask_edges
 from pneumoscore.pacs.deidentify.profile import Action, action_for, dummy_for, shifted, stands_for
 from pneumoscore.pacs.identity import IMPLEMENTATION_UID
 from pneumoscore.radiograph.guard import translated
@@ -94,9 +94,8 @@ def deidentify(data: bytes, key: Key, edges: float = 0.0) -> Deidentified:
                 "a DICOM object that is no image", "a film", "leave reports and documents out"
             )
         work = _work(dataset, key)
-        if has_embedded_overlay(dataset):
-            clear_unused_bits(dataset)
-            work.done[Action.REMOVE, "overlay in unused bits of pixels"] += 1
+        if clear_unused_bits(dataset):
+            work.done[Action.REMOVE, "unused bits of pixels"] += 1
         if edges > 0.0:
             mask_edges(dataset, edges)
         _clean(dataset, work)
@@ -124,7 +123,7 @@ def _clean(dataset: Dataset, work: _Work) -> None:
     """Carry out the profile on one level and on all below it."""
     for element in list(dataset):
         action = action_for(element)
-        if element.VR == "SQ" and action not in (Action.REMOVE, Action.EMPTY):
+        if element.VR == "SQ" and action is Action.KEEP:
             for item in element.value or []:
                 _clean(item, work)
             continue

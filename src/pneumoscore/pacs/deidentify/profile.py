@@ -75,7 +75,7 @@ def action_for(element: DataElement) -> Action:
 
     With the option "Retain Longitudinal Temporal Information With Modified Dates" (113107): dates
     move, times of day stay. Names, patient ids, accession numbers and study ids become
-    pseudonyms of the key.
+    pseudonyms of the key. A kept sequence is one whose items are to be looked at.
     """
     tag = element.tag
     group = tag.group & 0xFF00
@@ -90,10 +90,21 @@ def action_for(element: DataElement) -> Action:
         return Action.SHIFT
     listed = _table().get(int(tag))
     if listed is not None:
-        return _ACTIONS[listed]
+        action = _ACTIONS[listed]
+        return _of_sequence(element) if action is Action.DUMMY and element.VR == "SQ" else action
     if element.VR == "UI":
         return Action.UID
     return Action.REMOVE if element.VR == "UN" else Action.KEEP
+
+
+def _of_sequence(element: DataElement) -> Action:
+    """Return what is done to a sequence that is to be replaced.
+
+    No image needs one: PS3.3 lets all that the table names be absent from films. References alone
+    say nothing but UIDs, which are replaced one by one.
+    """
+    references = all(part.VR == "UI" for item in element.value or [] for part in item)
+    return Action.KEEP if references else Action.REMOVE
 
 
 def stands_for(key: Key, uid: str) -> str:

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from pneumoscore.pacs.deliveries import OutboxObject
-from pneumoscore.pacs.objects.result import objects_uid
 
 if TYPE_CHECKING:
     from pneumoscore.pacs.objects.header import FilmHeader
@@ -20,7 +19,7 @@ def fhir_object(header: FilmHeader, report: FilmReport) -> OutboxObject:
     from pneumoscore.pacs.messages.fhir import film_bundle
 
     data = json.dumps(film_bundle(header, report), ensure_ascii=False).encode("utf-8")
-    uid = objects_uid(header.sop_instance_uid, report.model, "fhir")
+    uid = report.uid(header.sop_instance_uid, "fhir")
     return OutboxObject(uid, "fhir", "", data)
 
 
@@ -29,5 +28,5 @@ def hl7_object(header: FilmHeader, report: FilmReport) -> OutboxObject:
     from pneumoscore.pacs.messages.hl7 import film_message
 
     data = film_message(header, report).encode("utf-8")
-    uid = objects_uid(header.sop_instance_uid, report.model, "hl7")
+    uid = report.uid(header.sop_instance_uid, "hl7")
     return OutboxObject(uid, "hl7", "", data)

@@ -63,7 +63,9 @@ def film_bundle(header: FilmHeader, report: FilmReport) -> dict[str, Any]:
         name: str(uuid.uuid5(_NAMESPACE, f"{header.sop_instance_uid}/{report.model.sha256}/{name}"))
         for name in ("DiagnosticReport", "Group", "Device")
     }
-    ids["ImagingStudy"] = str(uuid.uuid5(_NAMESPACE, header.study_instance_uid))
+    # One a film: a PUT replaces the whole resource, and a bundle knows no other film of the study.
+    study = f"{header.study_instance_uid}/{header.sop_instance_uid}"
+    ids["ImagingStudy"] = str(uuid.uuid5(_NAMESPACE, study))
     common = _common(header, ids)
     members = _members(report, common, header, ids)
     resources = [

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from pydicom.sr.coding import Code
 
 from pneumoscore.pacs.identity import CODING_SCHEME, PRODUCT, software_version
 from pneumoscore.pacs.objects import codes as ours
-from pneumoscore.pacs.objects.header import FilmHeader
-from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
-from pneumoscore.severity.score import RESEARCH_NOTICE
+from pneumoscore.pacs.objects.header import FilmHeader, without_controls
+from pneumoscore.pacs.objects.result import FilmReport, Refusal
+from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
 __all__ = ["escaped", "film_message"]
 
 _ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
 _LONGEST_CONTROL = 20
+_NO_UNITS, _PERCENT = "1^no units^UCUM", "%^percent^UCUM"
+# Kind, code, value, units, ends of the scale: OBX-2, 3, 5, 6, 7.
+_Row = tuple[str, str, str, str, str]
 
 
 def escaped(text: str) -> str:
@@ -26,8 +30,7 @@ def escaped(text: str) -> str:
     >>> escaped("a|b\\c")
     'a\\F\\b\\E\\c'
     """
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    return "".join(_ESCAPES.get(char, char) for char in plain)
+    return "".join(_ESCAPES.get(char, char) for char in without_controls(text, " "))
 
 
 def film_message(header: FilmHeader, report: FilmReport, now: datetime | None = None) -> str:
@@ -48,7 +51,7 @@ def film_message(header: FilmHeader, report: FilmReport, now: datetime | None = 
         Segments ended by carriage returns; to be sent as UTF-8.
     """
     made = (now or datetime.now()).strftime("%Y%m%d%H%M%S")
-    uid = objects_uid(header.sop_instance_uid, report.model, "hl7")
+    uid = report.uid(header.sop_instance_uid, "hl7")
     segments = [
         f"MSH|^~\\&|{PRODUCT.upper()}||||{made}||ORU^R01^ORU_R01|"
         f"{uid[-_LONGEST_CONTROL:]}|P|2.5.1||||||UNICODE UTF-8",
@@ -62,8 +65,10 @@ def film_message(header: FilmHeader, report: FilmReport, now: datetime | None = 
 def _patient(header: FilmHeader) -> str:
     # Of a name in several writings (PS3.5 6.2.1) the first that says something.
     writings = [part for part in header.text("PatientName").split("=") if part.strip("^ ")]
-    components = (writings[0] if writings else "").split("^")
-    name = "^".join(escaped(part) for part in components[:5])
+    parts = [*(writings[0] if writings else "").split("^"), "", "", "", ""]
+    family, given, middle, prefix, suffix = map(escaped, parts[:5])
+    # DICOM has prefix before suffix (PS3.5 6.2), HL7's XPN after it.
+    name = "^".join((family, given, middle, suffix, prefix)).rstrip("^")
     identifier = escaped(header.text("PatientID"))
     issuer = escaped(header.text("IssuerOfPatientID"))
     birth, sex = header.text("PatientBirthDate"), header.text("PatientSex")
@@ -86,41 +91,58 @@ def _request(header: FilmHeader) -> str:
     return "OBR|" + "|".join(fields.get(number, "") for number in range(1, 26))
 
 
-def _results(report: FilmReport) -> list[str]:
-    rows: list[tuple[str, str, str, str]] = []
+def _number(code: Code, value: str, unit: str = _NO_UNITS, ends: str = "") -> _Row:
+    return "NM", _coded(code), value, unit, ends
+
+
+def _words(code: Code, text: str) -> _Row:
+    return "ST", _coded(code), escaped(text), "", ""
+
+
+def _rows(report: FilmReport) -> list[_Row]:
     model = report.model
+    rows = []
     if isinstance(report.outcome, Refusal):
-        rows.append(("ST", _coded(ours.RESULT), escaped(ours.NO_SCORE.meaning), ""))
+        rows.append(_words(ours.RESULT, ours.NO_SCORE.meaning))
     else:
         for part in report.outcome.scales:
-            code = ours.scale_code(part.scale)
-            ends = f"{part.scale.low:g}-{part.scale.high:g}"
-            rows.append(("NM", _coded(code), f"{part.value:.4f}", ends))
-            for side in ("right", "left"):
-                value = getattr(part, side)
-                if value is not None:
-                    sided = Code(
-                        f"{code.value}_{side}", CODING_SCHEME, f"{part.scale.title}, {side} lung"
-                    )
-                    rows.append(("NM", _coded(sided), f"{value:.4f}", ""))
-            for end in ("low", "high"):
-                value = getattr(part, end)
-                if value is not None:
-                    rows.append(("NM", _coded(ours.end_code(part.scale, end)), f"{value:.4f}", ""))
+            rows += _scale_rows(part)
         if report.level is not None:
-            rows.append(("NM", _coded(ours.INTERVAL_LEVEL), f"{100 * report.level:g}", ""))
-    rows += [
-        ("ST", _coded(ours.QUALITY_FLAG), escaped(ours.flag_code(flag).meaning), "")
-        for flag in report.flags
-    ]
-    words = (
+            level = f"{100 * report.level:g}"
+            rows.append(_number(ours.INTERVAL_LEVEL, level, _PERCENT))
+    rows += [_words(ours.QUALITY_FLAG, ours.flag_code(flag).meaning) for flag in report.flags]
+    notice = (
         f"{RESEARCH_NOTICE}. {PRODUCT} {software_version()}, model {model.name} {model.version}, "
         f"sha256 {model.sha256}, preparation {report.preparation}"
     )
-    notice = Code("notice", CODING_SCHEME, "Notice")
-    rows.append(("ST", _coded(notice), escaped(words), ""))
-    return [
-        f"OBX|{number}|{kind}|{code}||{value}|{'1^no units^UCUM' if kind == 'NM' else ''}|{ends}"
-        "||||P"
-        for number, (kind, code, value, ends) in enumerate(rows, start=1)
-    ]
+    rows.append(_words(Code("notice", CODING_SCHEME, "Notice"), notice))
+    return rows
+
+
+def _scale_rows(part: ScaleScore) -> list[_Row]:
+    code = ours.scale_code(part.scale)
+    ends = f"{part.scale.low:g}-{part.scale.high:g}"
+    rows = [_number(code, f"{part.value:.4f}", ends=ends)]
+    for side in ("right", "left"):
+        value = getattr(part, side)
+        if value is not None:
+            meaning = f"{part.scale.title}, {side} lung"
+            sided = Code(f"{code.value}_{side}", CODING_SCHEME, meaning)
+            rows.append(_number(sided, f"{value:.4f}"))
+    for end in ("low", "high"):
+        value = getattr(part, end)
+        if value is not None:
+            rows.append(_number(ours.end_code(part.scale, end), f"{value:.4f}"))
+    return rows
+
+
+def _results(report: FilmReport) -> list[str]:
+    """Return an OBX segment for each row; of several with one code, each has a number (OBX-4)."""
+    rows = _rows(report)
+    total, seen = Counter(row[1] for row in rows), Counter[str]()
+    out = []
+    for number, (kind, code, value, unit, ends) in enumerate(rows, start=1):
+        seen[code] += 1
+        one_of = seen[code] if total[code] > 1 else ""
+        out.append(f"OBX|{number}|{kind}|{code}|{one_of}|{value}|{unit}|{ends}||||P")
+    return out

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from pneumoscore.pacs.errors import need
+from pneumoscore.pacs.objects.result import REPORT_CLASSES
 from pneumoscore.present.film_view import Film
 from pneumoscore.radiograph.guard import translated
 
@@ -42,7 +43,7 @@ class ObjectOptions:
         If `share` is not positive, or the class unknown.
     """
 
-    report_class: str = "comprehensive-3d"
+    report_class: str = REPORT_CLASSES[0]
     capture: bool = True
     segmentation: bool = False
     scale: str = "geographic_extent"
@@ -51,7 +52,7 @@ class ObjectOptions:
     def __post_init__(self) -> None:
         if not self.share > 0.0:
             raise ValueError(f"share is {self.share}; expected a positive number")
-        if self.report_class not in ("comprehensive-3d", "comprehensive", "enhanced"):
+        if self.report_class not in REPORT_CLASSES:
             raise ValueError(f"report_class is {self.report_class!r}; see ObjectOptions")
 
 

@@ -10,9 +10,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pneumoscore.files import program_mark
 from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.pacs.objects.header import FilmHeader
-from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
+from pneumoscore.pacs.objects.result import FilmReport, Refusal, unusual
 from pneumoscore.present.film_picture import capture_image
 from pneumoscore.present.film_view import Film
+from pneumoscore.radiograph.orientation import upright_orientation
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 __all__ = ["capture_dataset"]
@@ -49,6 +50,9 @@ def capture_dataset(header: FilmHeader, report: FilmReport, film: Film, scale_na
     if isinstance(score, Refusal):
         raise ValueError("a refused film has no map")
     reference = header.reference()
+    source_uid, terms = header.sop_instance_uid, unusual(scale=scale_name)
+    # The picture is of the film as the reader turned it.
+    shown = None if header.orientation is None else upright_orientation(header.orientation)
     picture = np.asarray(capture_image(film, score, scale_name).convert("RGB"))
     image: Dataset = SCImage.from_ref_dataset(
         reference,
@@ -56,18 +60,19 @@ def capture_dataset(header: FilmHeader, report: FilmReport, film: Film, scale_na
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        series_instance_uid=objects_uid(header.sop_instance_uid, report.model, "capture series"),
+        series_instance_uid=report.uid(source_uid, "capture series", *terms),
         series_number=_SERIES_NUMBER,
-        sop_instance_uid=objects_uid(header.sop_instance_uid, report.model, "capture"),
+        sop_instance_uid=report.uid(source_uid, "capture", *terms),
         instance_number=1,
         manufacturer=MANUFACTURER,
-        patient_orientation=header.orientation,
+        patient_orientation=reference.PatientOrientation,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         manufacturer_model_name=PRODUCT,
         software_versions=program_mark("capture"),
         device_serial_number=report.model.sha256[:12],
         series_description=f"{PRODUCT}: {RESEARCH_NOTICE.lower()}",
     )
+    image.PatientOrientation = list(shown or ())
     # dicom3tools asks for a laterality of every unpaired part that is not named.
     image.BodyPartExamined = "CHEST"
     image.ConversionType = "WSD"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pneumoscore.errors import NotScorableError
 from pneumoscore.pacs.objects.build import FilmObject, ObjectOptions, film_objects
-from pneumoscore.pacs.objects.result import FilmReport, Refusal
+from pneumoscore.pacs.objects.result import FORCED, NO_VOI, FilmReport, Refusal
 from pneumoscore.radiograph.limits import ReadOptions
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import InputSpec, Radiograph
@@ -112,6 +112,14 @@ def score_film(
     except NotScorableError as error:
         outcome = Refusal(error.flags, str(error), model.identity)
     preparation = describe_input(model.backbone.record.input)
-    report = FilmReport(outcome, preparation, radiograph.origin)
+    report = FilmReport(outcome, preparation, radiograph.origin, _unusual(outcome, model, terms))
     objects = film_objects(header, report, radiograph.pixels, options)
     return FilmOutcome(header, report, objects, radiograph.digest(), radiograph)
+
+
+def _unusual(
+    outcome: Score | Refusal, model: SeverityModel, terms: ScoringTerms
+) -> tuple[str, ...]:
+    """Return the terms that changed what is said of a film: it may have passed unforced."""
+    forced = not isinstance(outcome, Refusal) and model.gate.refused_by(outcome.flags)
+    return (() if terms.read.voi else (NO_VOI,)) + ((FORCED,) if forced else ())

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
+from unicodedata import category
 
 from pydicom import config, dcmread
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
@@ -25,8 +26,9 @@ from pneumoscore.pacs.errors import HeaderError
 from pneumoscore.pacs.identity import is_uid
 from pneumoscore.radiograph.charset import codecs_of, decoded
 from pneumoscore.radiograph.guard import translated
+from pneumoscore.radiograph.orientation import stated_orientation
 
-__all__ = ["FilmHeader", "film_header", "read_header"]
+__all__ = ["FilmHeader", "film_header", "read_header", "without_controls"]
 
 # Patient, General Study and Patient Study modules (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2).
 _TYPE_2 = (
@@ -67,7 +69,8 @@ _AGE = re.compile(r"\d{3}[DWMY]", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,10}(\.\d{0,10})?", re.ASCII)
 _LONGEST_DECIMAL = 16
 _SEXES = ("M", "F", "O")
-_FRONTAL = ["L", "F"]
+# Without a letter of it, each may name somebody else.
+_IDENTIFYING = ("PatientID", "IssuerOfPatientID", "AccessionNumber")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +85,8 @@ class FilmHeader:
         Of the film; ``"DX"`` where it says nothing.
     rows, columns : int
         Of the stored image.
-    orientation : tuple of str
-        Patient Orientation (0020,0020); left and foot, a frontal film's, where it says nothing.
+    orientation : tuple of str or None
+        Patient Orientation (0020,0020) of the stored image; None where it says nothing.
     spacing : tuple of str or None
         Row and column spacing at the detector, else in the patient, as the file writes it.
     copied : tuple of DataElement
@@ -97,7 +100,7 @@ class FilmHeader:
     modality: str
     rows: int
     columns: int
-    orientation: tuple[str, str]
+    orientation: tuple[str, str] | None
     spacing: tuple[str, str] | None
     copied: tuple[DataElement, ...]
 
@@ -113,7 +116,8 @@ class FilmHeader:
         out.StudyInstanceUID = self.study_instance_uid
         out.Modality = "DX"
         out.Rows, out.Columns = self.rows, self.columns
-        out.PatientOrientation = list(self.orientation)
+        # highdicom wants one even where the film says nothing, and knows none of two letters.
+        out.PatientOrientation = ["L", "F"]
         if self.spacing is not None:
             out.ImagerPixelSpacing = list(self.spacing)
         return out
@@ -156,7 +160,9 @@ def film_header(dataset: Dataset) -> FilmHeader:
     Raises
     ------
     HeaderError
-        If the film lacks one of its four UIDs, or one is malformed: nothing can refer to it.
+        If the film lacks one of its four UIDs, or one is malformed: nothing can refer to it; or
+        if patient id, issuer or accession number holds control characters, which no result may
+        hold: without them it could be another patient's.
     """
     uids = {
         keyword: _plain(dataset, keyword)
@@ -170,9 +176,7 @@ def film_header(dataset: Dataset) -> FilmHeader:
                 "the identifiers that every archived film has",
                 "send it from the archive",
             )
-    orientation = _plain(dataset, "PatientOrientation").split("\\")
-    known = len(orientation) == 2 and all(re.fullmatch("[AFHLPR]{1,3}", it) for it in orientation)
-    right, down = orientation if known else _FRONTAL
+    orientation = [part.strip() for part in _plain(dataset, "PatientOrientation").split("\\")]
     return FilmHeader(
         sop_class_uid=uids["SOPClassUID"],
         sop_instance_uid=uids["SOPInstanceUID"],
@@ -181,7 +185,7 @@ def film_header(dataset: Dataset) -> FilmHeader:
         modality=_plain(dataset, "Modality")[:16] or "DX",
         rows=_number(dataset, "Rows"),
         columns=_number(dataset, "Columns"),
-        orientation=(right, down),
+        orientation=stated_orientation(orientation),
         spacing=_spacing(dataset),
         copied=tuple(_copied(dataset)),
     )
@@ -199,7 +203,14 @@ def _copied(dataset: Dataset) -> list[DataElement]:
     codecs = codecs_of(_plain(dataset, "SpecificCharacterSet").split("\\"))
     out = []
     for keyword in _TYPE_2 + _OPTIONAL:
-        value = _usable(keyword, _text(dataset, keyword, codecs))
+        text = _text(dataset, keyword, codecs)
+        if keyword in _IDENTIFYING and without_controls(text) != text:
+            raise HeaderError(
+                f"a film with control characters in its {dictionary_description(keyword)}",
+                "letters, digits and signs",
+                "correct it in the archive",
+            )
+        value = _usable(keyword, text)
         if value or keyword in _TYPE_2:
             out.append(_element(keyword, value))
     for keyword in _SEQUENCES:
@@ -214,6 +225,19 @@ def _copied(dataset: Dataset) -> list[DataElement]:
             except UnreadableFileError:
                 continue
     return out
+
+
+def without_controls(text: str, instead: str = "") -> str:
+    r"""Return text with control characters (Unicode's Cc) left out or replaced.
+
+    Wide spaces and joiners, which cannot be printed alone either, are parts of names.
+
+    Examples
+    --------
+    >>> without_controls("Doe\r\nJane"), without_controls("Doe\tJane", " ")
+    ('DoeJane', 'Doe Jane')
+    """
+    return "".join(instead if category(char) == "Cc" else char for char in text)
 
 
 def _element(keyword: str, value: str) -> DataElement:
@@ -254,7 +278,9 @@ def _text(dataset: Dataset, keyword: str, codecs: Sequence[str]) -> str:
 
 def _usable(keyword: str, text: str) -> str:
     """Return `text`, or nothing where it is no value of its kind: archives refuse such results."""
-    text = "".join(char for char in text if char.isprintable())
+    given, text = text, without_controls(text)
+    if keyword == "OtherPatientIDs" and text != given:
+        return ""
     vr = dictionary_VR(keyword)
     if keyword == "PatientSex":
         return text.strip() if text.strip() in _SEXES else ""

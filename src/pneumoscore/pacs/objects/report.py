@@ -22,7 +22,7 @@ from pneumoscore.pacs.identity import (
 )
 from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader
-from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
+from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid, unusual
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
 __all__ = ["ReportClass", "report_dataset"]
@@ -73,7 +73,7 @@ def report_dataset(
         Without patient data until `FilmHeader.put_on` has copied them.
     """
     reference = header.reference()
-    uid = objects_uid(header.sop_instance_uid, report.model, "report")
+    source, terms = header.sop_instance_uid, unusual(report_class=report_class)
     root = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=_device()),
         procedure_reported=ours.CHEST_FILM,
@@ -85,10 +85,10 @@ def report_dataset(
     document: Dataset = _CLASSES[report_class](
         evidence=[reference],
         content=root,
-        series_instance_uid=objects_uid(header.sop_instance_uid, report.model, "report series"),
+        series_instance_uid=report.uid(source, "report series", *terms),
         series_number=_SERIES_NUMBER,
         series_description=f"{PRODUCT}: {RESEARCH_NOTICE.lower()}",
-        sop_instance_uid=uid,
+        sop_instance_uid=report.uid(source, "report", *terms),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=PRODUCT,

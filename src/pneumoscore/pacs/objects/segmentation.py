@@ -14,7 +14,7 @@ from pneumoscore.files import program_mark
 from pneumoscore.pacs.identity import MANUFACTURER, PRODUCT
 from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader
-from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid
+from pneumoscore.pacs.objects.result import FilmReport, Refusal, unusual
 from pneumoscore.present.film_view import relative_map
 from pneumoscore.radiograph.origin import Origin
 from pneumoscore.radiograph.stored import on_stored_image
@@ -104,6 +104,7 @@ def segmentation_dataset(
     if not mask.any():
         return None
     source, model = header.sop_instance_uid, report.model
+    terms = unusual(scale=scale_name, share=share)
     segment = SegmentDescription(
         1,
         f"Weighs in {part.scale.title.lower()}",
@@ -115,7 +116,7 @@ def segmentation_dataset(
             family=ours.ARTIFICIAL_INTELLIGENCE,
             version=model.version,
         ),
-        tracking_uid=objects_uid(source, model, "tracking segment"),
+        tracking_uid=report.uid(source, "tracking segment", *terms),
         tracking_id=f"contribution to {scale_name} over {share:g} of the colours' end",
         anatomic_regions=[ours.LUNG],
     )
@@ -124,10 +125,10 @@ def segmentation_dataset(
         mask,
         "BINARY",
         [segment],
-        series_instance_uid=objects_uid(source, model, "segmentation series"),
+        series_instance_uid=report.uid(source, "segmentation series", *terms),
         series_number=_SERIES_NUMBER,
         series_description=f"{PRODUCT}: {RESEARCH_NOTICE.lower()}",
-        sop_instance_uid=objects_uid(source, model, "segmentation"),
+        sop_instance_uid=report.uid(source, "segmentation", *terms),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=PRODUCT,
@@ -137,5 +138,5 @@ def segmentation_dataset(
         content_label="PNEUMOSCORE",
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
-    image.PatientOrientation = list(header.orientation)
+    image.PatientOrientation = list(header.orientation or ())
     return image
