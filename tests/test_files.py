@@ -14,7 +14,6 @@ from pneumoscore.errors import NotScorableError, OutputError
 from pneumoscore.files import (
     FileIdentity,
     identity_of,
-    program_mark,
     sha256_of,
     sync_folder,
     write,
@@ -22,6 +21,7 @@ from pneumoscore.files import (
     written,
     written_atomically,
 )
+from pneumoscore.marks import program_mark
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whole files: hashed, marked as this program's own, and written by one rule.
+"""Whole files: hashed, and written by one rule.
 
 The rule for what a user names as an output (`check_output`, `written`): never a file that
 the run reads; nothing that was there, unless it is this program's own earlier output (a phantom
@@ -6,8 +6,7 @@ only for another phantom: to all else it is a film) or the user said ``--overwri
 a pipe or an open descriptor (``/dev/stdout``) is written into; a link is followed. A file
 appears whole or not at all.
 
-What this program writes carries its mark (`program_mark`), so that a later run may replace
-it and does not take it for a film.
+What this program writes carries its mark (`pneumoscore.marks`), by which a later run knows it.
 """
 
 from __future__ import annotations
@@ -19,24 +18,19 @@ import re
 import secrets
 import stat
 from collections.abc import Container, Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from pneumoscore.errors import OutputError
+from pneumoscore.marks import LOOKED_AT, PHANTOM, mark_in, mark_of
 
 __all__ = [
-    "LOOKED_AT",
-    "PHANTOM",
     "FileIdentity",
     "Header",
     "check_object",
     "check_output",
     "first_line",
     "identity_of",
-    "mark_in",
-    "mark_of",
-    "program_mark",
     "sha256_of",
     "sync_folder",
     "write",
@@ -46,15 +40,10 @@ __all__ = [
 ]
 
 _NAME_KEPT = 48
-LOOKED_AT = 8192
-"""Bytes at either end of a file in which its mark lies."""
-_MARK = re.compile(rb"PneumoScore/[0-9][0-9A-Za-z.+-]* \(([a-z][a-z -]{0,30})\)")
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 PRIVATE = 0o600
 """Mode of files that hold identifiers of patients."""
-PHANTOM = "phantom"
-"""What the mark of a synthetic film says."""
 FileIdentity = tuple[int, int]
 """Device and number of a file, whatever its name."""
 Header = bytes | re.Pattern[bytes] | None
@@ -102,57 +91,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def program_mark(kind: str) -> str:
-    """Return the mark of this program's files, as ``"PneumoScore/0.1.0 (overlay)"``.
-
-    Put it, uncompressed, where the format has a place for the program's name, within the
-    first or last 8 KiB: PNG Software, HTML generator, PDF Creator, a JSON key ``program``, a
-    column ``program``, a Markdown comment, DICOM Software Versions (0018,1020).
-
-    Parameters
-    ----------
-    kind : str
-        What the file is, lower case: ``"overlay"``, ``"page"``, ``"table"``, ... ``"phantom"``
-        is a film, all others are results.
-    """
-    return f"PneumoScore/{_version()} ({kind})"
-
-
-@cache
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("pneumoscore")
-
-
-def mark_in(data: bytes) -> str | None:
-    """Return the kind that the mark in some bytes names, or None without a mark.
-
-    Examples
-    --------
-    >>> mark_in(b'<meta name="generator" content="PneumoScore/0.1.0 (page)">')
-    'page'
-    >>> mark_in(b"I scored it with PneumoScore 0.1.0.") is None
-    True
-    """
-    found = _MARK.search(data)
-    return found[1].decode("ascii") if found else None
-
-
-def mark_of(path: Path) -> str | None:
-    """Return the kind that a file's mark names, or None if it is not this program's.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    """
-    with path.open("rb") as stream:
-        head = stream.read(LOOKED_AT)
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOOKED_AT))
-        return mark_in(head) or mark_in(stream.read())
 
 
 def first_line(data: bytes) -> bytes:

@@ -3,7 +3,8 @@
 import pytest
 
 from pneumoscore.errors import OutputError
-from pneumoscore.files import mark_in, mark_of, write
+from pneumoscore.files import write
+from pneumoscore.marks import mark_in, mark_of
 from pneumoscore.present.browser import marked_pdf, print_pdf
 
 PLAIN = b"%PDF-1.4\n1 0 obj\n<< >>\nendobj\nstartxref\n0\n%%EOF\n"

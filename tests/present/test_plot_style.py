@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pneumoscore.files import mark_in
+from pneumoscore.marks import mark_in
 from pneumoscore.present.plot_style import (
     ACCENT,
     drawable,

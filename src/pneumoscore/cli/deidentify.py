@@ -151,6 +151,6 @@ def _check_apart(out: Path, inputs: Iterable[Path]) -> None:
 
 
 def _mark() -> str:
-    from pneumoscore.files import program_mark
+    from pneumoscore.marks import program_mark
 
     return program_mark("deidentification")

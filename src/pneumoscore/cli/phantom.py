@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from pneumoscore.cli.options import Overwrite, new_app, write_target
-from pneumoscore.files import PHANTOM, check_output
+from pneumoscore.files import check_output
+from pneumoscore.marks import PHANTOM
 from pneumoscore.present.text import printable
 
 __all__ = ["app"]

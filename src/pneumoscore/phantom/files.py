@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pneumoscore.files import PHANTOM, program_mark, written
+from pneumoscore.files import written
+from pneumoscore.marks import PHANTOM, program_mark
 
 from .spec import Phantom
 

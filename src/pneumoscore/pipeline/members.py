@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pneumoscore.errors import FailureReason, ImageTooLargeError, UnreadableFileError
-from pneumoscore.files import mark_in
+from pneumoscore.marks import PHANTOM, mark_in
 from pneumoscore.pipeline.walk import IMAGE_SUFFIXES, Found, is_dicom
 
 __all__ = ["close_members", "member_bytes", "with_members"]
@@ -134,7 +134,7 @@ def _looked_at(path: Path, name: str, head: bytes, skipped: Counter[str]) -> Ite
         skipped["hidden"] += 1
     elif inner.name.upper() == "DICOMDIR":
         skipped["DICOMDIR"] += 1
-    elif mark_in(head) not in (None, "phantom"):
+    elif mark_in(head) not in (None, PHANTOM):
         skipped["made by this program"] += 1
     elif inner.suffix.lower() in IMAGE_SUFFIXES or is_dicom(head):
         yield Found(path, member=name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.pipeline.options import ScoringOptions
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.severity.model import SeverityModel

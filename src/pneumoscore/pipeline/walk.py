@@ -18,7 +18,7 @@ from pneumoscore.errors import (
     UnreadableFileError,
     failure_reason,
 )
-from pneumoscore.files import mark_in
+from pneumoscore.marks import PHANTOM, mark_in
 from pneumoscore.radiograph.source import kind_of
 
 __all__ = ["IMAGE_SUFFIXES", "Found", "expand", "is_dicom"]
@@ -247,7 +247,7 @@ def _looked_at(path: Path, skipped: Counter[str], containers: bool) -> Iterator[
         yield _problem(path, error)
         return
     suffix = path.suffix.lower()
-    if mark_in(head) not in (None, "phantom"):
+    if mark_in(head) not in (None, PHANTOM):
         skipped["made by this program"] += 1
     elif (
         suffix in IMAGE_SUFFIXES or is_dicom(head) or (containers and suffix in CONTAINER_SUFFIXES)

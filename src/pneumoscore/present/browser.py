@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.files import check_output, program_mark, write, write_atomically
+from pneumoscore.files import check_output, write, write_atomically
+from pneumoscore.marks import program_mark
 
 __all__ = ["browse", "find_chromium", "marked_pdf", "print_pdf", "screenshot"]
 

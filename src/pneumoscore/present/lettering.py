@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore, Score
 
 if TYPE_CHECKING:

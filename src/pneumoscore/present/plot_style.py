@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from xml.etree import ElementTree
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.severity.score import RESEARCH_NOTICE
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pneumoscore.files import first_line, program_mark, write
+from pneumoscore.files import first_line, write
+from pneumoscore.marks import program_mark
 from pneumoscore.present.text import printable, shortened
 from pneumoscore.statistics.bootstrap import Estimate
 

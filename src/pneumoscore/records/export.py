@@ -9,7 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pneumoscore.files import program_mark, write
+from pneumoscore.files import write
+from pneumoscore.marks import program_mark
 from pneumoscore.records.database import Records
 from pneumoscore.records.reading import read_audit, read_models, read_timeline
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import ModelError
-from pneumoscore.files import program_mark, write
+from pneumoscore.files import write
 from pneumoscore.forms import read_form
+from pneumoscore.marks import program_mark
 from pneumoscore.settings import home_folder
 from pneumoscore.severity.score import ModelIdentity
 

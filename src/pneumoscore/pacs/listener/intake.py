@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.files import mark_in
+from pneumoscore.marks import mark_in
 from pneumoscore.pacs.identity import is_uid
 from pneumoscore.pacs.listener.journal import Journal, film_name
 from pneumoscore.pacs.outbox import Outbox

@@ -11,7 +11,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.pacs.identity import (
     CODING_SCHEME,
     CODING_SCHEME_UID,

@@ -103,7 +103,7 @@ def _parquet(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
     import pyarrow
     import pyarrow.parquet
 
-    from pneumoscore.files import program_mark
+    from pneumoscore.marks import program_mark
 
     # Arrow's usual pool keeps what parts once took.
     pool = pyarrow.system_memory_pool()

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
 from pneumoscore.errors import PneumoScoreError
-from pneumoscore.files import LOOKED_AT, Header, check_object, check_output, written_atomically
+from pneumoscore.files import Header, check_object, check_output, written_atomically
+from pneumoscore.marks import LOOKED_AT
 from pneumoscore.settings import require_extra
 
 __all__ = ["Store", "open_store"]

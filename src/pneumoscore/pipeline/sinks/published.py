@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run
 from pneumoscore.severity.score import RESEARCH_NOTICE

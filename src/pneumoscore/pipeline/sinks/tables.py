@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.pipeline.outputs import Outputs, break_off
 from pneumoscore.pipeline.result import FileResult
 from pneumoscore.pipeline.run import Run, RunReport

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.background import BackgroundTask
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.records.rows import add_audit
 from pneumoscore.server.errors import ReadingError
 from pneumoscore.server.http.door import SessionHere, SiteHere

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pneumoscore.files import program_mark
+from pneumoscore.marks import program_mark
 from pneumoscore.server.film_store import FilmStore
 from pneumoscore.server.reading.results import StudyResults
 from pneumoscore.server.reading.study import StudyFilm
