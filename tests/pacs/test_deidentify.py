@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from pneumoscore.cli import main
 from pneumoscore.errors import OutputError, PneumoScoreError, UnsupportedImageError
 from pneumoscore.pacs.deidentify.film import deidentify
 from pneumoscore.pacs.deidentify.key import Key, make_key, read_key
+from pneumoscore.pacs.deidentify.pixels import mask_edges
 from tests.fixtures.pacs import dciodvfy_errors, film_bytes, put
 
 SECRET = "SECRET"
@@ -371,3 +374,23 @@ def test_a_second_film_of_one_uid_is_not_written_over_the_first(
     assert "SOP Instance UID of another film" in said.err
     (written,) = out.iterdir()
     assert dcmread(written).pixel_array.any()
+
+
+@pytest.mark.parametrize("photometric", ["YBR_FULL", "YBR_FULL_422", "RGB"])
+def test_colours_are_the_same_where_edges_are_masked(photometric: str) -> None:
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    film.Rows = film.Columns = 20
+    film.SamplesPerPixel, film.PlanarConfiguration, film.PixelRepresentation = 3, 0, 0
+    film.PhotometricInterpretation = photometric
+    film.BitsAllocated, film.BitsStored, film.HighBit = 8, 8, 7
+    pair = (100, 100, 90, 200) if photometric == "YBR_FULL_422" else (100, 90, 200) * 2
+    film.PixelData = bytes(pair * 200)
+    film["PixelData"].VR = "OB"
+    before = film.pixel_array
+    mask_edges(film, 0.1)
+    assert film.PhotometricInterpretation == "RGB"
+    assert len(film.PixelData) == 1200
+    assert np.array_equal(film.pixel_array[2:-2, 2:-2], before[2:-2, 2:-2])
+    assert (film.pixel_array[:2] == before.min()).all()

@@ -21,6 +21,7 @@ from pneumoscore.pacs.listener.processes import FilmPool, FilmWork, ReceivedFilm
 from pneumoscore.pacs.listener.work import InboxWorker, Terms
 from pneumoscore.pacs.objects.build import FilmObject, ObjectOptions
 from pneumoscore.pacs.objects.header import film_header
+from pneumoscore.pacs.objects.result import NO_VOI, objects_uid
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pipeline.inbox import Inbox, State
 from pneumoscore.pipeline.options import ScoringOptions
@@ -79,14 +80,18 @@ def opened(model: SeverityModel, tmp_path: Path) -> Store:
 
 
 def store_with(
-    model: SeverityModel, folder: Path, record: Callable[[FileResult], None] | None = None
+    model: SeverityModel,
+    folder: Path,
+    record: Callable[[FileResult], None] | None = None,
+    *,
+    voi: bool = True,
 ) -> Store:
     inbox, outbox = Inbox(folder / "inbox", most_attempts=3), Outbox(folder / "outbox")
     journal, pool = Journal(io.StringIO()), PoolHere(FilmReader.of(model, ScoringOptions()))
     recorded: list[FileResult] = []
     options = ObjectOptions(capture=False)
     targets = ((TARGET, ("report",)),)
-    terms = Terms(0.9, options, (), targets, record=record or recorded.append)
+    terms = Terms(0.9, options, (), targets, record=record or recorded.append, voi=voi)
     intake = FilmIntake(
         inbox, outbox, model.identity.sha256, journal,
         most_waiting=9, min_free_bytes=0, wake=lambda: None,
@@ -181,3 +186,19 @@ def test_a_copy_waits_as_long_as_the_first_film_of_its_uid_is_tried(
         (State.DONE, None),
     ]
     assert opened.owed() == ["report"]
+
+
+def test_what_is_read_without_its_voi_has_a_uid_of_its_own(
+    phantom_film: Dataset, tmp_path: Path, model: SeverityModel
+) -> None:
+    made = []
+    for voi in (True, False):
+        store = store_with(model, tmp_path / str(voi), voi=voi)
+        store.intake.take(film_bytes(phantom_film), phantom_film.SOPInstanceUID, "TEST")
+        store.work()
+        made += [parcel.uid for parcel in store.outbox.owed(TARGET)]
+    source, identity = phantom_film.SOPInstanceUID, model.identity
+    assert made == [
+        objects_uid(source, identity, "report"),
+        objects_uid(source, identity, "report", (NO_VOI,)),
+    ]

@@ -122,3 +122,5 @@ def mask_edges(dataset: Dataset, share: float) -> None:
     dataset["PixelData"].VR = "OW" if dataset.BitsAllocated > 8 else "OB"
     if int(dataset.get("SamplesPerPixel", 1)) > 1:
         dataset.PlanarConfiguration = 0
+        if dataset.PhotometricInterpretation.startswith("YBR"):
+            dataset.PhotometricInterpretation = "RGB"  # what pydicom makes of it

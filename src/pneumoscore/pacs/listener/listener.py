@@ -308,6 +308,7 @@ def _terms(
         targets=tuple((target.name, tuple(target.kinds)) for target in targets),
         record=_recorder(options.records, model) if options.records else None,
         scored=None if priors is None else priors.look_for,
+        voi=scoring.read.voi,
     )
 
 

@@ -18,7 +18,7 @@ from pneumoscore.pacs.listener.processes import FilmPool, Result
 from pneumoscore.pacs.objects.build import ObjectOptions
 from pneumoscore.pacs.objects.film import describe_input
 from pneumoscore.pacs.objects.header import FilmHeader, film_header, read_header
-from pneumoscore.pacs.objects.result import FilmReport, Refusal
+from pneumoscore.pacs.objects.result import NO_VOI, FilmReport, Refusal
 from pneumoscore.pacs.outbox import Outbox
 from pneumoscore.pipeline.engines.processes import WorkerError
 from pneumoscore.pipeline.inbox import Entry, Inbox, State
@@ -55,6 +55,8 @@ class Terms:
         Writes a scored film to the records.
     scored : callable or None
         Told of each film that has a result, to look for the patient's earlier ones.
+    voi : bool
+        Whether films are read through their VOI; if not, objects have UIDs of their own.
     """
 
     level: float
@@ -63,6 +65,7 @@ class Terms:
     targets: tuple[tuple[str, tuple[str, ...]], ...]
     record: Callable[[FileResult], None] | None = None
     scored: Callable[[FilmHeader], None] | None = None
+    voi: bool = True
 
 
 def reason_file(film: Path) -> Path:
@@ -248,10 +251,11 @@ class InboxWorker:
         assert read.film is not None
         with self._network:
             (result,) = self._model.score_prepared([read.film], level=self._terms.level)
+        said = () if self._terms.voi else (NO_VOI,)
         if isinstance(result, NotScorableError):
             refusal = Refusal(result.flags, str(result), self._model.identity)
-            return FilmReport(refusal, self._preparation)
-        return FilmReport(result, self._preparation, read.origin)
+            return FilmReport(refusal, self._preparation, terms=said)
+        return FilmReport(result, self._preparation, read.origin, said)
 
     def _later(self, entry: Entry, film: str, why: str, *, endless: bool = False) -> bool:
         try:
