@@ -198,7 +198,7 @@ def test_films_are_ordered_by_the_instant(records: Records, record: MakeRecord) 
     assert [film.utc_offset_minutes for film in found.films] == [540, -300]
     assert [time.hour for time in found.clock] == [3, 15]
     with records.reading() as connection:
-        (series,) = read_all_series(connection, 1, "opacity")
+        (series,) = read_all_series(connection, 1, ("opacity",))["opacity"]
     assert [point.clock for point in series.points] == list(found.clock)
     assert [point.at for point in series.points] == [film.taken_at for film in found.films]
 
@@ -222,7 +222,7 @@ def test_films_of_which_some_state_no_offset_keep_local_order(
     assert [film.uid for film in found.films] == ["8", "11", "12"]
     assert list(found.clock) == [film.taken_at for film in found.films]
     with records.reading() as connection:
-        (series,) = read_all_series(connection, 1, "opacity")
+        (series,) = read_all_series(connection, 1, ("opacity",))["opacity"]
     assert [point.clock for point in series.points] == [
         film.taken_at for film in found.films if film.values
     ]

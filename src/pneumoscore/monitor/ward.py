@@ -199,10 +199,13 @@ def ward_overview(
     measured = {} if errors is None else errors.scales
     watched = tuple(name for name in rules.scales if name in measured)
     with records.reading() as connection:
-        series = {
-            name: read_all_series(connection, model.id, name, since, today + CLOCKS_AHEAD)
-            for name in dict.fromkeys((scale, *watched))
-        }
+        series = read_all_series(
+            connection,
+            model.id,
+            tuple(dict.fromkeys((scale, *watched))),
+            since,
+            today + CLOCKS_AHEAD,
+        )
         stays = read_stays(connection)
     found = [item for item in series[scale] if item.id not in choice.without]
     ended = {item.id: ended_stay(stays.get(item.id, ())) for item in found}

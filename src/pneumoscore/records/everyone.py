@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, or_, select
+from sqlalchemy.sql.functions import coalesce
 
 from pneumoscore.records.days import film_times
 from pneumoscore.records.schema import events, films, patients, scores
@@ -71,75 +73,103 @@ class ScoreSeries:
 def read_all_series(
     connection: Connection,
     model_id: int,
-    scale: str,
+    scales: Sequence[str],
     since: datetime | None = None,
     until: datetime | None = None,
-) -> list[ScoreSeries]:
+) -> dict[str, list[ScoreSeries]]:
     """Return the series of every patient that has a score.
 
     Parameters
     ----------
     connection : Connection
         Of `Records.reading`.
-    model_id, scale
-        Whose scores, and which.
+    model_id : int
+        Whose scores.
+    scales : sequence of str
+        Which.
     since, until : datetime, optional
         Leave out patients without a film between these times. Patients whose films are known
         by day stay: nothing says how long ago their day 0 is.
+
+    Returns
+    -------
+    dict of str to list of ScoreSeries
+        By scale, in the order of the patients' ids.
     """
-    statement = (
-        select(
-            films.c.patient_id,
-            films.c.taken_at,
-            films.c.utc_offset,
-            scores.c.value,
-            films.c.view,
-            scores.c.flags,
-        )
-        .join(scores, scores.c.film_id == films.c.id)
-        .where(scores.c.model_id == model_id, scores.c.scale == scale)
-        .where(films.c.duplicate_of.is_(None))
-        .order_by(films.c.patient_id, films.c.taken_at, films.c.id)
-    )
-    named = select(patients.c.id, patients.c.key, patients.c.issuer, patients.c.calendar)
+    statement = _films_with(model_id, scales)
     if since is not None:
-        recent = films.c.taken_at >= since
-        if until is not None:
-            recent = and_(recent, films.c.taken_at <= until)
-        there = select(films.c.patient_id).where(recent)
-        by_day = select(patients.c.id).where(patients.c.calendar.is_(False))
-        statement = statement.where(
-            or_(films.c.patient_id.in_(there), films.c.patient_id.in_(by_day))
+        statement = statement.where(_there(since, until))
+    # All at once: one row at a time costs as much again.
+    rows = connection.execute(statement).fetchall()
+    named = {
+        row.id: row
+        for row in connection.execute(
+            select(patients.c.id, patients.c.key, patients.c.issuer, patients.c.calendar)
         )
-    points: dict[int, list[SeriesPoint]] = defaultdict(list)
-    stated: dict[int, list[int]] = defaultdict(list)
-    rows: Any = connection.execute(statement)
-    for number, at, offset, value, view, flags in rows:
-        points[number].append(SeriesPoint(at, at, value, view, flags))
-        if offset is not None:
-            stated[number].append(offset)
-    whole = {number for number, offsets in stated.items() if len(offsets) == len(points[number])}
-    for number in whole - _without_offset(connection, whole):
-        points[number] = _by_utc(points[number], stated[number])
-    return [
-        ScoreSeries(row.id, row.key, row.issuer, row.calendar, tuple(points[row.id]))
-        for row in connection.execute(named)
-        if row.id in points
-    ]
+    }
+    sure = _stating_offsets(connection, rows)
+    found: dict[str, list[ScoreSeries]] = {scale: [] for scale in scales}
+    for number, group in groupby(rows, key=itemgetter(0)):
+        points: list[list[SeriesPoint]] = [[] for _ in scales]
+        for clock, (_, at, _, view, flags, *values) in _clocked(list(group), number in sure):
+            for own, value in zip(points, values, strict=True):
+                if value is not None:
+                    own.append(SeriesPoint(at, clock, value, view, flags))
+        one = named[number]
+        for scale, own in zip(scales, points, strict=True):
+            if own:
+                series = ScoreSeries(number, one.key, one.issuer, one.calendar, tuple(own))
+                found[scale].append(series)
+    return found
 
 
-def _without_offset(connection: Connection, among: set[int]) -> set[int]:
-    """Return patients with a film that states no offset, scored by this model or not."""
-    if not among:
-        return among
+def _films_with(model_id: int, scales: Sequence[str]) -> Select[Any]:
+    """Select films that a model scored, with their flags and then a value for each scale."""
+    by_scale = {scale: scores.alias(f"on_{scale}") for scale in scales}
+    scored = [table.c.value for table in by_scale.values()]
+    joined: FromClause = films
+    for scale, table in by_scale.items():
+        of_film = and_(
+            table.c.film_id == films.c.id, table.c.model_id == model_id, table.c.scale == scale
+        )
+        joined = joined.outerjoin(table, of_film)
+    statement = select(
+        films.c.patient_id,
+        films.c.taken_at,
+        films.c.utc_offset,
+        films.c.view,
+        coalesce(*(table.c.flags for table in by_scale.values()), ""),
+        *scored,
+    ).where(films.c.duplicate_of.is_(None), or_(*(value.is_not(None) for value in scored)))
+    return statement.select_from(joined).order_by(films.c.patient_id, films.c.taken_at, films.c.id)
+
+
+def _there(since: datetime, until: datetime | None) -> ColumnElement[bool]:
+    """Select films of patients with a film between two times, or whose films are known by day."""
+    recent = films.c.taken_at >= since
+    if until is not None:
+        recent = and_(recent, films.c.taken_at <= until)
+    there = select(films.c.patient_id).where(recent)
+    by_day = select(patients.c.id).where(patients.c.calendar.is_(False))
+    return or_(films.c.patient_id.in_(there), films.c.patient_id.in_(by_day))
+
+
+def _stating_offsets(connection: Connection, rows: Sequence[Any]) -> set[int]:
+    """Return patients all of whose films state their offset, scored by this model or not."""
+    stated = {row[0] for row in rows if row[2] is not None}
+    if not stated:
+        return stated
     unstated = films.c.utc_offset.is_(None) & films.c.duplicate_of.is_(None)
-    return set(connection.execute(select(films.c.patient_id).where(unstated).distinct()).scalars())
+    lacking = select(films.c.patient_id).where(unstated).distinct()
+    return stated - set(connection.execute(lacking).scalars())
 
 
-def _by_utc(points: Sequence[SeriesPoint], offsets: Sequence[int]) -> list[SeriesPoint]:
-    clock = film_times(zip((point.at for point in points), offsets, strict=True))
-    moved = (replace(point, clock=at) for point, at in zip(points, clock, strict=True))
-    return sorted(moved, key=attrgetter("clock"))
+def _clocked(rows: list[Any], by_utc: bool) -> list[tuple[datetime, Any]]:
+    """Return a patient's rows with the time that orders them, in that order."""
+    if not by_utc:
+        return [(row[1], row) for row in rows]
+    clock = film_times((row[1], row[2]) for row in rows)
+    return sorted(zip(clock, rows, strict=True), key=itemgetter(0))
 
 
 def read_stays(connection: Connection) -> dict[int, Sequence[EventRecord]]:
