@@ -36,6 +36,8 @@ def test_members_of_a_tar_are_taken_links_among_them_and_the_rest_counted(tmp_pa
             ("c.png", tarfile.SYMTYPE, "a.png"),
             ("pipe", tarfile.FIFOTYPE, ""),
             ("d.png", tarfile.LNKTYPE, "nowhere"),
+            ("round", tarfile.SYMTYPE, "round"),
+            ("f.png", tarfile.LNKTYPE, "round"),
             ("e.png", tarfile.REGTYPE, ""),
         ):
             member = tarfile.TarInfo(name)
@@ -44,10 +46,10 @@ def test_members_of_a_tar_are_taken_links_among_them_and_the_rest_counted(tmp_pa
             archive.addfile(member, io.BytesIO(PNG))
     skipped = Counter()
     found = found_in(path, skipped)
-    assert [item.member for item in found] == ["a.png", "b.png", "d.png", "e.png"]
-    assert [item.member for item in found if item.problem] == ["d.png"]
+    assert [item.member for item in found] == ["a.png", "b.png", "d.png", "f.png", "e.png"]
+    assert [item.member for item in found if item.problem] == ["d.png", "f.png"]
     assert found[1].data(999) == PNG
-    assert skipped == {"no regular file": 2}
+    assert skipped == {"no regular file": 3}
 
 
 def test_a_hostile_record_of_a_dicomdir_costs_itself(tmp_path):

@@ -146,6 +146,24 @@ def test_an_erasure_blanks_only_what_names_the_patient(
     assert b"SMITH-77" not in file.read_bytes()
 
 
+def test_an_erasure_blanks_a_number_within_file_names(
+    records: Records, record: MakeRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PNEUMOSCORE_HOME", str(tmp_path / "home"))
+    add_films(records, [record("12345", 0)], source="test")
+    said = ["films/12345-2.dcm: no", "MRN12345.2026.dcm", "112345.dcm", "12345^^^CITY"]
+    with records.writing() as connection:
+        add_audit(connection, "somebody", "import", {"conflicts": said})
+    erase_patient(records, "12345")
+    (told,) = (
+        entry.details["conflicts"]
+        for entry in read_audit(records)
+        if entry.details.get("conflicts")
+    )
+    assert not any("12345" in word for word in told[:2])
+    assert told[2:] == said[2:]
+
+
 def test_reader_studies_that_hold_the_patient_are_named(filled: Records) -> None:
     now = datetime(2026, 1, 1)
     with filled.writing() as connection:

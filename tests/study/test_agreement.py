@@ -64,6 +64,8 @@ def test_a_sites_ratings_with_a_model(tmp_path):
     (tmp_path / "one.csv").write_text("\n".join(alone))
     with pytest.raises(PneumoScoreError, match="cannot be compared"):
         ratings_agreement(tmp_path / "one.csv")
+    with pytest.raises(PneumoScoreError, match="cannot be compared"):
+        ratings_agreement(tmp_path / "one.csv", tmp_path / "m.csv")
 
 
 def test_films_read_by_two_of_three_readers_leave_out_only_what_cannot_be_computed(tmp_path):

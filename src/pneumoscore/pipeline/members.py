@@ -121,7 +121,7 @@ def _taped(
     try:
         with closing(archive.extractfile(member)) as stream:  # type: ignore[type-var]
             head = stream.read(_LOOKED_AT) if stream is not None else b""
-    except KeyError:
+    except (KeyError, RecursionError):  # to nothing, or to itself
         words = "a link to nothing; export or copy the archive file again"
         yield Found(path, words, FailureReason.UNREADABLE, member=member.name)
         return
@@ -198,7 +198,7 @@ def member_bytes(path: Path, member: str, limit: int) -> bytes:
         else:
             inner = archive.extractfile(member)
             data = b"" if inner is None else inner.read(limit + 1)
-    except KeyError:
+    except (KeyError, RecursionError):
         raise UnreadableFileError(f"an archive file without {member!r}") from None
     except _DAMAGED as error:
         raise UnreadableFileError(

@@ -128,7 +128,7 @@ def ratings_agreement(
         if scores.get(scale, {}).keys() & set(table.films):
             table, model = _scored_by_both(table, scores[scale]), _MODEL
         found.append(measure_agreement(table, patients, model, tolerance, repeats))
-    if not any(item.pairs for item in found):
+    if not any(_MODEL not in pair for item in found for pair in item.pairs):
         why = "; ".join(words for item in found for words in item.left_out)
         raise PneumoScoreError(
             f"the ratings cannot be compared ({why or 'no scores'})",

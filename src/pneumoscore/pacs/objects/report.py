@@ -22,7 +22,7 @@ from pneumoscore.pacs.identity import (
 )
 from pneumoscore.pacs.objects import codes as ours
 from pneumoscore.pacs.objects.header import FilmHeader
-from pneumoscore.pacs.objects.result import FilmReport, Refusal, objects_uid, unusual
+from pneumoscore.pacs.objects.result import FilmReport, Refusal, unusual
 from pneumoscore.severity.score import RESEARCH_NOTICE, ScaleScore
 
 __all__ = ["ReportClass", "report_dataset"]
@@ -205,7 +205,7 @@ def _group(
     source = header.sop_instance_uid
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(
-            uid=objects_uid(source, report.model, f"tracking {side.meaning}"),
+            uid=report.uid(source, f"tracking {side.meaning}"),
             identifier=f"Lungs: {side.meaning.lower()}",
         ),
         finding_type=ours.ABNORMAL_OPACITY,
