@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pneumoscore.cohort.tables import read_table
 from pneumoscore.phantom import LungDisease, PhantomSpec, render_phantom
 from pneumoscore.radiograph.read import read_radiograph
 from pneumoscore.radiograph.types import Radiograph
@@ -98,7 +98,7 @@ def gate_patients(data: Path) -> dict[str, str]:
     people = people_of_films(data)
     for row in read_corpus_index(data / "corpus" / "index.csv"):
         people.setdefault(f"{row.archive}/{row.file}", set()).add(f"corpus {row.patient}")
-    for view in _views(data):
+    for view in read_table(data / "other_views.csv"):
         people.setdefault(f"other_views/{view['file']}", set()).add(f"patient {view['patientid']}")
     first = one_person(people)
     return {name: first[min(own)] if own else name for name, own in people.items()}
@@ -141,15 +141,10 @@ def _copies(pixels: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     yield pixels[:, :-columns] ** 0.8
 
 
-def _views(data: Path) -> list[dict[str, str]]:
-    with (data / "other_views.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def _other_views(
     data: Path, barred: BarredFilms, patients: Mapping[str, str]
 ) -> Iterator[GateImage]:
-    for row in _views(data):
+    for row in read_table(data / "other_views.csv"):
         name = f"other_views/{row['file']}"
         if name in barred or not fits_gate(row["patientid"]) or not (data / name).is_file():
             continue

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from pneumoscore.cohort.film_names import film_stem
+from pneumoscore.cohort.tables import read_table
 
 __all__ = [
     "FOLDERS",
@@ -100,11 +101,6 @@ def same_films(matches: Iterable[SameFilm], folder: str) -> list[tuple[str, str]
     )
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def people_of_films(data: Path) -> dict[str, set[str]]:
     """Return what each film says of its person: patient numbers and stays, by film.
 
@@ -119,24 +115,24 @@ def people_of_films(data: Path) -> dict[str, set[str]]:
         By path below the data folder; empty where nothing is said.
     """
     by_stem: dict[str, set[str]] = {}
-    for row in _rows(data / "cohen_metadata.csv"):
+    for row in read_table(data / "cohen_metadata.csv"):
         if row["filename"]:
             by_stem.setdefault(film_stem(row["filename"]), set()).add(f"patient {row['patientid']}")
-    for row in _rows(data / "scored.csv"):
+    for row in read_table(data / "scored.csv"):
         for name in (row["file"], row["original"]):
             by_stem.setdefault(film_stem(name), set()).add(f"patient {row['patientid']}")
-    for row in _rows(data / "cohen94.csv"):
+    for row in read_table(data / "cohen94.csv"):
         by_stem.setdefault(film_stem(row["filename"]), set()).add(f"patient {row['patientid']}")
-    for row in _rows(data / "hannover.csv"):
+    for row in read_table(data / "hannover.csv"):
         by_stem.setdefault(film_stem(row["image_id"]), set()).add(f"stay {row['patient_id']}")
     people = {
         name: set(by_stem.get(film_stem(name), set()))
         for folder in FOLDERS
         for name in _files(data, folder)
     }
-    for row in _rows(data / "series.csv"):
+    for row in read_table(data / "series.csv"):
         people.setdefault(f"series/{row['file']}", set()).add(f"patient {row['patient']}")
-    for row in _rows(data / "ordinal.csv"):
+    for row in read_table(data / "ordinal.csv"):
         own = {f"patient {row['patient']}"} if row["patient"] else set()
         own.add(f"ordinal film {row['film']}")
         for name in (row["file"], row["corpus_file"]):

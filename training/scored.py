@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from pneumoscore.cohort.brixia import BRIXIA_ZONES, load_brixia
 from pneumoscore.cohort.film_names import film_stem
+from pneumoscore.cohort.tables import read_table
 from pneumoscore.severity.scale import OPACITY, OPACITY_RALO, rescale_opacity
 
 __all__ = [
@@ -57,11 +57,6 @@ class ScoredFilm:
     extent: float
     opacity_ralo: float
     rescaled: bool = False
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def folds_by_patient(films: Sequence[ScoredFilm], folds: int) -> dict[str, int]:
@@ -110,7 +105,7 @@ def scored_films(data: Path) -> list[ScoredFilm]:
             extent=float(row["geographic_mean"]),
             opacity_ralo=rescale_opacity(float(row["opacity_mean"]), OPACITY, OPACITY_RALO),
         )
-        for row in _rows(data / "cohen94.csv")
+        for row in read_table(data / "cohen94.csv")
     ]
     films += [
         ScoredFilm(
@@ -122,7 +117,7 @@ def scored_films(data: Path) -> list[ScoredFilm]:
             extent=float(row["geographic_extent"]),
             opacity_ralo=float(row["opacity_0_8"]),
         )
-        for row in _rows(data / "scored.csv")
+        for row in read_table(data / "scored.csv")
     ]
     return films + _rated_films(data, {film.stem for film in films})
 
@@ -131,10 +126,10 @@ def _rated_films(data: Path, known: set[str]) -> list[ScoredFilm]:
     others = {film_stem(path.name): path.name for path in (data / "cohen_other").iterdir()}
     patients = {
         film_stem(row["filename"]): (row["patientid"], row["view"])
-        for row in _rows(data / "cohen_metadata.csv")
+        for row in read_table(data / "cohen_metadata.csv")
     }
     films = []
-    for row in _rows(data / "brixia.csv"):
+    for row in read_table(data / "brixia.csv"):
         stem = film_stem(row["filename"])
         if stem in known or stem not in others:
             continue

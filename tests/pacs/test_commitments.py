@@ -104,6 +104,18 @@ def test_an_archive_that_does_not_report_is_asked_more_and_more_seldom(
     assert max(between) == between[-1] == DAY + 300.0
 
 
+def test_a_request_that_does_not_arrive_lengthens_no_wait(tmp_path: Path, clock: Clock) -> None:
+    commitments = sent(tmp_path).commitments
+    for number in range(9):
+        assert len(commitments.to_ask("A", 600.0)) == 2
+        commitments.asked([REPORT, CAPTURE], "A", f"1.9.{number}")
+        commitments.not_asked(f"1.9.{number}")
+        assert commitments.to_ask("A", 600.0) == []
+        clock.now += 601.0
+    commitments.asked([REPORT, CAPTURE], "A", "1.9.9")
+    assert commitments.reported("1.9.9", [REPORT, CAPTURE], []) == Settled(2, 0)
+
+
 def test_what_an_archive_loses_again_and_again_is_given_up(tmp_path: Path, clock: Clock) -> None:
     outbox = sent(tmp_path, Patience(first=2.0, longest=300.0, end=3600.0))
     # Long after it was delivered: that is no reason to give it up at the first loss.

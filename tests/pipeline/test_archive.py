@@ -631,6 +631,10 @@ def test_an_empty_share_of_several_is_done(films, tmp_path, tiny_folder, capsys)
     (tmp_path / "empty").mkdir()
     arguments = ["archive", "run", tmp_path / "empty", "--out", tmp_path / "out"]
     assert main([*map(str, arguments), "--format", "csv", "--model", str(tiny_folder)]) == 3
+    capsys.readouterr()
+    shared = [*map(str, arguments), "--format", "csv", "--model", str(tiny_folder)]
+    assert main([*shared, "--part", "1/8"]) == 3
+    assert "no films in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def run(
             engine=_engine(engine, settings.model, address, settings.workers or 0, lanes),
             watch=watch,
         )
-    if done.files == 0 and share.count > 1:
+    if done.files == 0 and share.count > 1 and _any_film(sources):
         typer.echo(f"no films in share {share.number} of {share.count}")
     elif done.files == 0:
         tell_skipped(done)
@@ -235,6 +235,13 @@ def _usage(option: str) -> Iterator[None]:
         yield
     except PneumoScoreError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _any_film(sources: list[str]) -> bool:
+    """Whether the sources hold a film of any share; of a list, which is read once, believed."""
+    from pneumoscore.pipeline.walk import expand
+
+    return "-" in sources or next(iter(expand(sources, containers=True)), None) is not None
 
 
 def _counted(sources: list[str], share: Part, bar: LateProgress) -> Counted:

@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS losses (
 """Beside the deliveries, whose `promise` is the last request's transaction: those of the requests
 before it, and what was reported lost and is not kept yet."""
 _LONGEST_WAIT = 86400.0
+_UNASKED = ""
+"""In place of a transaction: a request that failed on the way, to be made again after the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,21 @@ class Commitments:
                 connection.execute(
                     "INSERT OR IGNORE INTO earlier_promises SELECT promise, uid, target FROM "
                     "deliveries WHERE uid = ? AND target = ? AND state = ? "
-                    "AND promise IS NOT NULL",
-                    which,
+                    "AND promise IS NOT NULL AND promise != ?",
+                    (*which, _UNASKED),
                 )
                 connection.execute(
                     "UPDATE deliveries SET promise = ?, changed = ? "
                     "WHERE uid = ? AND target = ? AND state = ?",
                     (transaction, now, *which),
                 )
+
+    def not_asked(self, transaction: str) -> None:
+        """Note that a request did not reach its target: it does not lengthen the wait."""
+        with self._entries.writing() as connection:
+            connection.execute(
+                "UPDATE deliveries SET promise = ? WHERE promise = ?", (_UNASKED, transaction)
+            )
 
     def reported(self, transaction: str, kept: Sequence[str], lost: Sequence[str]) -> Settled:
         """Note a target's report: what it keeps is done, what it lost is owed again.

@@ -111,4 +111,5 @@ class Deliverer:
         commitments.asked([uid for _, uid in objects], self._target.name, transaction)
         error = self._target.request_commitment(transaction, objects)
         if error is not None:
+            commitments.not_asked(transaction)
             self._journal.say("commitment not asked", target=self._target.name, reason=error)
