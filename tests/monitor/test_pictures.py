@@ -13,9 +13,11 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from pneumoscore.monitor.change.error_model import ErrorModel
+from pneumoscore.errors import ModelError
+from pneumoscore.monitor.change.error_model import ErrorModel, write_error_model
 from pneumoscore.monitor.change.rules import RuleSet
 from pneumoscore.monitor.change.verdict import judge
+from pneumoscore.monitor.judged import judged_timeline
 from pneumoscore.monitor.pictures.page import timeline_page, ward_page
 from pneumoscore.monitor.pictures.timeline import timeline_figure
 from pneumoscore.monitor.ward import WardChoice, ward_overview
@@ -162,7 +164,7 @@ def test_ward_is_sorted_by_verdict_and_size(
 
 
 def test_the_ward_says_what_the_patients_page_says(
-    records: Records, record: MakeRecord, errors: ErrorModel
+    records: Records, record: MakeRecord, errors: ErrorModel, tmp_path: Path
 ) -> None:
     courses = {
         "opacity rises": ([3.0] * 6, [1.0, 1.0, 1.1, 1.0, 4.0, 4.1]),
@@ -203,6 +205,15 @@ def test_the_ward_says_what_the_patients_page_says(
     assert "error on Opacity was not measured" in ward.remark
     assert {row.patient: row.word for row in ward.rows}["opacity rises"] == "stable"
     assert [row.size for row in ward.rows] == [None] * 4
+    for row in ward.rows:
+        assert judge(read_timeline(records, row.patient), half, RuleSet()).advice == row.advice
+    file = write_error_model(half, tmp_path / "half.json")
+    judged = judged_timeline(records, "flat", RuleSet(), error_model=file)
+    assert judged.verdict is not None
+    assert judged.problem == "the model's error on Opacity was not measured"
+    none = replace(errors, scales={"opacity_ralo": errors.scales["opacity"]})
+    with pytest.raises(ModelError, match="was not measured"):
+        judge(judged.timeline, none, RuleSet())
 
 
 def test_mixed_offsets_neither_order_films_nor_make_a_trend(

@@ -92,7 +92,7 @@ def timeline(
     else:
         write(out, plot_file(figure, kind))
     if problem:
-        say(problem)
+        say(f"changes were not judged: {problem}")
     _say_not_comparable(found)
     typer.echo(printable(f"{out}: {len(found.films)} films, {len(found.events)} events"))
 
@@ -111,6 +111,8 @@ def changes(
     found, verdict, problem = _judged(records, patient, model_number, rules, error_model)
     if verdict is None:
         raise PneumoScoreError(problem)
+    if problem:
+        say(f"changes were not judged: {problem}")
     _say_not_comparable(found)
     if json:
         from pneumoscore.monitor.forms import judged_form

@@ -8,7 +8,7 @@ from pathlib import Path
 from pneumoscore.errors import ModelError
 from pneumoscore.monitor.change.error_model import ErrorModel, find_error_model
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.change.verdict import PatientVerdict, judge
+from pneumoscore.monitor.change.verdict import PatientVerdict, judge, not_watched, watched_scales
 from pneumoscore.records.database import Records
 from pneumoscore.records.reading import read_timeline
 from pneumoscore.records.types import StoredModel, Timeline
@@ -27,7 +27,7 @@ class Judged:
     verdict : PatientVerdict or None
         None where changes could not be judged.
     problem : str
-        Why not; empty where they were.
+        Why not, or of which scale they were not; empty where all were.
     """
 
     timeline: Timeline
@@ -70,7 +70,11 @@ def judged_timeline(
     """
     timeline = read_timeline(records, patient, model_id=model_id, pictures=pictures)
     errors, problem = errors_of(timeline.model, error_model)
-    return Judged(timeline, None if errors is None else judge(timeline, errors, rules), problem)
+    if errors is None:
+        return Judged(timeline, None, problem)
+    lacking = not_watched(rules, errors)
+    verdict = judge(timeline, errors, rules) if watched_scales(rules, errors) else None
+    return Judged(timeline, verdict, lacking)
 
 
 def errors_of(model: StoredModel | None, file: Path | None = None) -> tuple[ErrorModel | None, str]:

@@ -12,7 +12,13 @@ from pneumoscore.monitor.change.advice import ADVICE_ORDER, Advice
 from pneumoscore.monitor.change.error_model import ErrorModel
 from pneumoscore.monitor.change.pair import projection
 from pneumoscore.monitor.change.rules import RuleSet
-from pneumoscore.monitor.change.verdict import NO_FILM, ended_stay, patient_advice
+from pneumoscore.monitor.change.verdict import (
+    NO_FILM,
+    ended_stay,
+    not_watched,
+    patient_advice,
+    watched_scales,
+)
 from pneumoscore.monitor.ward_advice import advise_series
 from pneumoscore.records.database import Records
 from pneumoscore.records.days import CLOCKS_AHEAD
@@ -20,7 +26,6 @@ from pneumoscore.records.errors import RecordsError
 from pneumoscore.records.everyone import ScoreSeries, SeriesPoint, read_all_series, read_stays
 from pneumoscore.records.reading import read_models
 from pneumoscore.records.types import EventRecord
-from pneumoscore.severity.scale import scale_named
 
 __all__ = ["Ward", "WardChoice", "WardOrder", "WardRow", "ward_overview"]
 
@@ -196,8 +201,7 @@ def ward_overview(
         raise RecordsError("no scores are recorded", "imported films")
     model, today = chosen[-1], now or datetime.now()
     since = None if choice.days is None else today - timedelta(days=choice.days)
-    measured = {} if errors is None else errors.scales
-    watched = tuple(name for name in rules.scales if name in measured)
+    watched = watched_scales(rules, errors)
     with records.reading() as connection:
         series = read_all_series(
             connection,
@@ -214,7 +218,7 @@ def ward_overview(
     by_scale = {
         name: advise_series([item for item in items if item.id in shown], name, rules, errors)
         for name, items in series.items()
-        if errors is not None and name in measured
+        if errors is not None and name in errors.scales
     }
     parts = {name: by_scale[name] for name in watched}
     advices = [_of_patient(item.id, parts, rules, ended[item.id]) for item in there]
@@ -235,12 +239,9 @@ def ward_overview(
         remark += f"; {gone} discharged or dead are left out"
     if len(models) > 1:
         remark += "; patients scored only by other models are not shown"
-    unmeasured = [scale_named(name).title for name in rules.scales if name not in measured]
+    unmeasured = not_watched(rules, errors)
     if unmeasured:
-        remark += (
-            f"; the model's error on {' and '.join(unmeasured)} was not measured, its changes are "
-            "not judged"
-        )
+        remark += f"; {unmeasured}, its changes are not judged"
     name = f"{model.identity.name} {model.identity.version}"
     counts = Counter(_word(advice) for advice in advices)
     return Ward(scale, name, tuple(rows), f"{remark}.", counts)

@@ -24,7 +24,9 @@ __all__ = [
     "SeriesCall",
     "ended_stay",
     "judge",
+    "not_watched",
     "patient_advice",
+    "watched_scales",
 ]
 
 _DAY = timedelta(days=1)
@@ -123,11 +125,28 @@ def judge(timeline: Timeline, errors: ErrorModel, rules: RuleSet) -> PatientVerd
     Raises
     ------
     ModelError
-        If the error on a scale was not measured.
+        If the error was measured on none of the scales that the rules watch.
     """
-    parts = tuple(_judge_scale(timeline, scale, errors, rules) for scale in rules.scales)
+    watched = watched_scales(rules, errors)
+    if not watched:
+        errors.scale(rules.scales[0])
+    parts = tuple(_judge_scale(timeline, scale, errors, rules) for scale in watched)
     said = [(part.scale, part.advice) for part in parts]
     return PatientVerdict(parts, patient_advice(said, rules, ended_stay(timeline.events)))
+
+
+def watched_scales(rules: RuleSet, errors: ErrorModel | None) -> tuple[str, ...]:
+    """Return the scales that the rules watch and whose error was measured, in their order."""
+    return () if errors is None else tuple(it for it in rules.scales if it in errors.scales)
+
+
+def not_watched(rules: RuleSet, errors: ErrorModel | None) -> str:
+    """Say why changes of some scales are not judged; empty if those of all are."""
+    watched = watched_scales(rules, errors)
+    missing = [scale_named(name).title for name in rules.scales if name not in watched]
+    if not missing:
+        return ""
+    return f"the model's error on {' and '.join(missing)} was not measured"
 
 
 def patient_advice(

@@ -121,7 +121,7 @@ def patient_answer(
         entry=entry,
         problem=problem,
         advice=None if verdict is None else advice_parts(verdict.advice),
-        not_judged="" if verdict is not None else judged.problem,
+        not_judged=judged.problem,
         latest=_latest(judged),
         films=[_film(film, entry.calendar) for film in timeline.films],
         scales=[
