@@ -96,6 +96,15 @@ def test_films_read_by_two_of_three_readers_leave_out_only_what_cannot_be_comput
     assert "scored by all of them" in (tmp_path / "out" / "numbers.json").read_text()
 
 
+def test_the_model_replaces_no_reader_where_readers_share_no_films():
+    values = np.full((8, 3), np.nan)
+    values[:4, 0], values[4:, 1], values[:, 2] = 2.0, 3.0, 2.5
+    table = RatingTable("extent", tuple(f"f{i}" for i in range(8)), ("a", "b", "m"), values)
+    found = measure_agreement(table, {}, "m", repeats=50)
+    assert found.interchange == {}
+    assert any("interchangeability" in words for words in found.left_out)
+
+
 def test_pairs_without_films_in_common_are_named():
     full = _table()
     values = full.values.copy()

@@ -178,9 +178,11 @@ def measure_agreement(
         if _integers(first) and _integers(second):
             kappas[pair] = bootstrap.estimate(_kappa_of(first, second))["kappa"]
     interchange = {}
-    if model is not None and len(people) >= 2:
+    if model is not None and any(model not in pair for pair in pairs):
         scores = table.values[:, table.readers.index(model)]
         interchange = interchangeability(values, scores, groups, tolerance, repeats)
+    elif model is not None:
+        left_out.append(f"interchangeability on {table.item}: no two readers to be compared with")
     return Agreement(
         table.item,
         tuple(table.readers[index] for index in people),

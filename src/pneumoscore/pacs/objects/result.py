@@ -148,10 +148,8 @@ def report_uids(source_uid: str, model: ModelIdentity, level: float) -> frozense
 
     Parameters
     ----------
-    source_uid : str
-        SOP Instance UID of the film.
-    model : ModelIdentity
-        What scored it.
+    source_uid, model
+        As in `objects_uid`.
     level : float
         Nominal coverage of the intervals, beside the usual one.
     """
